@@ -1,0 +1,201 @@
+import type { SimulatedClock } from '../clock/clock.ts';
+import type { Random } from '../clock/random.ts';
+import type { Ip, NetworkNamespace, Prefix } from '../net/types.ts';
+
+/** RFC 4271 §8.2.2. */
+export type SessionState = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established';
+
+/** Address family and subsequent address family (RFC 4760), unicast only. */
+export type BgpFamily = 'ipv4-unicast' | 'ipv6-unicast';
+
+export type Origin = 'igp' | 'egp' | 'incomplete';
+
+export interface PathAttributes {
+  readonly origin: Origin;
+  readonly asPath: readonly (number | { readonly set: readonly number[] })[];
+  readonly nextHop: Ip;
+  /** Second address of a 32-byte IPv6 next hop (RFC 2545 §3). */
+  readonly linkLocalNextHop?: Ip;
+  readonly med?: number;
+  readonly localPref?: number;
+  readonly atomicAggregate?: boolean;
+  readonly aggregator?: { readonly asn: number; readonly routerId: Ip };
+  /** 32-bit values (RFC 1997). */
+  readonly communities?: readonly number[];
+  /** RFC 8092. */
+  readonly largeCommunities?: readonly (readonly [number, number, number])[];
+  readonly originatorId?: Ip;
+  readonly clusterList?: readonly Ip[];
+}
+
+/** One path of the RIB. */
+export interface Path {
+  readonly prefix: Prefix;
+  readonly attributes: PathAttributes;
+  /** Undefined for a route that the speaker originates itself. */
+  readonly peer: BgpPeer | undefined;
+  readonly receivedAt: number;
+  readonly weight: number;
+  readonly isStale: boolean;
+  /** The next hop can be reached (always true for a speaker that does not track it). */
+  readonly isValid: boolean;
+  readonly igpMetric?: number;
+}
+
+/** Which rule of the decision process settled it; the texts are FRR's `selectionReason`. */
+export type DecisionReason =
+  | 'First path received'
+  | 'Weight'
+  | 'Local Pref'
+  | 'Local Route'
+  | 'AS Path'
+  | 'Origin'
+  | 'MED'
+  | 'Peer Type'
+  | 'Confed Peer Type'
+  | 'IGP Metric'
+  | 'Older Path'
+  | 'Router ID'
+  | 'Cluster length'
+  | 'Neighbor IP'
+  | 'Nothing left to compare';
+
+export interface RibEntry {
+  readonly prefix: Prefix;
+  /** Newest first. */
+  readonly paths: readonly Path[];
+  readonly best: Path | undefined;
+  readonly reason: DecisionReason | undefined;
+  /** The best and its ECMP companions. */
+  readonly multipath: readonly Path[];
+  /** Table version at the last change of the best path. */
+  readonly version: number;
+}
+
+export interface PeerConfig {
+  readonly address: Ip;
+  /** Needed to reach a link-local address, and for unnumbered peers. */
+  readonly device?: string;
+  readonly remoteAs: number | 'external' | 'internal';
+  readonly localAs?: number;
+  readonly localAddress?: Ip;
+  readonly port: number;
+  readonly families: readonly BgpFamily[];
+  readonly holdTimeSeconds: number;
+  readonly keepaliveSeconds: number;
+  readonly connectRetrySeconds: number;
+  /** 1: the peer must be directly connected (TTL 1) when it is external. */
+  readonly multihopTtl: number;
+  readonly password?: string;
+  readonly isShutdown?: boolean;
+  /** Does not dial. */
+  readonly isPassive?: boolean;
+  readonly gracefulRestart?: { readonly restartTimeSeconds: number };
+  readonly extendedNextHop?: boolean;
+  readonly description?: string;
+  readonly nextHopSelf?: boolean;
+  readonly routeReflectorClient?: boolean;
+  readonly maximumPrefix?: number;
+  readonly allowAsIn?: number;
+}
+
+export interface LastReset {
+  readonly at: number;
+  readonly direction: 'sent' | 'received' | 'none';
+  readonly code?: number;
+  readonly subcode?: number;
+  readonly reason: string;
+}
+
+export interface BgpPeer {
+  readonly config: PeerConfig;
+  readonly state: SessionState;
+  /** Time of the last transition into or out of Established; undefined when there was none. */
+  readonly changedAt: number | undefined;
+  readonly establishedAt: number | undefined;
+  readonly remoteRouterId: Ip | undefined;
+  /** As in the peer's OPEN; undefined before the first. */
+  readonly remoteAsn: number | undefined;
+  readonly hostname: string | undefined;
+  readonly isExternal: boolean;
+  readonly local: { readonly ip: Ip; readonly port: number } | undefined;
+  readonly remotePort: number | undefined;
+  readonly negotiatedHoldTimeSeconds: number;
+  readonly negotiatedKeepaliveSeconds: number;
+  readonly negotiatedFamilies: ReadonlySet<BgpFamily>;
+  readonly lastReset: LastReset | undefined;
+  readonly counters: {
+    readonly messagesReceived: number;
+    readonly messagesSent: number;
+    readonly connectionsEstablished: number;
+    readonly connectionsDropped: number;
+    readonly opensSent: number;
+    readonly opensReceived: number;
+    readonly notificationsSent: number;
+    readonly notificationsReceived: number;
+    readonly updatesSent: number;
+    readonly updatesReceived: number;
+    readonly keepalivesSent: number;
+    readonly keepalivesReceived: number;
+  };
+  /** Number of prefixes received before any policy, accepted by it, and sent. */
+  prefixCounts(family: BgpFamily): { readonly received: number; readonly accepted: number; readonly advertised: number };
+  adjRibIn(family: BgpFamily): readonly Path[];
+  adjRibOut(family: BgpFamily): readonly { readonly prefix: Prefix; readonly attributes: PathAttributes; readonly sentAt: number }[];
+}
+
+/** A route that the speaker originates. */
+export interface OriginatedRoute {
+  readonly prefix: Prefix;
+  readonly attributes?: Partial<PathAttributes>;
+  readonly weight?: number;
+}
+
+/** How the implementations that labs meet differ where RFC 4271 leaves room: retry delays, capabilities, decision, echo to the sender. */
+export type BgpImplementation = 'frr' | 'gobgp';
+
+/** Undefined rejects the path. */
+export type RoutePolicy = (path: { readonly prefix: Prefix; readonly attributes: PathAttributes }, peer: BgpPeer) => { readonly attributes: PathAttributes; readonly weight?: number } | undefined;
+
+export interface SpeakerOptions {
+  readonly namespace: NetworkNamespace;
+  readonly clock: SimulatedClock;
+  readonly random: Random;
+  readonly implementation: BgpImplementation;
+  readonly localAsn: number;
+  readonly routerId: Ip;
+  /** Undefined: does not listen. */
+  readonly listenPort?: number;
+  /** Sent in the FQDN capability. */
+  readonly hostname: string;
+  readonly importPolicy?: RoutePolicy;
+  readonly exportPolicy?: RoutePolicy;
+  readonly multipath?: { readonly maximumPaths: number; readonly maximumPathsIbgp: number; readonly relaxAsPath: boolean };
+  readonly clusterId?: Ip;
+}
+
+export interface BgpSpeaker {
+  readonly options: SpeakerOptions;
+  readonly peers: readonly BgpPeer[];
+  findPeer(address: Ip): BgpPeer | undefined;
+  addPeer(config: PeerConfig): BgpPeer;
+  /** Resets the session where the change asks for it. */
+  updatePeer(config: PeerConfig): void;
+  /** Cease/Peer De-configured. */
+  removePeer(address: Ip): void;
+  /** Hard reset, or a soft one that only runs the policies again. */
+  clearPeer(address: Ip, mode: 'hard' | 'soft-in' | 'soft-out'): void;
+  originate(route: OriginatedRoute): void;
+  withdraw(prefix: Prefix): void;
+  /** Runs import and export policies again over all paths (after a change of policy). */
+  refreshPolicies(): void;
+  setPolicies(policies: { readonly importPolicy?: RoutePolicy; readonly exportPolicy?: RoutePolicy }): void;
+  /** In numerical order of prefixes. */
+  locRib(family: BgpFamily): readonly RibEntry[];
+  lookup(prefix: Prefix): RibEntry | undefined;
+  tableVersion(family: BgpFamily): number;
+  onBestPathChange(listener: (entry: RibEntry) => void): () => void;
+  onSessionChange(listener: (peer: BgpPeer) => void): () => void;
+  /** `graceful`: NOTIFICATION Cease to every peer; else the process dies and the kernel closes its connections. */
+  stop(how: 'graceful' | 'killed'): void;
+}
