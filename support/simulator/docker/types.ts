@@ -18,6 +18,9 @@ export interface FileSystem {
   /** Names in a folder, or undefined when there is no such folder. */
   list(path: string): readonly string[] | undefined;
   isDirectory(path: string): boolean;
+  makeDirectory?(path: string): void;
+  modeOf?(path: string): number | undefined;
+  setMode?(path: string, mode: number): void;
 }
 
 export interface CommandContext {
@@ -33,6 +36,8 @@ export interface CommandContext {
   readonly cwd: string;
   /** Runs another program of the same container, found on its PATH (for `sh -c`, `xargs`, `kubectl edit`…). */
   run(argv: readonly string[], options?: { readonly stdin?: string }): Promise<CommandResult>;
+  /** Puts a question to the person at the terminal; undefined when they closed it. Absent where nobody sits there. */
+  ask?(prompt: string): Promise<string | undefined>;
 }
 
 /** A program that runs to its end: state in, text and exit status out. It may drive the clock while it waits. */
@@ -67,6 +72,8 @@ export interface ImageDefinition {
   readonly digest?: string;
   /** Exit code when the main process ends by itself; undefined: it runs for ever. */
   readonly exitCode?: number;
+  /** ENTRYPOINT: stays in front of a container's own arguments (`docker run IMAGE ARGS…`). */
+  readonly entrypoint?: readonly string[];
 }
 
 export interface ImageCatalogue {
@@ -130,6 +137,8 @@ export interface Container {
   /** SIGTERM, then SIGKILL. */
   stop(exitCode?: number): void;
   kill(signal?: string): void;
+  /** The main process ended by itself: unlike after `stop`, the restart policy applies. */
+  exit?(exitCode: number): void;
   pause(): void;
   unpause(): void;
   /** Called after each change of state. */
@@ -153,7 +162,7 @@ export interface ExecOptions {
 }
 
 export interface ShellSession {
-  run(script: string, options?: { readonly stdin?: string; readonly isTerminal?: boolean }): Promise<CommandResult>;
+  run(script: string, options?: { readonly stdin?: string; readonly isTerminal?: boolean; readonly ask?: (prompt: string) => Promise<string | undefined> }): Promise<CommandResult>;
   readonly cwd: string;
   readonly env: ReadonlyMap<string, string>;
 }

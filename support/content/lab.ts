@@ -1,0 +1,234 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { type ContentPath, ContentProblem, FieldReader } from '../port/content-problem.ts';
+import { parseTopology, type Topology } from '../simulator/containerlab/topology.ts';
+import { ContentError, UsageError } from '../verdict/errors.ts';
+import { type Dialogue, parseDialogue } from '../simulator/host/dialogue.ts';
+import { checkManifests } from './manifests.ts';
+import { checking, contentErrorAt, readText, readYamlFile, shown, type YamlFile } from './yaml-file.ts';
+
+export interface Task {
+  readonly name: string;
+  readonly title: string;
+  readonly points: number;
+  readonly hint: string | undefined;
+}
+
+export interface Challenge {
+  /** Its id on the command line, e.g. `egress-gateway`. */
+  readonly name: string;
+  readonly title: string;
+  /** Absolute path of its feature file. */
+  readonly feature: string;
+  readonly tasks: readonly Task[];
+}
+
+/** A lab as its files describe it, read and checked; nothing of it runs yet. */
+export interface LabDefinition {
+  readonly name: string;
+  readonly title: string;
+  /** The file that `--lab` led to: lab.yaml, or a kind file alone. */
+  readonly file: string;
+  /** Folder of that file; paths inside lab.yaml are relative to it. */
+  readonly directory: string;
+  /** Folder that holds features/. */
+  readonly root: string;
+  readonly cluster: YamlFile;
+  /** With the files that its nodes mount, by path as the topology names them (a folder's files by path below it). */
+  readonly topology: { readonly source: YamlFile; readonly parsed: Topology; readonly files: ReadonlyMap<string, string> } | undefined;
+  readonly cilium: { readonly version: string; readonly values: YamlFile | undefined } | undefined;
+  /** Folder whose files are the home of the lab host's terminal. */
+  readonly home: string | undefined;
+  /** Files of the home, by path relative to it. */
+  readonly homeFiles: ReadonlyMap<string, string>;
+  /** Manifests applied before the learner arrives, relative to home. */
+  readonly setup: readonly string[];
+  /** Parsed files that describe the behaviour of images. */
+  readonly images: readonly YamlFile[];
+  /** Programs of the lab host that this lab brings along: a conversation each. */
+  readonly programs: ReadonlyMap<string, Dialogue>;
+  readonly challenges: readonly Challenge[];
+}
+
+const knownFields = ['name', 'title', 'cluster', 'topology', 'cilium', 'home', 'setup', 'images', 'programs', 'challenges'];
+
+/**
+ * Reads and checks a lab.
+ * @param folder a folder that holds lab/lab.yaml, lab.yaml, or a kind cluster file alone
+ * @throws UsageError when there is no lab in `folder`; ContentError for whatever is wrong in its files
+ */
+export function loadLab(folder: string): LabDefinition {
+  const start = resolve(folder);
+  if (!existsSync(start)) throw new UsageError('usage/no-lab', `there is no folder ${folder}`, { fix: 'outpost … --lab DIR names the folder of a lab' });
+  const file = [join(start, 'lab', 'lab.yaml'), join(start, 'lab.yaml'), join(start, 'lab.yml')].find((candidate) => existsSync(candidate));
+  if (file === undefined) return loadKindFolder(start, folder);
+  const source = readYamlFile(file);
+  const directory = dirname(file);
+  const root = basename(directory) === 'lab' ? dirname(directory) : directory;
+  return checking(source, () => readLab(source, directory, root));
+}
+
+function readLab(source: YamlFile, directory: string, root: string): LabDefinition {
+  const lab = new FieldReader(source.documents[0] ?? {}, []);
+  lab.allowOnly(knownFields);
+  const name = lab.string('name');
+  const fileOf = (key: string, relativePath: string) => readYamlFile(existing(join(directory, relativePath), lab.at(key), relativePath), `${shown(source.file)}: ${key}`);
+  const cluster = fileOf('cluster', lab.string('cluster'));
+  const topologyPath = lab.optionalString('topology');
+  const topology = topologyPath === undefined ? undefined : readTopology(fileOf('topology', topologyPath));
+  const homePath = lab.optionalString('home');
+  const home = homePath === undefined ? undefined : existing(join(directory, homePath), lab.at('home'), homePath);
+  const homeFiles = home === undefined ? new Map<string, string>() : readFolder(home);
+  const setup = lab.strings('setup');
+  setup.forEach((manifest, index) => {
+    if (!homeFiles.has(manifest)) {
+      throw new ContentProblem([...lab.at('setup'), index], `setup names "${manifest}", which is not in ${homePath ?? 'home (none is given)'}`, { hint: `files there: ${[...homeFiles.keys()].join(', ') || 'none'}` });
+    }
+  });
+  if (home !== undefined) checkManifests(home, homeFiles);
+  return {
+    name,
+    title: lab.optionalString('title') ?? name,
+    file: source.file,
+    directory,
+    root,
+    cluster,
+    topology,
+    cilium: readCilium(lab, fileOf),
+    home,
+    homeFiles,
+    setup,
+    images: lab.strings('images').flatMap((path, index) => imageFiles(existing(join(directory, path), [...lab.at('images'), index], path))),
+    programs: readPrograms(lab, directory),
+    challenges: readChallenges(lab, directory),
+  };
+}
+
+function readTopology(source: YamlFile): NonNullable<LabDefinition['topology']> {
+  const parsed = checking(source, () => parseTopology(source.documents[0]));
+  const files = new Map<string, string>();
+  for (const node of parsed.nodes) {
+    for (const bind of node.binds) {
+      const path = bind.split(':')[0] ?? '';
+      const file = join(dirname(source.file), path);
+      // A path outside the lab's folder (/lib/modules, a socket) belongs to the machine; the deployment speaks of it.
+      if (path === '' || path.startsWith('/') || !existsSync(file)) continue;
+      if (statSync(file).isDirectory()) for (const [name, text] of readFolder(file)) files.set(`${path.replace(/\/$/, '')}/${name}`, text);
+      else files.set(path, readText(file));
+    }
+  }
+  return { source, parsed, files };
+}
+
+function readCilium(lab: FieldReader, fileOf: (key: string, path: string) => YamlFile): LabDefinition['cilium'] {
+  const cilium = lab.mapping('cilium');
+  if (cilium === undefined) return undefined;
+  cilium.allowOnly(['version', 'values']);
+  const version = cilium.string('version').replace(/^v/, '');
+  if (!/^1\.(1[6-9])(\.\d+)?$/.test(version)) {
+    throw new ContentProblem(cilium.at('version'), `Cilium ${version} is not modelled`, { hint: 'modelled: 1.16, 1.17, 1.18 and 1.19' });
+  }
+  const values = cilium.optionalString('values');
+  return { version: version.split('.').length === 2 ? `${version}.0` : version, values: values === undefined ? undefined : fileOf('cilium', values) };
+}
+
+function readPrograms(lab: FieldReader, directory: string): ReadonlyMap<string, Dialogue> {
+  const programs = lab.mapping('programs');
+  const found = new Map<string, Dialogue>();
+  for (const name of programs?.keys ?? []) {
+    if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new ContentProblem([...(programs?.path ?? []), name], `"${name}" cannot be the name of a program`, { hint: 'lower-case letters, digits and dashes' });
+    const path = programs?.string(name) ?? '';
+    const source = readYamlFile(existing(join(directory, path), [...(programs?.path ?? []), name], path));
+    found.set(name, checking(source, () => parseDialogue(source.documents[0])));
+  }
+  return found;
+}
+
+function readChallenges(lab: FieldReader, directory: string): readonly Challenge[] {
+  const names = new Set<string>();
+  return lab.list('challenges').map((value, index) => {
+    const challenge = new FieldReader(value, [...lab.at('challenges'), index]);
+    challenge.allowOnly(['name', 'title', 'feature', 'tasks']);
+    const name = challenge.string('name');
+    if (names.has(name)) throw new ContentProblem(challenge.at('name'), `two challenges are called "${name}"`);
+    names.add(name);
+    const feature = challenge.string('feature');
+    return {
+      name,
+      title: challenge.optionalString('title') ?? name,
+      feature: existing(join(directory, feature), challenge.at('feature'), feature),
+      tasks: readTasks(challenge),
+    };
+  });
+}
+
+function readTasks(challenge: FieldReader): readonly Task[] {
+  const names = new Set<string>();
+  return challenge.list('tasks').map((value, index) => {
+    const task = new FieldReader(value, [...challenge.at('tasks'), index]);
+    task.allowOnly(['name', 'title', 'points', 'hint']);
+    const name = task.string('name');
+    if (names.has(name)) throw new ContentProblem(task.at('name'), `two tasks of the challenge are called "${name}"`);
+    names.add(name);
+    const points = task.optionalNumber('points') ?? 1;
+    if (points < 0) throw new ContentProblem(task.at('points'), `points must not be negative, saw ${points}`);
+    return { name, title: task.optionalString('title') ?? name, points, hint: task.optionalString('hint') };
+  });
+}
+
+/** A folder with a kind file and no lab.yaml is a lab too: a bare cluster. */
+function loadKindFolder(folder: string, asked: string): LabDefinition {
+  const candidates = readdirSync(folder).filter((name) => /\.ya?ml$/.test(name));
+  for (const name of candidates.sort()) {
+    const source = readYamlFile(join(folder, name));
+    const first = source.documents[0];
+    const isKind = typeof first === 'object' && first !== null && String((first as { apiVersion?: unknown }).apiVersion).startsWith('kind.x-k8s.io/');
+    if (!isKind) continue;
+    return {
+      name: basename(folder),
+      title: basename(folder),
+      file: source.file,
+      directory: folder,
+      root: folder,
+      cluster: source,
+      topology: undefined,
+      cilium: undefined,
+      home: undefined,
+      homeFiles: new Map(),
+      setup: [],
+      images: [],
+      programs: new Map(),
+      challenges: [],
+    };
+  }
+  throw new UsageError('usage/no-lab', `${asked} holds no lab`, { hint: 'a lab is a folder with lab/lab.yaml, lab.yaml, or a kind cluster file', fix: 'name the folder with --lab DIR' });
+}
+
+function existing(file: string, path: ContentPath, asked: string): string {
+  if (existsSync(file)) return file;
+  throw new ContentProblem(path, `"${asked}" does not exist`, { hint: `looked for ${shown(file)}`, fix: 'create it, or correct the path (it is relative to this file)' });
+}
+
+function imageFiles(path: string): readonly YamlFile[] {
+  if (!statSync(path).isDirectory()) return [readYamlFile(path)];
+  return readdirSync(path)
+    .filter((name) => /\.ya?ml$/.test(name))
+    .sort()
+    .map((name) => readYamlFile(join(path, name)));
+}
+
+function readFolder(folder: string): ReadonlyMap<string, string> {
+  if (!statSync(folder).isDirectory()) throw new ContentError('content/home', `${shown(folder)}: home must be a folder`);
+  const files = new Map<string, string>();
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    files.set(path.slice(folder.length + 1), readText(path));
+  }
+  return new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Turns a problem that a simulated tool found in one of the lab's files into a message with file and line. */
+export function explainProblem(source: YamlFile, problem: ContentProblem): ContentError {
+  return contentErrorAt(source, problem);
+}

@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { relative } from 'node:path';
+import { load, loadAll, YAMLException } from 'js-yaml';
+import type * as Yaml from 'yaml';
+import { type ContentPath, ContentProblem } from '../port/content-problem.ts';
+import { ContentError } from '../verdict/errors.ts';
+
+/** A content file: its text, and what it says. */
+export interface YamlFile {
+  readonly file: string;
+  readonly text: string;
+  /** One per `---` document. */
+  readonly documents: readonly unknown[];
+}
+
+/**
+ * Reads a YAML file of the lab's content.
+ * @param askedBy what names the file, for the message when it is missing, e.g. `lab.yaml: cluster`
+ * @throws ContentError when the file is missing, unreadable or no YAML
+ */
+export function readYamlFile(file: string, askedBy?: string): YamlFile {
+  const text = readText(file, askedBy);
+  try {
+    const documents: unknown[] = [];
+    // A file of one document is by far the usual case, and `load` words its errors better.
+    if (/^---/m.test(text)) documents.push(...loadAll(text));
+    else documents.push(load(text));
+    return { file, text, documents: documents.filter((document) => document !== null && document !== undefined) };
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    const line = (error.mark?.line ?? 0) + 1;
+    throw new ContentError('content/yaml', `${place(file, line)}: not valid YAML: ${error.reason}`, {
+      hint: error.mark?.snippet === undefined ? 'the file must be YAML 1.2' : `near\n${error.mark.snippet}`,
+      fix: `correct line ${line} of ${shown(file)}`,
+    }, { cause: error });
+  }
+}
+
+/** @throws ContentError when the file is missing or unreadable */
+export function readText(file: string, askedBy?: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder, not a file' : `it cannot be read (${code})`;
+    throw new ContentError('content/file', `${shown(file)}: ${why}`, {
+      ...(askedBy === undefined ? {} : { hint: `it is named in ${askedBy}` }),
+      fix: `create ${shown(file)}, or correct the path`,
+    }, { cause: error });
+  }
+}
+
+/** Runs a check of a parsed file, and gives its problems the file's name and line. */
+export function checking<T>(source: YamlFile, check: () => T, document = 0): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof ContentProblem)) throw error;
+    throw contentErrorAt(source, error, document);
+  }
+}
+
+export function contentErrorAt(source: YamlFile, problem: ContentProblem, document = 0): ContentError {
+  return new ContentError('content/invalid', `${place(source.file, lineOf(source.text, problem.path, document))}: ${problem.message}`, {
+    ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+    ...(problem.fix === undefined ? {} : { fix: problem.fix }),
+  }, { cause: problem });
+}
+
+/**
+ * The line (from 1) of a place in a YAML text: of its key where it has one. The nearest enclosing place stands in
+ * for one that does not exist (a field that is missing).
+ */
+export function lineOf(text: string, path: ContentPath, document = 0): number {
+  // Only ever needed for an error message, so the library that knows positions is loaded here and not at start-up.
+  const { LineCounter, parseAllDocuments, isMap, isScalar } = createRequire(import.meta.url)('yaml') as typeof Yaml;
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, { lineCounter: lines });
+  const root = Array.isArray(documents) ? documents[document] : undefined;
+  let node: unknown = root?.contents;
+  let offset = (node as { range?: readonly number[] } | undefined)?.range?.[0] ?? 0;
+  for (const part of path) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part));
+      if (pair === undefined) break;
+      offset = (pair.key as { range?: readonly number[] }).range?.[0] ?? offset;
+      node = pair.value;
+    } else {
+      const item: unknown = (node as { items?: readonly unknown[] } | undefined)?.items?.[Number(part)];
+      if (item === undefined) break;
+      offset = (item as { range?: readonly number[] }).range?.[0] ?? offset;
+      node = item;
+    }
+  }
+  return lines.linePos(offset).line;
+}
+
+/** `lab/lab.yaml:12`, relative to the current folder where that is shorter. */
+export function place(file: string, line: number): string {
+  return `${shown(file)}:${line}`;
+}
+
+export function shown(file: string): string {
+  const short = relative(process.cwd(), file);
+  return short.startsWith('..') || short === '' ? file : short;
+}

@@ -1,0 +1,67 @@
+import type { LabDefinition } from './content/lab.ts';
+import { contentErrorAt, readYamlFile, shown } from './content/yaml-file.ts';
+import { ContentProblem, type ContentPath } from './port/content-problem.ts';
+import type { Lab } from './port/lab.ts';
+import { ContentError } from './verdict/errors.ts';
+
+export type DriverChoice = 'auto' | 'live' | 'simulator';
+
+export interface OpenedLab {
+  readonly lab: Lab;
+  /** Which driver it is, and why. */
+  readonly note: string;
+}
+
+/**
+ * Opens a lab with the driver that was asked for; `auto` takes the live one when Docker answers and this lab is up.
+ * The only place that knows both drivers. A simulated lab is booted here, a live one must be up already.
+ * @throws ContentError when one of the lab's files is refused; EnvironmentError when the live lab is not there
+ */
+export async function openLab(definition: LabDefinition, options: { readonly driver: DriverChoice; readonly seed: number }): Promise<OpenedLab> {
+  if (options.driver === 'live') return openLive(definition);
+  if (options.driver === 'auto') {
+    const { probeDocker } = await import('./live/probe.ts');
+    const docker = await probeDocker();
+    if (docker.answers) {
+      const live = await openLive(definition);
+      const status = await live.lab.status();
+      if (status.isUp) return live;
+      return { lab: await openSimulated(definition, options.seed), note: `simulator, seed ${options.seed} (${status.detail})` };
+    }
+    return { lab: await openSimulated(definition, options.seed), note: `simulator, seed ${options.seed} (${docker.reason})` };
+  }
+  return { lab: await openSimulated(definition, options.seed), note: `simulator, seed ${options.seed}` };
+}
+
+async function openLive(definition: LabDefinition): Promise<OpenedLab> {
+  const { LiveLab } = await import('./live/live-lab.ts');
+  return { lab: new LiveLab(definition), note: 'live lab' };
+}
+
+async function openSimulated(definition: LabDefinition, seed: number): Promise<Lab> {
+  const { SimulatedLab } = await import('./simulator/host/simulator.ts');
+  const lab = new SimulatedLab(definition, seed);
+  try {
+    await lab.up();
+  } catch (error) {
+    throw explainRefusal(error, definition);
+  }
+  return lab;
+}
+
+/** Gives a refusal of the simulator's tools the file and line that an author can mend. */
+export function explainRefusal(error: unknown, definition: LabDefinition): unknown {
+  if (!(error instanceof Error) || error.name !== 'RefusedContentError') return error;
+  const { file, reason } = error as Error & { file: string; reason: unknown };
+  if (definition.setup.includes(file)) {
+    return new ContentError('content/setup', `${shown(`${definition.home}/${file}`)}: kubectl apply refused it: ${(reason as Error).message}`, { fix: `correct the manifest; it is applied before the learner arrives` }, { cause: error });
+  }
+  const problem = reason instanceof ContentProblem ? reason : new ContentProblem(pathIn((reason as Error).message), (reason as Error).message);
+  return contentErrorAt(readYamlFile(file), problem);
+}
+
+/** `nodes[1].role` in a tool's message names the place in its file. */
+function pathIn(message: string): ContentPath {
+  const match = /\b([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*|\[\d+\])+)/.exec(message);
+  return match === null ? [] : (match[1] ?? '').split(/\.|\[|\]\.?/).filter((part) => part !== '').map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+}
