@@ -1,6 +1,7 @@
 import type { SimulatedClock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
 import type { Ip, NetworkNamespace, Prefix } from '../net/types.ts';
+import type { Capability } from './capabilities.ts';
 
 /** RFC 4271 §8.2.2. */
 export type SessionState = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established';
@@ -97,6 +98,8 @@ export interface PeerConfig {
   readonly routeReflectorClient?: boolean;
   readonly maximumPrefix?: number;
   readonly allowAsIn?: number;
+  /** Families for which a default route is sent whatever the table holds. */
+  readonly defaultOriginate?: readonly BgpFamily[];
 }
 
 export interface LastReset {
@@ -141,7 +144,24 @@ export interface BgpPeer {
   /** Number of prefixes received before any policy, accepted by it, and sent. */
   prefixCounts(family: BgpFamily): { readonly received: number; readonly accepted: number; readonly advertised: number };
   adjRibIn(family: BgpFamily): readonly Path[];
-  adjRibOut(family: BgpFamily): readonly { readonly prefix: Prefix; readonly attributes: PathAttributes; readonly sentAt: number }[];
+  adjRibOut(family: BgpFamily): readonly { readonly prefix: Prefix; readonly attributes: PathAttributes; readonly sentAt: number; readonly isNextHopSelf?: boolean }[];
+  /** What was sent to this peer for one prefix. */
+  hasSent?(prefix: Prefix): boolean;
+  /** Capabilities of the OPENs of the current session; empty without one. */
+  readonly sentCapabilities?: readonly Capability[];
+  readonly receivedCapabilities?: readonly Capability[];
+  readonly createdAt?: number;
+  readonly lastReadAt?: number | undefined;
+  readonly lastWriteAt?: number | undefined;
+  readonly lastUpdateAt?: number | undefined;
+  readonly nextStartAt?: number | undefined;
+  readonly nextConnectAt?: number | undefined;
+  /** Held down because it sent more prefixes than allowed. */
+  readonly isPrefixOverflow?: boolean;
+  readonly endOfRib?: { readonly sent: ReadonlySet<BgpFamily>; readonly received: ReadonlySet<BgpFamily> };
+  /** Peers that get the same messages, as FRR numbers them. */
+  readonly updateGroups?: ReadonlyMap<BgpFamily, { readonly group: number; readonly subgroup: number }>;
+  readonly routeRefreshes?: { readonly sent: number; readonly received: number };
 }
 
 /** A route that the speaker originates. */
@@ -172,6 +192,7 @@ export interface SpeakerOptions {
   readonly exportPolicy?: RoutePolicy;
   readonly multipath?: { readonly maximumPaths: number; readonly maximumPathsIbgp: number; readonly relaxAsPath: boolean };
   readonly clusterId?: Ip;
+  readonly decision?: { readonly alwaysCompareMed?: boolean; readonly compareRouterId?: boolean; readonly ignoreAsPathLength?: boolean; readonly medMissingAsWorst?: boolean; readonly defaultLocalPref?: number };
 }
 
 export interface BgpSpeaker {
@@ -198,4 +219,6 @@ export interface BgpSpeaker {
   onSessionChange(listener: (peer: BgpPeer) => void): () => void;
   /** `graceful`: NOTIFICATION Cease to every peer; else the process dies and the kernel closes its connections. */
   stop(how: 'graceful' | 'killed'): void;
+  /** Changes options that need no new sessions and runs the decisions again. */
+  setOptions?(options: Partial<Pick<SpeakerOptions, 'multipath' | 'decision' | 'routerId' | 'hostname' | 'clusterId'>>): void;
 }

@@ -159,6 +159,8 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly user?: string;
+  /** The clock that the command waits on, when it is not the engine's (`timeout`). */
+  readonly clock?: SimulatedClock;
 }
 
 export interface ShellSession {

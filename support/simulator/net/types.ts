@@ -47,6 +47,8 @@ export interface UdpDatagram {
   readonly sourcePort: number;
   readonly destinationPort: number;
   readonly payload: Uint8Array;
+  /** What a VXLAN datagram carries; its payload is then empty. */
+  readonly tunnel?: { readonly id: number; readonly packet: Packet };
 }
 
 export type IcmpKind =
@@ -98,6 +100,8 @@ export interface NeighbourMessage {
   readonly senderMac: Mac;
   /** Gratuitous ARP or unsolicited neighbour advertisement. */
   readonly unsolicited?: boolean;
+  /** The R flag of a neighbour advertisement: the sender forwards packets. */
+  readonly isRouter?: boolean;
 }
 
 export interface Frame {
@@ -115,6 +119,8 @@ export interface InterfaceAddress {
   /** `tentative` until duplicate address detection is over (IPv6, about 1 s), then `preferred`. */
   readonly state: 'tentative' | 'preferred';
   readonly noPrefixRoute?: boolean;
+  /** Somebody else on the link has it: it stays tentative for good. */
+  readonly dadFailed?: boolean;
 }
 
 /** What a program at the traffic-control hook of an interface says of a packet (eBPF in reality). */
@@ -303,6 +309,8 @@ export type Errno =
 /** A system call that failed, as the kernel reports it. `message` is the kernel's detail where it has one. */
 export interface NetworkErrorLike extends Error {
   readonly errno: Errno;
+  /** Present when the kernel said more than the errno (netlink's extended acknowledgement): `ip` then prints `Error: DETAIL`. */
+  readonly detail?: string;
 }
 
 export interface Endpoint {
@@ -322,6 +330,8 @@ export interface TcpHandlers {
 export interface TcpConnection {
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** What `connect` was asked for, before a {@link SocketHook} replaced it; equal to `remote` otherwise. */
+  readonly requested?: Endpoint;
   readonly state: 'SYN-SENT' | 'SYN-RECEIVED' | 'ESTABLISHED' | 'FIN-WAIT' | 'CLOSE-WAIT' | 'CLOSED';
   handlers: TcpHandlers;
   send(bytes: Uint8Array): void;
@@ -339,6 +349,8 @@ export interface TcpListenOptions {
   readonly program?: string;
   /** Key that the peer's segments must carry (RFC 2385); segments without it are dropped silently. */
   md5KeyOf?(peer: Ip): string | undefined;
+  /** TTL or hop limit of what accepted connections send; 64 by default. */
+  ttlOf?(peer: Ip): number | undefined;
   onConnection(connection: TcpConnection): void;
 }
 
