@@ -164,6 +164,10 @@ export interface ApiServer {
   execInPod: ((target: { readonly namespace: string; readonly pod: string; readonly container?: string; readonly argv: readonly string[]; readonly stdin?: string; readonly isTerminal?: boolean }) => Promise<CommandResult>) | undefined;
   /** The container of a pod as its kubelet runs it; undefined before it was created. */
   containerOf: ((namespace: string, pod: string, container: string) => Container | undefined) | undefined;
+  /** The container that ran before a restart, for `kubectl logs --previous`. */
+  previousContainerOf?: ((namespace: string, pod: string, container: string) => Container | undefined) | undefined;
+  /** `pods/binding`, as the scheduler does it. @throws ApiErrorLike Conflict when the pod has a node */
+  bindPod?(namespace: string, name: string, nodeName: string): void;
   /** Says once, on stderr of the client that asked, that something in an object is not modelled. */
   addAdmissionWarning(check: (object: ObjectInput) => readonly string[]): void;
 }

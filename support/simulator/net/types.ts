@@ -40,6 +40,8 @@ export interface TcpSegment {
   readonly payload: Uint8Array;
   /** Key of the RFC 2385 signature; absent when the segment carries none. */
   readonly md5Key?: string;
+  /** Maximum segment size, in a SYN. */
+  readonly mss?: number;
 }
 
 export interface UdpDatagram {
@@ -471,7 +473,10 @@ export interface Network {
   readonly namespaces: readonly NetworkNamespace[];
   createNamespace(name: string): NetworkNamespace;
   /** A veth pair, both ends down. */
-  createVeth(a: { readonly namespace: NetworkNamespace; readonly name: string; readonly mac?: Mac }, b: { readonly namespace: NetworkNamespace; readonly name: string; readonly mac?: Mac }): readonly [NetworkInterface, NetworkInterface];
+  createVeth(
+    a: { readonly namespace: NetworkNamespace; readonly name: string; readonly mac?: Mac; readonly mtu?: number; readonly txQueueLength?: number },
+    b: { readonly namespace: NetworkNamespace; readonly name: string; readonly mac?: Mac; readonly mtu?: number; readonly txQueueLength?: number },
+  ): readonly [NetworkInterface, NetworkInterface];
   onDisposition(listener: (disposition: Disposition) => void): () => void;
   /** Every frame that crosses an interface, for `tcpdump`. */
   onFrame(listener: (event: { readonly device: NetworkInterface; readonly direction: 'in' | 'out'; readonly frame: Frame }) => void): () => void;
