@@ -124,7 +124,13 @@ export interface BgpPeerState {
   readonly ebgpMultihopTtl: number;
   readonly hasPassword: boolean;
   readonly gracefulRestart: { readonly enabled: boolean; readonly restartTimeSeconds: number } | undefined;
-  readonly families: readonly { readonly afi: string; readonly safi: string; readonly received: number; readonly accepted: number; readonly advertised: number }[];
+  readonly families: readonly {
+    readonly afi: string;
+    readonly safi: string;
+    readonly received: number;
+    readonly accepted: number;
+    readonly advertised: number;
+  }[];
 }
 
 export interface BgpControlPlaneView {

@@ -1,0 +1,75 @@
+import { join, resolve } from 'node:path';
+import { loadLab } from '../../content/lab.ts';
+import { openLab } from '../../drivers.ts';
+import { Reports } from '../../reports/reports.ts';
+import { UsageError } from '../../verdict/errors.ts';
+import type { Verdict } from '../../verdict/verdict.ts';
+import type { Selection } from '../cucumber-run.ts';
+import { featurePaths, Grader } from '../grade.ts';
+import type { LabOptions } from '../main.ts';
+import { formatReports, formatVerdict, Progress, verdictAsJson } from '../summary.ts';
+import { openTerminal } from '../terminal.ts';
+
+export interface RunOptions extends LabOptions {
+  readonly tags?: string;
+  readonly json?: boolean;
+  readonly reports?: string;
+}
+
+/** `outpost run`: does the tasks and checks them. */
+export async function run(features: readonly string[], options: RunOptions): Promise<number> {
+  const definition = loadLab(options.lab);
+  const selection = { paths: featurePaths(definition, features), tags: options.tags ?? '' };
+  const isWhole = features.length === 0 && options.tags === undefined;
+  return await gradeAndTell(definition, 'run', selection, options, async (grader, lab, tell) => {
+    if (isWhole) return;
+    const earlier = await grader.before(selection);
+    if (earlier.paths.length === 0) return;
+    tell('what comes before the selected scenarios was done, not checked');
+    refuse(await grader.solve(lab, earlier));
+  });
+}
+
+/** Opens a lab, prepares it, grades it, writes reports, and tells the verdict. @returns the exit code */
+export async function gradeAndTell(
+  definition: ReturnType<typeof loadLab>,
+  mode: 'run' | 'check',
+  selection: Selection,
+  options: Omit<RunOptions, 'tags'>,
+  prepare: (grader: Grader, lab: Awaited<ReturnType<typeof openLab>>['lab'], tell: (text: string) => void) => Promise<void>,
+): Promise<number> {
+  const startedAt = performance.now();
+  const terminal = openTerminal(options.json === true);
+  const grader = await Grader.open(definition);
+  const { lab, note } = await openLab(definition, { driver: options.driver, seed: options.seed });
+  terminal.tell(`${terminal.paint('bold', definition.title)} on the ${note}`);
+  await prepare(grader, lab, terminal.tell);
+  const labStartedAt = lab.clock.now();
+  const reports = new Reports(reportsFolder(definition.root, options.reports), `${definition.name}: ${note}`);
+  const progress = new Progress(terminal);
+  const verdict = await grader.grade(lab, mode, selection, { note, reports, onScenario: (scenario) => progress.onScenario(scenario) });
+  const { passed, failed, skipped } = verdict.counts;
+  if (passed + failed + skipped === 0) throw new UsageError('usage/nothing', 'no scenario was selected', { hint: 'see: outpost list' });
+  const times = { wallMs: performance.now() - startedAt, labMs: lab.clock.now() - labStartedAt };
+  terminal.tell(formatVerdict(verdict, terminal, times));
+  terminal.tell(`\n${formatReports(reports.paths)}`);
+  if (options.json === true) {
+    const document = verdictAsJson(verdict, { lab: definition.name, note, driver: lab.driver, seed: options.seed, reports: reports.paths, ...times });
+    terminal.print(JSON.stringify(document, null, 2));
+  }
+  return verdict.exitCode;
+}
+
+export function reportsFolder(root: string, asked: string | undefined): string {
+  return asked === undefined ? join(root, 'reports') : resolve(asked);
+}
+
+/** Actions that did not get through leave nothing to grade. */
+export function refuse(solved: Verdict | undefined): void {
+  const failure = solved?.firstFailure;
+  if (failure === undefined) return;
+  throw new UsageError('usage/not-solved', `what comes before could not be done: ${failure.step.text}: ${failure.step.failure.message}`, {
+    hint: 'the lab does not let its own solution through: run it from the beginning to see why',
+    fix: 'outpost run',
+  });
+}

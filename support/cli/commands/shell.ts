@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { loadLab } from '../../content/lab.ts';
+import { openLab } from '../../drivers.ts';
+import type { LabOptions } from '../main.ts';
+import { openSimulatorShell } from '../simulator-shell.ts';
+
+export interface ShellOptions extends LabOptions {
+  readonly at?: string;
+  readonly c?: string;
+}
+
+/** Time that a solved lab gets to settle before its terminal opens: sessions, roll-outs and leases take seconds. */
+const settleMs = 30_000;
+
+/** `outpost shell`: the lab host's terminal. @returns the exit status of the script, or 0 after an interactive session */
+export async function shell(options: ShellOptions): Promise<number> {
+  const definition = loadLab(options.lab);
+  const { lab } = await openLab(definition, { driver: options.driver, seed: options.seed });
+  if (options.at !== undefined) {
+    const { Grader } = await import('../grade.ts');
+    const { refuse } = await import('./run.ts');
+    const grader = await Grader.open(definition);
+    refuse(await grader.solve(lab, grader.beforeChallenge(options.at)));
+    await lab.clock.sleep(settleMs);
+  }
+  const session = await openSimulatorShell(lab);
+  if (options.c === undefined && process.stdin.isTTY === true) {
+    const { interact } = await import('../interactive-shell.ts');
+    return await interact(session, lab, definition);
+  }
+  // With -c, standard input belongs to the script; without it, it is the script.
+  const input = process.stdin.isTTY === true ? undefined : readFileSync(0, 'utf8');
+  const result = options.c === undefined ? await session.run(input ?? '') : await session.run(options.c, input === undefined ? {} : { stdin: input });
+  process.stdout.write(result.stdout);
+  process.stderr.write(result.stderr);
+  return result.exitCode;
+}

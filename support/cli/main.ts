@@ -1,0 +1,106 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { OutpostError } from '../verdict/errors.ts';
+import { type Program, program, startAs } from './program.ts';
+
+/** Options that every command which opens a lab takes. */
+export interface LabOptions {
+  readonly lab: string;
+  readonly driver: 'auto' | 'live' | 'simulator';
+  readonly seed: number;
+}
+
+/** Runs the command line. @returns the exit code: 0 held, 1 a check did not, 2 usage, 3 environment, 4 content */
+export async function main(argv: readonly string[], program: Program): Promise<number> {
+  startAs(program);
+  let exitCode = 0;
+  const end = (code: number) => {
+    exitCode = code;
+  };
+  const commands = buildCommands(end);
+  try {
+    await commands.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof OutpostError) {
+    process.stderr.write(`outpost: ${error.message}\n`);
+    return error.exitCode;
+  }
+  // A bug of this program: never the learner's fault, and its stack is the only help there is.
+  process.stderr.write(`outpost: internal error\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return 3;
+}
+
+function buildCommands(end: (code: number) => void): Command {
+  const commands = new Command('outpost')
+    .description('Grades hands-on network labs, on the real lab or on a simulator in this process.')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(`outpost: ${text.replace(/^error: /, '').trim().replaceAll('\n', ' ')}\n`) })
+    .addHelpText('after', '\nExit status: 0 all held, 1 a check did not hold, 2 wrong usage, 3 the lab could not be judged, 4 the content is broken.');
+
+  withLab(commands.command('run'))
+    .description('do the tasks and check them, challenge by challenge')
+    .argument('[features...]', 'feature files, with :LINE for single scenarios; all of the lab when absent')
+    .option('--tags <expression>', "only scenarios that match, e.g. '@task-bgp and not @before'")
+    .option('--json', 'print the verdict as one JSON document')
+    .option('--reports <dir>', 'folder for the reports (reports/ in the lab)')
+    .action(async (features, options) => end(await (await import('./commands/run.ts')).run(features, options)));
+
+  withLab(commands.command('check'))
+    .description('check what has been done so far; changes nothing')
+    .argument('[challenge]', 'all challenges when absent')
+    .option('--json', 'print the verdict as one JSON document')
+    .option('--reports <dir>', 'folder for the reports (reports/ in the lab)')
+    .option('--after <script>', 'on the simulator: a shell script to run first, as a learner would')
+    .action(async (challenge, options) => end(await (await import('./commands/check.ts')).check(challenge, options)));
+
+  withLab(commands.command('solve'))
+    .description('do the tasks of a challenge, without checking them')
+    .argument('<challenge>')
+    .action(async (challenge, options) => end(await (await import('./commands/solve.ts')).solve(challenge, options)));
+
+  withLab(commands.command('shell'), 'simulator')
+    .description("the lab host's terminal, on the simulator; a script comes from -c or standard input")
+    .option('--at <challenge>', 'start with the earlier challenges solved')
+    .option('-c <script>', 'run a script and end with its exit status')
+    .action(async (options) => end(await (await import('./commands/shell.ts')).shell(options)));
+
+  withContent(commands.command('validate'))
+    .description('check the content without running it: files, tasks, steps, tags')
+    .action(async (options) => end(await (await import('./commands/validate.ts')).validate(options)));
+
+  withContent(commands.command('list'))
+    .description('list challenges and tasks')
+    .option('--json', 'as one JSON document')
+    .action(async (options) => end(await (await import('./commands/list.ts')).list(options)));
+
+  withContent(commands.command('report'))
+    .description('make the Allure site from the results of the last run (needs Java)')
+    .option('--reports <dir>', 'folder of the reports (reports/ in the lab)')
+    .action(async (options) => end(await (await import('./commands/report.ts')).report(options)));
+
+  for (const command of commands.commands) command.exitOverride().copyInheritedSettings(commands);
+  return commands;
+}
+
+function withContent(command: Command): Command {
+  return command.option('--lab <dir>', 'folder of the lab: holds lab/lab.yaml, lab.yaml or a kind file', program().clone);
+}
+
+function withLab(command: Command, driver: LabOptions['driver'] = 'auto'): Command {
+  const choice = new Option('--driver <driver>', 'where the lab is').choices(['auto', 'live', 'simulator']).default(driver);
+  return withContent(command)
+    .addOption(choice)
+    .option('--seed <number>', 'seed of the simulator: same seed, same run', wholeNumber, 1);
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('must be a whole number.');
+  return Number(text);
+}

@@ -1,0 +1,120 @@
+import { relative } from 'node:path';
+import type { Fault } from '../verdict/errors.ts';
+import type { ReportPaths } from '../reports/reports.ts';
+import type { ScenarioRecord } from '../verdict/scenario.ts';
+import type { ChallengeVerdict, FirstFailure, Outcome, Verdict } from '../verdict/verdict.ts';
+import { formatDuration } from '../waiting/waiting.ts';
+import type { Terminal } from './terminal.ts';
+
+const marks = { passed: '✔', failed: '✘', unjudged: '!', skipped: '-', 'not run': '-' } as const;
+const colours = { passed: 'green', failed: 'red', unjudged: 'yellow', skipped: 'grey', 'not run': 'grey' } as const;
+
+/** Whose fault a failure is, in words for the one who reads it. */
+const blame: Readonly<Record<Fault, string>> = {
+  learner: 'a check did not hold',
+  environment: 'the lab could not be judged (not your fault)',
+  content: 'the content of the lab is broken',
+  usage: 'wrong usage',
+};
+
+/** Tells each scenario when it is over, under the name of its feature. */
+export class Progress {
+  readonly #terminal: Terminal;
+  #feature = '';
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  onScenario(scenario: ScenarioRecord): void {
+    const { paint, tell } = this.#terminal;
+    if (scenario.feature !== this.#feature) {
+      this.#feature = scenario.feature;
+      tell(`\n${paint('bold', scenario.feature)}`);
+    }
+    const outcome = scenario.status === 'failed' && scenario.failed?.failure.fault !== 'learner' ? 'unjudged' : scenario.status;
+    const time = scenario.labMs < 1 ? '' : paint('grey', `  ${formatDuration(scenario.labMs)}`);
+    tell(`  ${paint(colours[outcome], marks[outcome])} ${scenario.name}${time}`);
+  }
+}
+
+/** The verdict per challenge and task, with points, and the first failure explained. */
+export function formatVerdict(verdict: Verdict, terminal: Terminal, times: { readonly wallMs: number; readonly labMs: number }): string {
+  const { paint } = terminal;
+  const lines: string[] = [''];
+  for (const challenge of verdict.challenges) lines.push(...formatChallenge(challenge, terminal));
+  const { passed, failed, skipped } = verdict.counts;
+  const counts = [`${passed} passed`, `${failed} failed`, ...(skipped === 0 ? [] : [`${skipped} skipped`])].join(', ');
+  const points = verdict.points === 0 ? '' : `   ${verdict.earned} of ${verdict.points} points`;
+  lines.push('', `${paint(verdict.exitCode === 0 ? 'green' : 'red', counts)}${points}   ${formatDuration(times.wallMs)} (lab time ${formatDuration(times.labMs)})`);
+  if (verdict.firstFailure !== undefined) lines.push('', ...formatFailure(verdict.firstFailure, terminal));
+  return lines.join('\n');
+}
+
+function formatChallenge(challenge: ChallengeVerdict, { paint }: Terminal): string[] {
+  const points = challenge.points === 0 ? '' : `${challenge.earned} of ${challenge.points} points`;
+  const time = challenge.labMs < 1 ? '' : `  ${formatDuration(challenge.labMs)}`;
+  const title = `${paint(colours[challenge.outcome], marks[challenge.outcome])} ${paint('bold', challenge.title)}`;
+  const lines = [`${title}   ${points || outcomeWords(challenge.outcome)}${paint('grey', time)}`];
+  for (const task of challenge.tasks) {
+    const earned = `${task.earned}/${task.points}`.padStart(6);
+    const remark = task.outcome === 'passed' || task.outcome === 'failed' ? '' : paint('grey', `  (${outcomeWords(task.outcome)})`);
+    lines.push(`  ${paint(colours[task.outcome], marks[task.outcome])} ${earned}  ${task.title}${remark}`);
+  }
+  return lines;
+}
+
+function outcomeWords(outcome: Outcome): string {
+  return outcome === 'unjudged' ? 'could not be judged' : outcome;
+}
+
+function formatFailure({ scenario, step, hint }: FirstFailure, { paint }: Terminal): string[] {
+  const lines = [
+    `${paint('red', 'First failure')}: ${blame[step.failure.fault]}`,
+    `  ${scenario.feature}: ${scenario.name}`,
+    `  ${scenario.uri}:${step.line}: ${step.keyword}${step.text}`,
+    ...step.failure.message.split('\n').map((line) => `    ${line}`),
+  ];
+  if (hint !== undefined) lines.push(`  hint: ${hint}`);
+  return lines;
+}
+
+export function formatReports(paths: ReportPaths): string {
+  const short = (path: string) => {
+    const near = relative(process.cwd(), path);
+    return near.startsWith('..') ? path : near;
+  };
+  return [
+    `Reports: ${short(paths.html)}, ${short(paths.junit)}, ${short(paths.messages)}, ${short(paths.evidence)}, ${short(paths.allureResults)}/`,
+    'Allure site: outpost report',
+  ].join('\n');
+}
+
+/** The verdict for a machine. */
+export function verdictAsJson(verdict: Verdict, run: { readonly lab: string; readonly note: string; readonly driver: string; readonly seed: number; readonly wallMs: number; readonly labMs: number; readonly reports: ReportPaths }) {
+  const scenario = ({ feature, uri, line, name, tags, status, labMs, failed }: ScenarioRecord) => ({
+    feature,
+    file: uri,
+    line,
+    name,
+    tags,
+    status,
+    labMs,
+    ...(failed === undefined ? {} : { failure: { step: `${failed.keyword}${failed.text}`, line: failed.line, ...failed.failure } }),
+  });
+  return {
+    lab: run.lab,
+    driver: run.driver,
+    note: run.note,
+    seed: run.seed,
+    exitCode: verdict.exitCode,
+    fault: verdict.firstFailure?.step.failure.fault ?? null,
+    points: verdict.points,
+    earned: verdict.earned,
+    counts: verdict.counts,
+    wallMs: Math.round(run.wallMs),
+    labMs: Math.round(run.labMs),
+    challenges: verdict.challenges.map((challenge) => ({ ...challenge, scenarios: challenge.scenarios.map(scenario) })),
+    reports: run.reports,
+  };
+}

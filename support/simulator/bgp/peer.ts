@@ -1,0 +1,610 @@
+import type { SimulatedClock, Timer } from '../clock/clock.ts';
+import type { Random } from '../clock/random.ts';
+import type { Ip, Prefix, TcpConnection } from '../net/types.ts';
+import type { Capability } from './capabilities.ts';
+import { Connection, type ConnectionOwner, type Ending, type MessageCounters, zeroCounters } from './connection.ts';
+import { type Message, MessageError, notificationText, type OpenMessage } from './message.ts';
+import { buildOpen, type LocalIdentity, negotiate } from './open.ts';
+import type { StoredPath } from './rib.ts';
+import type { BgpFamily, BgpImplementation, BgpPeer, LastReset, Path, PathAttributes, PeerConfig, SessionState } from './types.ts';
+
+export interface ReceivedRoute {
+  readonly prefix: Prefix;
+  /** As received, before any policy. */
+  readonly attributes: PathAttributes;
+  readonly receivedAt: number;
+  /** Undefined when it was rejected. */
+  path: StoredPath | undefined;
+  isStale: boolean;
+}
+
+export interface SentRoute {
+  readonly prefix: Prefix;
+  readonly attributes: PathAttributes;
+  readonly sentAt: number;
+  readonly isNextHopSelf: boolean;
+}
+
+/** What a peer needs from its speaker. */
+export interface PeerOwner {
+  readonly clock: SimulatedClock;
+  readonly random: Random;
+  readonly identity: LocalIdentity;
+  /** The peer's address has a usable route (next-hop tracking); always true for a speaker that does not track. */
+  isReachable(peer: Peer): boolean;
+  dial(peer: Peer, handlers: { onConnected(): void; onFailed(): void }): TcpConnection;
+  onStateChange(peer: Peer): void;
+  onEstablished(peer: Peer): void;
+  /** `mayRestart`: the peer announced graceful restart and its connection went without a NOTIFICATION. */
+  onDown(peer: Peer, mayRestart: boolean): void;
+  onUpdate(peer: Peer, message: Extract<Message, { type: 'update' }>): void;
+  onRouteRefresh(peer: Peer, family: BgpFamily): void;
+}
+
+const frrStartDelayMs = 1000;
+const frrMaximumStartSeconds = 120;
+/** gobgp: seconds of idle after a session or an attempt ended, and the bounds of the first dial. */
+const gobgpIdleHoldSeconds = 5;
+const gobgpFirstDial = { low: 5, high: 9 } as const;
+const gobgpMinimumConnectRetry = 10;
+const largeHoldTimeSeconds = 240;
+
+const sessionFields = ['remoteAs', 'localAs', 'localAddress', 'port', 'multihopTtl', 'password', 'extendedNextHop', 'device'] as const satisfies readonly (keyof PeerConfig)[];
+
+/**
+ * One configured neighbour: its state machine (RFC 4271 §8), its sessions, and its Adj-RIBs.
+ *
+ * What the RFC leaves open follows two implementations, both recorded. FRR gives an incoming connection a machine of
+ * its own, unseen until it is Established; gobgp has one machine that takes whichever connection comes first.
+ */
+export class Peer implements BgpPeer, ConnectionOwner {
+  config: PeerConfig;
+  state: SessionState = 'Idle';
+  changedAt: number | undefined;
+  establishedAt: number | undefined;
+  remoteRouterId: Ip | undefined;
+  remoteAsn: number | undefined;
+  hostname: string | undefined;
+  local: { readonly ip: Ip; readonly port: number } | undefined;
+  remotePort: number | undefined;
+  lastReset: LastReset | undefined;
+  isPrefixOverflow = false;
+  readonly createdAt: number;
+  lastReadAt: number | undefined;
+  lastWriteAt: number | undefined;
+  lastUpdateAt: number | undefined;
+  readonly received: Readonly<Record<BgpFamily, Map<Prefix, ReceivedRoute>>> = { 'ipv4-unicast': new Map(), 'ipv6-unicast': new Map() };
+  readonly sent: Readonly<Record<BgpFamily, Map<Prefix, SentRoute>>> = { 'ipv4-unicast': new Map(), 'ipv6-unicast': new Map() };
+  /** How many of `received` are in use. */
+  readonly accepted: Record<BgpFamily, number> = { 'ipv4-unicast': 0, 'ipv6-unicast': 0 };
+  readonly updateGroups = new Map<BgpFamily, { readonly group: number; readonly subgroup: number }>();
+  readonly endOfRib = { sent: new Set<BgpFamily>(), received: new Set<BgpFamily>() };
+  /** The whole table went out; changes follow one by one. */
+  isSynchronised = false;
+  restartTimer: Timer | undefined;
+  readonly #owner: PeerOwner;
+  readonly #totals: MessageCounters = zeroCounters();
+  #established = 0;
+  #dropped = 0;
+  #session: Connection | undefined;
+  #outgoing: Connection | undefined;
+  #incoming: Connection | undefined;
+  #dialling: TcpConnection | undefined;
+  #startTimer: Timer | undefined;
+  #connectTimer: Timer | undefined;
+  #startSeconds = 1;
+  #wasTracked = false;
+  #isRemoved = false;
+
+  constructor(config: PeerConfig, owner: PeerOwner) {
+    this.config = config;
+    this.#owner = owner;
+    this.createdAt = owner.clock.now();
+    if (this.#isFrr) this.lastReset = { at: this.createdAt, direction: 'none', reason: 'No AFI/SAFI activated for peer' };
+  }
+
+  get clock(): SimulatedClock {
+    return this.#owner.clock;
+  }
+
+  get implementation(): BgpImplementation {
+    return this.#owner.identity.implementation;
+  }
+
+  get #isFrr(): boolean {
+    return this.implementation === 'frr';
+  }
+
+  get localAsn(): number {
+    return this.config.localAs ?? this.#owner.identity.localAsn;
+  }
+
+  get isExternal(): boolean {
+    const { remoteAs } = this.config;
+    return remoteAs === 'external' || (remoteAs !== 'internal' && remoteAs !== this.localAsn);
+  }
+
+  get session(): Connection | undefined {
+    return this.#session;
+  }
+
+  get negotiatedHoldTimeSeconds(): number {
+    return this.#session?.holdTimeSeconds ?? this.config.holdTimeSeconds;
+  }
+
+  get negotiatedKeepaliveSeconds(): number {
+    return this.#session?.keepaliveSeconds ?? this.config.keepaliveSeconds;
+  }
+
+  get negotiatedFamilies(): ReadonlySet<BgpFamily> {
+    return this.#session?.families ?? new Set();
+  }
+
+  get hasExtendedNextHop(): boolean {
+    return this.#session?.hasExtendedNextHop ?? false;
+  }
+
+  get sentCapabilities(): readonly Capability[] {
+    return this.#session?.sentCapabilities ?? [];
+  }
+
+  get receivedCapabilities(): readonly Capability[] {
+    return this.#session?.receivedCapabilities ?? [];
+  }
+
+  get nextStartAt(): number | undefined {
+    return this.#startTimer?.at;
+  }
+
+  get nextConnectAt(): number | undefined {
+    return this.#connectTimer?.at;
+  }
+
+  /** Sums over all sessions; attempts that FRR made on its hidden machines count once they succeed. */
+  get counters(): BgpPeer['counters'] {
+    const counters = this.#allCounters();
+    const sent = counters.opensSent + counters.updatesSent + counters.notificationsSent + counters.keepalivesSent + counters.refreshesSent;
+    const received = counters.opensReceived + counters.updatesReceived + counters.notificationsReceived + counters.keepalivesReceived + counters.refreshesReceived;
+    return { ...counters, messagesSent: sent, messagesReceived: received, connectionsEstablished: this.#established, connectionsDropped: this.#dropped };
+  }
+
+  get routeRefreshes(): { readonly sent: number; readonly received: number } {
+    const counters = this.#allCounters();
+    return { sent: counters.refreshesSent, received: counters.refreshesReceived };
+  }
+
+  #allCounters(): MessageCounters {
+    const sum = { ...this.#totals };
+    for (const connection of [this.#session, this.#outgoing, this.#isFrr ? undefined : this.#incoming]) if (connection !== undefined) add(sum, connection.counters);
+    return sum;
+  }
+
+  prefixCounts(family: BgpFamily): { readonly received: number; readonly accepted: number; readonly advertised: number } {
+    return { received: this.received[family].size, accepted: this.accepted[family], advertised: this.sent[family].size };
+  }
+
+  adjRibIn(family: BgpFamily): readonly Path[] {
+    return [...this.received[family].values()].map(
+      (route) =>
+        route.path ?? { prefix: route.prefix, attributes: route.attributes, peer: this, receivedAt: route.receivedAt, weight: 0, isStale: route.isStale, isValid: false },
+    );
+  }
+
+  adjRibOut(family: BgpFamily): readonly SentRoute[] {
+    return [...this.sent[family].values()];
+  }
+
+  hasSent(prefix: Prefix): boolean {
+    return this.sent[prefix.family === 4 ? 'ipv4-unicast' : 'ipv6-unicast'].has(prefix);
+  }
+
+  send(message: Message): void {
+    this.#session?.send(message);
+    this.lastWriteAt = this.clock.now();
+  }
+
+  // ── the state machine ─────────────────────────────────────────────────────────────────────────────────────
+
+  start(): void {
+    if (this.#isRemoved || this.config.isShutdown === true || this.isPrefixOverflow || this.config.families.length === 0) {
+      this.#setState('Idle');
+      return;
+    }
+    if (this.#isFrr) this.#scheduleStart(this.#startSeconds * frrStartDelayMs);
+    else this.#activate();
+  }
+
+  #scheduleStart(delayMs: number): void {
+    this.#startTimer?.cancel();
+    this.#startTimer = this.clock.schedule(delayMs, () => {
+      this.#startTimer = undefined;
+      if (this.#isFrr) this.#begin();
+      else this.#activate();
+    });
+  }
+
+  /** FRR's BGP_Start. */
+  #begin(): void {
+    this.local = undefined;
+    this.remotePort = undefined;
+    this.remoteRouterId = undefined;
+    if (this.config.isPassive === true) {
+      this.#setState('Active');
+      return;
+    }
+    const isReachable = this.#owner.isReachable(this);
+    if (!isReachable) {
+      this.#setReason('Waiting for NHT');
+      this.#setState('Active');
+      this.#armConnectRetry();
+      return;
+    }
+    // The first look-up of a next hop is answered a moment later, and that answer names the reason (bgp_nht.c).
+    if (!this.#wasTracked) this.#setReason('Waiting for peer OPEN');
+    this.#wasTracked = true;
+    this.#dial();
+  }
+
+  #armConnectRetry(): void {
+    this.#connectTimer?.cancel();
+    this.#connectTimer = this.clock.schedule(this.config.connectRetrySeconds * 1000, () => {
+      this.#connectTimer = undefined;
+      this.#abandonDial();
+      this.#begin();
+    });
+  }
+
+  /** gobgp: Active at once, and a dial that comes 5 to 9 seconds later. */
+  #activate(): void {
+    this.#setState('Active');
+    if (this.config.isPassive === true) return;
+    this.#scheduleDial(this.#owner.random.integer(gobgpFirstDial.low, gobgpFirstDial.high));
+  }
+
+  #scheduleDial(seconds: number): void {
+    this.#connectTimer?.cancel();
+    this.#connectTimer = this.clock.schedule(seconds * 1000, () => {
+      this.#connectTimer = undefined;
+      this.#dial();
+    });
+  }
+
+  #dial(): void {
+    const retry = Math.max(this.config.connectRetrySeconds, gobgpMinimumConnectRetry);
+    const failed = () => {
+      this.#dialling = undefined;
+      if (this.#isFrr) {
+        this.#setState('Active');
+        this.#armConnectRetry();
+      } else this.#scheduleDial(this.#owner.random.integer(retry, 2 * retry - 1));
+    };
+    if (this.#isFrr) {
+      this.#armConnectRetry();
+      this.#setState('Connect');
+    } else {
+      this.#connectTimer = this.clock.schedule((retry - 1) * 1000, () => {
+        this.#abandonDial();
+        failed();
+      });
+    }
+    const tcp = this.#owner.dial(this, {
+      onConnected: () => {
+        this.#dialling = undefined;
+        this.#connectTimer?.cancel();
+        this.#connectTimer = undefined;
+        this.#outgoing = this.#open(tcp, false);
+        this.#setState('OpenSent');
+      },
+      onFailed: failed,
+    });
+    this.#dialling = tcp;
+  }
+
+  #abandonDial(): void {
+    const tcp = this.#dialling;
+    if (tcp === undefined) return;
+    this.#dialling = undefined;
+    tcp.handlers = {};
+    tcp.abort();
+  }
+
+  #open(tcp: TcpConnection, isIncoming: boolean): Connection {
+    const connection = new Connection(tcp, isIncoming, this);
+    const open = buildOpen(this.#owner.identity, this.config);
+    connection.sentCapabilities = open.parameters.flat();
+    connection.send(open);
+    connection.armHold(largeHoldTimeSeconds);
+    return connection;
+  }
+
+  /** A connection came in from this peer's address. */
+  accept(tcp: TcpConnection): void {
+    const isRefused = this.#isRemoved || this.config.isShutdown === true || this.isPrefixOverflow || this.config.families.length === 0;
+    if (isRefused || (!this.#isFrr && this.state !== 'Active')) {
+      tcp.end();
+      return;
+    }
+    if (this.#isFrr) {
+      const former = this.#incoming;
+      this.#incoming = undefined;
+      former?.close('orderly');
+      this.#incoming = this.#open(tcp, true);
+      return;
+    }
+    this.#abandonDial();
+    this.#connectTimer?.cancel();
+    this.#connectTimer = undefined;
+    this.#incoming = this.#open(tcp, true);
+    this.#setState('OpenSent');
+  }
+
+  onMessage(connection: Connection, message: Message): void {
+    if (connection === this.#session) {
+      this.lastReadAt = this.clock.now();
+      if (message.type === 'update') {
+        this.lastUpdateAt = this.lastReadAt;
+        this.#owner.onUpdate(this, message);
+      } else if (message.type === 'route-refresh') {
+        if (message.family !== undefined) this.#owner.onRouteRefresh(this, message.family);
+      } else if (message.type === 'open') throw new MessageError(5, 3, 'OPEN in Established');
+      return;
+    }
+    if (connection.phase === 'OpenSent') {
+      if (message.type !== 'open') throw new MessageError(5, 1, `${message.type} in OpenSent`);
+      this.#onOpen(connection, message);
+      return;
+    }
+    if (message.type !== 'keepalive') throw new MessageError(5, 2, `${message.type} in OpenConfirm`);
+    this.#establish(connection);
+  }
+
+  #onOpen(connection: Connection, open: OpenMessage): void {
+    negotiate(this.#owner.identity, this.config, connection, open);
+    if (this.#losesCollision(connection, open)) {
+      connection.notify(6, 7);
+      return;
+    }
+    this.remoteAsn = connection.peerAsn;
+    connection.phase = 'OpenConfirm';
+    if (connection === this.#outgoing || !this.#isFrr) this.#setState('OpenConfirm');
+    connection.armHold(connection.holdTimeSeconds);
+    connection.send({ type: 'keepalive' });
+    connection.startKeepalives();
+  }
+
+  /** RFC 4271 §6.8: the connection that the side with the higher identifier opened stays. */
+  #losesCollision(connection: Connection, open: OpenMessage): boolean {
+    if (this.#session !== undefined) return true;
+    const other = connection === this.#outgoing ? this.#incoming : this.#outgoing;
+    if (other === undefined || other.phase !== 'OpenConfirm') return false;
+    const isLocalHigher = this.#owner.identity.routerId.value > open.routerId.value;
+    if (connection.isIncoming === isLocalHigher) return true;
+    other.notify(6, 7);
+    return false;
+  }
+
+  #establish(connection: Connection): void {
+    this.#startTimer?.cancel();
+    this.#startTimer = undefined;
+    this.#connectTimer?.cancel();
+    this.#connectTimer = undefined;
+    this.#abandonDial();
+    const other = connection === this.#outgoing ? this.#incoming : this.#outgoing;
+    this.#outgoing = undefined;
+    this.#incoming = undefined;
+    this.#session = connection;
+    other?.notify(6, 7);
+    connection.phase = 'Established';
+    connection.armHold(connection.holdTimeSeconds);
+    const { tcp } = connection;
+    this.local = tcp.local;
+    this.remotePort = tcp.remote.port;
+    this.remoteRouterId = connection.remoteRouterId;
+    for (const capability of connection.receivedCapabilities) if (capability.kind === 'fqdn' && capability.hostname !== '') this.hostname = capability.hostname;
+    this.lastReadAt = connection.lastReadAt;
+    this.lastWriteAt = connection.lastWriteAt;
+    this.establishedAt = this.clock.now();
+    this.changedAt = this.establishedAt;
+    this.#established++;
+    this.#startSeconds = 1;
+    // The machine of an incoming connection is born with this reason and hands it on (bgp_fsm.c, peer_xfer_conn).
+    if (this.#isFrr && connection.isIncoming) this.#setReason('No AFI/SAFI activated for peer');
+    this.isSynchronised = false;
+    this.endOfRib.sent.clear();
+    this.endOfRib.received.clear();
+    this.#setState('Established');
+    this.#owner.onEstablished(this);
+  }
+
+  onEnded(connection: Connection, ending: Ending): void {
+    if (connection === this.#session) {
+      const restart = connection.receivedCapabilities.some((capability) => capability.kind === 'graceful-restart' && capability.families.length > 0);
+      this.#down(this.#describe(ending), ending.kind === 'closed' && restart);
+      return;
+    }
+    const isHidden = this.#isFrr && connection === this.#incoming;
+    if (connection === this.#incoming) this.#incoming = undefined;
+    else if (connection === this.#outgoing) this.#outgoing = undefined;
+    else return;
+    if (isHidden) return;
+    add(this.#totals, connection.counters);
+    // A collision that the other connection won is no failure.
+    if (this.#session !== undefined || (ending.kind !== 'closed' && ending.code === 6 && ending.subcode === 7 && this.#incoming !== undefined)) return;
+    this.#setReset(this.#describe(ending));
+    this.#startSeconds = Math.min(this.#startSeconds * 2, frrMaximumStartSeconds);
+    this.#idle();
+  }
+
+  #describe(ending: Ending): Omit<LastReset, 'at'> {
+    if (ending.kind === 'closed') return { direction: 'none', reason: this.#isFrr ? 'Peer closed the session' : 'read-failed' };
+    const direction = ending.kind === 'notification-sent' ? 'sent' : 'received';
+    const { code, subcode } = ending;
+    if (this.#isFrr) return { direction, code, subcode, reason: direction === 'sent' ? 'BGP Notification send' : 'BGP Notification received' };
+    return { direction, code, subcode, reason: code === 4 ? 'hold-timer-expired' : `notification-${direction} ${notificationText(code, subcode)}` };
+  }
+
+  #setReason(reason: string): void {
+    this.lastReset = { at: this.lastReset?.at ?? this.createdAt, direction: 'none', reason };
+  }
+
+  #setReset(reset: Omit<LastReset, 'at'>): void {
+    const isDrop = this.state === 'Established';
+    this.lastReset = { ...reset, at: isDrop || !this.#isFrr ? this.clock.now() : (this.lastReset?.at ?? this.createdAt) };
+  }
+
+  /** The session is gone. */
+  #down(reset: Omit<LastReset, 'at'>, mayRestart: boolean): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    session.close('orderly');
+    add(this.#totals, session.counters);
+    this.#setReset(reset);
+    this.#session = undefined;
+    this.isSynchronised = false;
+    this.#dropped++;
+    this.changedAt = this.clock.now();
+    this.establishedAt = undefined;
+    for (const family of ['ipv4-unicast', 'ipv6-unicast'] as const) this.sent[family].clear();
+    this.updateGroups.clear();
+    this.state = 'Idle';
+    this.#owner.onDown(this, mayRestart);
+    this.#idle();
+  }
+
+  #idle(): void {
+    this.#connectTimer?.cancel();
+    this.#connectTimer = undefined;
+    this.#abandonDial();
+    this.state = 'Idle';
+    this.#owner.onStateChange(this);
+    if (this.#isRemoved || this.config.isShutdown === true || this.isPrefixOverflow || this.config.families.length === 0) return;
+    this.#scheduleStart(this.#isFrr ? this.#startSeconds * frrStartDelayMs : gobgpIdleHoldSeconds * 1000);
+  }
+
+  #setState(state: SessionState): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.#owner.onStateChange(this);
+  }
+
+  // ── what the speaker and its user ask for ─────────────────────────────────────────────────────────────────
+
+  /** Closes whatever is open, with a NOTIFICATION where there is a session to tell. */
+  reset(code: number, subcode: number, reason: string | undefined, data?: Uint8Array): void {
+    const session = this.#session;
+    for (const connection of [this.#outgoing, this.#incoming]) {
+      if (connection === undefined) continue;
+      connection.send({ type: 'notification', code, subcode, data: data ?? new Uint8Array() });
+      connection.close('orderly');
+      if (connection === this.#outgoing) add(this.#totals, connection.counters);
+    }
+    this.#outgoing = undefined;
+    this.#incoming = undefined;
+    const described = this.#describe({ kind: 'notification-sent', code, subcode });
+    const reset = reason === undefined ? described : { ...described, reason };
+    if (session !== undefined) {
+      session.send({ type: 'notification', code, subcode, data: data ?? new Uint8Array() });
+      this.#down(reset, false);
+      return;
+    }
+    if (reason !== undefined) this.#setReset(reset);
+    this.#startTimer?.cancel();
+    this.#startTimer = undefined;
+    this.#idle();
+  }
+
+  /** The next hop towards the peer came or went (FRR's next-hop tracking). */
+  reachabilityChanged(isReachable: boolean): void {
+    if (!this.#isFrr || this.config.isPassive === true || !this.#isRunning) return;
+    this.#wasTracked = true;
+    const reason = isReachable ? 'Waiting for peer OPEN' : 'Waiting for NHT';
+    const { state } = this;
+    if (isReachable) {
+      if (state !== 'Active') return;
+      this.#setReason(reason);
+      this.#begin();
+      return;
+    }
+    if (this.#session !== undefined) {
+      if (!this.isExternal || this.config.multihopTtl !== 1) return;
+      // Nothing can reach the peer any more: the socket is forgotten, and what still arrives later meets a reset.
+      this.#session.close('reset');
+      this.#down({ direction: 'none', reason }, false);
+      return;
+    }
+    this.#setReason(reason);
+    if (state === 'Connect') this.#idle();
+    else if (this.#outgoing !== undefined) {
+      add(this.#totals, this.#outgoing.counters);
+      this.#outgoing.close('reset');
+      this.#outgoing = undefined;
+      this.#idle();
+    }
+  }
+
+  get #isRunning(): boolean {
+    return !this.#isRemoved && this.config.isShutdown !== true && !this.isPrefixOverflow && this.config.families.length > 0;
+  }
+
+  /** Applies a new configuration; the session is reset where RFC or implementation ask for it. */
+  configure(config: PeerConfig): void {
+    const before = this.config;
+    this.config = config;
+    if (config.isShutdown === true) {
+      if (before.isShutdown !== true) this.reset(6, 2, this.#isFrr ? 'Admin. shutdown' : undefined);
+      return;
+    }
+    if (before.isShutdown === true) {
+      this.#startSeconds = 1;
+      this.start();
+      return;
+    }
+    const changed = sessionFields.filter((field) => before[field] !== config[field]);
+    const familiesChanged = before.families.join() !== config.families.join();
+    const restartChanged = before.gracefulRestart?.restartTimeSeconds !== config.gracefulRestart?.restartTimeSeconds;
+    const timersChanged = !this.#isFrr && (before.holdTimeSeconds !== config.holdTimeSeconds || before.keepaliveSeconds !== config.keepaliveSeconds);
+    if (changed.length === 0 && !familiesChanged && !restartChanged && !timersChanged) {
+      if (before.isPassive === true && config.isPassive !== true && this.state === 'Active') this.#begin();
+      return;
+    }
+    if (before.families.length === 0) {
+      this.start();
+      return;
+    }
+    const [first] = changed;
+    const reason = !this.#isFrr ? undefined : first === 'remoteAs' ? 'Remote AS changed' : first === 'localAs' ? 'Local AS change' : first === 'localAddress' ? 'Update source change' : familiesChanged ? 'Address family activated' : first === 'multihopTtl' ? 'Multihop config change' : 'Capability changed';
+    this.reset(6, 6, reason);
+  }
+
+  clear(): void {
+    this.isPrefixOverflow = false;
+    this.reset(6, 4, this.#isFrr ? 'User reset' : undefined);
+  }
+
+  exceedMaximumPrefix(family: BgpFamily): void {
+    this.isPrefixOverflow = true;
+    const afi = family === 'ipv4-unicast' ? 1 : 2;
+    const maximum = this.config.maximumPrefix ?? 0;
+    this.reset(6, 1, undefined, Uint8Array.of(0, afi, 1, maximum >>> 24, (maximum >>> 16) & 0xff, (maximum >>> 8) & 0xff, maximum & 0xff));
+  }
+
+  /** Ends for good. */
+  remove(how: 'deconfigured' | 'killed'): void {
+    this.#isRemoved = true;
+    if (how === 'deconfigured') this.reset(6, 3, undefined);
+    else {
+      for (const connection of [this.#outgoing, this.#incoming]) connection?.close('orderly');
+      if (this.#session !== undefined) this.#down({ direction: 'none', reason: 'stopped' }, false);
+    }
+    this.#abandonDial();
+    this.#startTimer?.cancel();
+    this.#connectTimer?.cancel();
+    this.restartTimer?.cancel();
+    this.#startTimer = undefined;
+    this.#connectTimer = undefined;
+  }
+}
+
+function add(sum: MessageCounters, more: MessageCounters): void {
+  for (const key of Object.keys(sum) as (keyof MessageCounters)[]) sum[key] += more[key];
+}

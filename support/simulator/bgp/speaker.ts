@@ -1,0 +1,715 @@
+import type { Timer } from '../clock/clock.ts';
+import { ip, prefix as parsePrefix } from '../net/address.ts';
+import type { Ip, ListeningSocket, Prefix, TcpConnection } from '../net/types.ts';
+import { decide } from './decision.ts';
+import { exportPath, finishExport, interfaceOf } from './export.ts';
+import { MessageError, type UpdateMessage } from './message.ts';
+import type { LocalIdentity } from './open.ts';
+import { Peer, type PeerOwner, type SentRoute } from './peer.ts';
+import { type Destination, familyOfPrefix, isSameAttributes, NextHopTable, Rib, type StoredPath } from './rib.ts';
+import type { BgpFamily, BgpPeer, BgpSpeaker, OriginatedRoute, PathAttributes, PeerConfig, RibEntry, RoutePolicy, SpeakerOptions } from './types.ts';
+
+const families: readonly BgpFamily[] = ['ipv4-unicast', 'ipv6-unicast'];
+/** FRR works its queue of changed prefixes off 50 ms after the first went in (bgp_route.c). */
+const frrProcessDelayMs = 50;
+/** FRR lets an update group gather before it gets the table: one second and 50 ms a neighbour (bgp_updgrp.c). */
+const frrCoalesceMs = { base: 1000, perPeer: 50 } as const;
+
+const singlePath = { maximumPaths: 1, maximumPathsIbgp: 1, relaxAsPath: false } as const;
+
+/** A speaker that runs in a namespace: FRR's bgpd or gobgp's server. */
+export function createSpeaker(options: SpeakerOptions): BgpSpeaker {
+  return new Speaker(options);
+}
+
+/** How packets for a next hop leave, or undefined when they cannot. */
+interface Resolution {
+  readonly metric: number;
+}
+
+class Speaker implements BgpSpeaker, PeerOwner {
+  options: SpeakerOptions;
+  readonly #peers: Peer[] = [];
+  readonly #byAddress = new Map<Ip, Peer>();
+  readonly #ribs: Readonly<Record<BgpFamily, Rib>> = { 'ipv4-unicast': new Rib('ipv4-unicast'), 'ipv6-unicast': new Rib('ipv6-unicast') };
+  readonly #nextHops = new NextHopTable();
+  readonly #reachable = new Map<Peer, boolean>();
+  readonly #bestListeners = new Set<(entry: RibEntry) => void>();
+  readonly #sessionListeners = new Set<(peer: BgpPeer) => void>();
+  readonly #batches = new Map<string, { readonly peers: Set<Peer>; readonly timer: Timer }>();
+  readonly #groupIds = new Map<string, number>();
+  #subgroups = 0;
+  #queue: Destination[] = [];
+  #queueTimer: Timer | undefined;
+  #listening: ListeningSocket | undefined;
+  readonly #unwatch: (() => void) | undefined;
+  #isStopped = false;
+
+  constructor(options: SpeakerOptions) {
+    this.options = options;
+    if (options.listenPort !== undefined) {
+      this.#listening = options.namespace.sockets.listen({
+        port: options.listenPort,
+        program: options.implementation === 'frr' ? 'bgpd' : 'gobgpd',
+        md5KeyOf: (address) => this.#byAddress.get(address)?.config.password,
+        onConnection: (connection) => this.#accept(connection),
+      });
+    }
+    this.#unwatch = this.#isTracking ? options.namespace.routes.onChange(() => this.#onRoutesChanged()) : undefined;
+  }
+
+  get clock(): SpeakerOptions['clock'] {
+    return this.options.clock;
+  }
+
+  get random(): SpeakerOptions['random'] {
+    return this.options.random;
+  }
+
+  get identity(): LocalIdentity {
+    return this.options;
+  }
+
+  get peers(): readonly BgpPeer[] {
+    return this.#peers;
+  }
+
+  get #isTracking(): boolean {
+    return this.options.implementation === 'frr';
+  }
+
+  // ── peers ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  findPeer(address: Ip): BgpPeer | undefined {
+    return this.#byAddress.get(address);
+  }
+
+  addPeer(config: PeerConfig): BgpPeer {
+    const known = this.#byAddress.get(config.address);
+    if (known !== undefined) {
+      this.updatePeer(config);
+      return known;
+    }
+    const peer = new Peer(config, this);
+    this.#peers.push(peer);
+    this.#byAddress.set(config.address, peer);
+    peer.start();
+    return peer;
+  }
+
+  updatePeer(config: PeerConfig): void {
+    const peer = this.#byAddress.get(config.address);
+    if (peer === undefined) {
+      this.addPeer(config);
+      return;
+    }
+    peer.configure(config);
+  }
+
+  removePeer(address: Ip): void {
+    const peer = this.#byAddress.get(address);
+    if (peer === undefined) return;
+    peer.remove('deconfigured');
+    this.#forget(peer);
+    this.#byAddress.delete(address);
+    this.#peers.splice(this.#peers.indexOf(peer), 1);
+    this.#reachable.delete(peer);
+  }
+
+  clearPeer(address: Ip, mode: 'hard' | 'soft-in' | 'soft-out'): void {
+    const peer = this.#byAddress.get(address);
+    if (peer === undefined) return;
+    if (mode === 'hard') peer.clear();
+    else if (mode === 'soft-in') this.#importAll(peer);
+    else for (const family of families) this.#resend(peer, family);
+  }
+
+  #accept(connection: TcpConnection): void {
+    const peer = this.#byAddress.get(connection.remote.ip);
+    if (peer === undefined) connection.end();
+    else peer.accept(connection);
+  }
+
+  dial(peer: Peer, handlers: { onConnected(): void; onFailed(): void }): TcpConnection {
+    const { config } = peer;
+    let isOver = false;
+    return this.options.namespace.sockets.connect({
+      destination: { ip: config.address, port: config.port },
+      ...(config.localAddress === undefined ? {} : { source: { ip: config.localAddress } }),
+      ...(config.device === undefined ? {} : { device: config.device }),
+      ttl: peer.isExternal ? config.multihopTtl : 255,
+      ...(config.password === undefined ? {} : { md5Key: config.password }),
+      handlers: {
+        onConnected: () => {
+          if (isOver) return;
+          isOver = true;
+          handlers.onConnected();
+        },
+        onClose: () => {
+          if (isOver) return;
+          isOver = true;
+          handlers.onFailed();
+        },
+      },
+    });
+  }
+
+  onStateChange(peer: Peer): void {
+    for (const listener of [...this.#sessionListeners]) listener(peer);
+  }
+
+  onEstablished(peer: Peer): void {
+    if (this.options.implementation === 'gobgp') {
+      peer.restartTimer?.cancel();
+      this.#synchronise([peer]);
+      return;
+    }
+    const key = `${peer.isExternal ? 'external' : 'internal'} ${[...peer.negotiatedFamilies].join()} ${peer.hasExtendedNextHop} ${peer.localAsn}`;
+    const batch = this.#batches.get(key);
+    for (const family of peer.negotiatedFamilies) peer.updateGroups.set(family, this.#groupOf(family, key, batch === undefined));
+    if (batch !== undefined) {
+      batch.peers.add(peer);
+      return;
+    }
+    const waiting = new Set([peer]);
+    const delayMs = frrCoalesceMs.base + frrCoalesceMs.perPeer * (this.#peers.length + 1);
+    const timer = this.clock.schedule(delayMs, () => {
+      this.#batches.delete(key);
+      this.#synchronise([...waiting].filter((member) => member.state === 'Established' && !member.isSynchronised));
+      this.#mergeSubgroups(key);
+    });
+    this.#batches.set(key, { peers: waiting, timer });
+  }
+
+  #groupOf(family: BgpFamily, key: string, isNew: boolean): { readonly group: number; readonly subgroup: number } {
+    const name = `${family} ${key}`;
+    let group = this.#groupIds.get(name);
+    if (group === undefined) {
+      group = this.#groupIds.size + 1;
+      this.#groupIds.set(name, group);
+    }
+    if (isNew) this.#subgroups++;
+    return { group, subgroup: this.#subgroups };
+  }
+
+  /** Once both have sent the same, FRR merges the younger subgroup into the older. */
+  #mergeSubgroups(key: string): void {
+    for (const family of families) {
+      const group = this.#groupIds.get(`${family} ${key}`);
+      const members = this.#peers.filter((peer) => peer.isSynchronised && peer.updateGroups.get(family)?.group === group);
+      const oldest = Math.min(...members.map((peer) => peer.updateGroups.get(family)?.subgroup ?? Number.POSITIVE_INFINITY));
+      if (group !== undefined) for (const peer of members) peer.updateGroups.set(family, { group, subgroup: oldest });
+    }
+  }
+
+  onDown(peer: Peer, mayRestart: boolean): void {
+    for (const batch of this.#batches.values()) batch.peers.delete(peer);
+    if (mayRestart && this.#keepStale(peer)) return;
+    this.#forget(peer);
+  }
+
+  /** RFC 4724 §4.2: the routes of a peer that restarts stay for a while, marked. */
+  #keepStale(peer: Peer): boolean {
+    const capability = peer.receivedCapabilities.find((each) => each.kind === 'graceful-restart') ?? this.#restartOf.get(peer);
+    const restart = capability?.kind === 'graceful-restart' ? capability : undefined;
+    if (restart === undefined) return false;
+    for (const family of families) {
+      const isKept = restart.families.some((entry) => entry.family === family);
+      for (const route of [...peer.received[family].values()]) {
+        if (!isKept) this.#withdrawReceived(peer, family, route.prefix);
+        else {
+          route.isStale = true;
+          if (route.path !== undefined) route.path.isStale = true;
+        }
+      }
+    }
+    peer.restartTimer?.cancel();
+    peer.restartTimer = this.clock.schedule(restart.restartTimeSeconds * 1000, () => {
+      peer.restartTimer = undefined;
+      this.#dropStale(peer, families);
+    });
+    return true;
+  }
+
+  /** Kept from the last session, for its capabilities are gone when the session is. */
+  readonly #restartOf = new Map<Peer, Peer['receivedCapabilities'][number]>();
+
+  #dropStale(peer: Peer, which: Iterable<BgpFamily>): void {
+    for (const family of which) for (const route of [...peer.received[family].values()]) if (route.isStale) this.#withdrawReceived(peer, family, route.prefix);
+  }
+
+  #forget(peer: Peer): void {
+    for (const family of families) {
+      for (const route of [...peer.received[family].values()]) this.#withdrawReceived(peer, family, route.prefix);
+      peer.accepted[family] = 0;
+    }
+  }
+
+  // ── Adj-RIB-In ────────────────────────────────────────────────────────────────────────────────────────────
+
+  onUpdate(peer: Peer, message: UpdateMessage): void {
+    const { attributes, mpReach, mpUnreach } = message;
+    for (const value of message.withdrawn) this.#withdrawReceived(peer, 'ipv4-unicast', value);
+    if (mpUnreach !== undefined) for (const value of mpUnreach.withdrawn) this.#withdrawReceived(peer, mpUnreach.family, value);
+    if (message.nlri.length > 0 || (mpReach?.nlri.length ?? 0) > 0) {
+      if (attributes === undefined) throw new MessageError(3, 3, 'missing well-known attributes', Uint8Array.of(1));
+      const base = peer.isExternal ? withoutLocalPref(attributes) : attributes;
+      if (message.nextHop !== undefined) for (const value of message.nlri) this.#receive(peer, 'ipv4-unicast', value, { ...base, nextHop: message.nextHop });
+      if (mpReach !== undefined) {
+        const { nextHop, linkLocalNextHop } = mpReach;
+        const full: PathAttributes = { ...base, nextHop, ...(linkLocalNextHop === undefined || linkLocalNextHop.value === 0n ? {} : { linkLocalNextHop }) };
+        for (const value of mpReach.nlri) this.#receive(peer, mpReach.family, value, full);
+      }
+      return;
+    }
+    if (attributes !== undefined || message.withdrawn.length > 0) return;
+    if (mpUnreach === undefined) this.#onEndOfRib(peer, 'ipv4-unicast');
+    else if (mpUnreach.withdrawn.length === 0) this.#onEndOfRib(peer, mpUnreach.family);
+  }
+
+  #onEndOfRib(peer: Peer, family: BgpFamily): void {
+    peer.endOfRib.received.add(family);
+    this.#dropStale(peer, [family]);
+  }
+
+  #receive(peer: Peer, family: BgpFamily, prefix: Prefix, attributes: PathAttributes): void {
+    if (!peer.negotiatedFamilies.has(family)) return;
+    const former = peer.received[family].get(prefix);
+    const route = { prefix, attributes, receivedAt: this.clock.now(), path: former?.path, isStale: false };
+    peer.received[family].set(prefix, route);
+    this.#import(peer, family, route);
+    const { maximumPrefix } = peer.config;
+    if (maximumPrefix !== undefined && peer.accepted[family] > maximumPrefix) peer.exceedMaximumPrefix(family);
+  }
+
+  #withdrawReceived(peer: Peer, family: BgpFamily, prefix: Prefix): void {
+    const route = peer.received[family].get(prefix);
+    if (route === undefined) return;
+    peer.received[family].delete(prefix);
+    if (route.path === undefined) return;
+    peer.accepted[family]--;
+    this.#removePath(route.path);
+    route.path = undefined;
+  }
+
+  #import(peer: Peer, family: BgpFamily, route: { readonly prefix: Prefix; readonly attributes: PathAttributes; readonly receivedAt: number; path: StoredPath | undefined }): void {
+    const decided = this.#isLoop(peer, route.attributes) ? undefined : this.options.importPolicy === undefined ? { attributes: route.attributes } : this.options.importPolicy(route, peer);
+    if (decided === undefined) {
+      if (route.path !== undefined) {
+        peer.accepted[family]--;
+        this.#removePath(route.path);
+        route.path = undefined;
+      }
+      return;
+    }
+    if (route.path === undefined) peer.accepted[family]++;
+    route.path = this.#putPath(peer, route.prefix, decided.attributes, decided.weight ?? 0, route.receivedAt);
+  }
+
+  /** RFC 4271 §9.1.2 (AS loop), RFC 4456 §8 (reflection loops), and FRR's refusal of its own address as next hop. */
+  #isLoop(peer: Peer, attributes: PathAttributes): boolean {
+    const own = new Set([this.options.localAsn, peer.localAsn]);
+    let count = 0;
+    for (const item of attributes.asPath) {
+      if (typeof item === 'number' ? own.has(item) : item.set.some((asn) => own.has(asn))) count++;
+    }
+    if (count > (peer.config.allowAsIn ?? 0)) return true;
+    if (attributes.originatorId === this.options.routerId) return true;
+    if (attributes.clusterList?.includes(this.options.clusterId ?? this.options.routerId) === true) return true;
+    return this.#isTracking && this.options.namespace.isLocalAddress(attributes.nextHop);
+  }
+
+  #importAll(peer: Peer): void {
+    for (const family of families) for (const route of peer.received[family].values()) this.#import(peer, family, route);
+  }
+
+  onRouteRefresh(peer: Peer, family: BgpFamily): void {
+    this.#resend(peer, family);
+  }
+
+  // ── Loc-RIB ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  #putPath(peer: Peer | undefined, prefix: Prefix, attributes: PathAttributes, weight: number, receivedAt: number): StoredPath {
+    const destination = this.#ribs[familyOfPrefix(prefix)].obtain(prefix);
+    const known = destination.pathOf(peer);
+    if (known !== undefined) {
+      const isChanged = !isSameAttributes(known.attributes, attributes) || known.weight !== weight || known.isStale;
+      known.receivedAt = receivedAt;
+      known.isStale = false;
+      if (!isChanged) return known;
+      this.#untrack(known);
+      known.attributes = attributes;
+      known.weight = weight;
+      this.#track(known);
+      if (destination.best === known) destination.isBestChanged = true;
+      this.#enqueue(destination);
+      return known;
+    }
+    const path: StoredPath = { prefix, attributes, peer, receivedAt, weight, isStale: false, isValid: true, destination };
+    destination.paths.unshift(path);
+    this.#track(path);
+    this.#enqueue(destination);
+    return path;
+  }
+
+  #removePath(path: StoredPath): void {
+    const { destination } = path;
+    const index = destination.paths.indexOf(path);
+    if (index < 0) return;
+    destination.paths.splice(index, 1);
+    this.#untrack(path);
+    this.#enqueue(destination);
+  }
+
+  /** What a path's packets go to: a link-local next hop wins over the global one beside it. */
+  #nextHopOf(path: StoredPath): { readonly address: Ip; readonly device: string } {
+    const { linkLocalNextHop, nextHop } = path.attributes;
+    const address = linkLocalNextHop ?? nextHop;
+    if (!isLinkLocal(address)) return { address, device: '' };
+    const peer = path.peer;
+    const device = peer?.config.device ?? (peer?.local === undefined ? undefined : interfaceOf(this.options.namespace, peer.local.ip)?.name);
+    return { address, device: device ?? '' };
+  }
+
+  #track(path: StoredPath): void {
+    if (!this.#isTracking || path.peer === undefined) return;
+    const { address, device } = this.#nextHopOf(path);
+    this.#nextHops.add(path, address, device);
+    this.#applyResolution(path, this.#resolve(address, device, this.#mustBeConnected(path.peer)));
+  }
+
+  #untrack(path: StoredPath): void {
+    if (!this.#isTracking || path.peer === undefined) return;
+    const { address, device } = this.#nextHopOf(path);
+    this.#nextHops.remove(path, address, device);
+  }
+
+  #mustBeConnected(peer: BgpPeer): boolean {
+    return peer.isExternal && peer.config.multihopTtl === 1;
+  }
+
+  /** Zebra's answer to "how do I reach this next hop": never by the default route (`ip nht resolve-via-default` is off). */
+  #resolve(address: Ip, device: string, isConnectedOnly: boolean): Resolution | undefined {
+    const { namespace } = this.options;
+    if (isLinkLocal(address)) {
+      const found = device === '' ? undefined : namespace.getInterface(device);
+      return found !== undefined && found.isAdminUp && found.hasCarrier ? { metric: 0 } : undefined;
+    }
+    const decision = namespace.routes.lookup(address);
+    if (decision.kind !== 'forward' || decision.route.destination.length === 0) return undefined;
+    if (!decision.device.isAdminUp || !decision.device.hasCarrier) return undefined;
+    const isConnected = decision.nextHop === address;
+    if (isConnectedOnly && !isConnected) return undefined;
+    return { metric: 0 };
+  }
+
+  #applyResolution(path: StoredPath, resolution: Resolution | undefined): boolean {
+    const isValid = resolution !== undefined;
+    const metric = resolution?.metric ?? 0;
+    if (path.isValid === isValid && (path.igpMetric ?? 0) === metric) return false;
+    path.isValid = isValid;
+    path.igpMetric = metric;
+    return true;
+  }
+
+  isReachable(peer: Peer): boolean {
+    if (!this.#isTracking) return true;
+    const { address, device } = peer.config;
+    const isReachable = this.#resolve(address, device ?? '', this.#mustBeConnected(peer)) !== undefined;
+    this.#reachable.set(peer, isReachable);
+    return isReachable;
+  }
+
+  #onRoutesChanged(): void {
+    if (this.#isStopped) return;
+    for (const { address, device, paths } of this.#nextHops.entries()) {
+      for (const path of paths) {
+        if (path.peer !== undefined && this.#applyResolution(path, this.#resolve(address, device, this.#mustBeConnected(path.peer)))) this.#enqueue(path.destination);
+      }
+    }
+    for (const peer of [...this.#peers]) {
+      const before = this.#reachable.get(peer);
+      if (before === undefined) continue;
+      const now = this.isReachable(peer);
+      if (now !== before) peer.reachabilityChanged(now);
+    }
+  }
+
+  #enqueue(destination: Destination): void {
+    if (destination.isQueued) return;
+    destination.isQueued = true;
+    this.#queue.push(destination);
+    if (!this.#isTracking) {
+      // gobgp has no waiting queue; one event gathers what one message brought.
+      this.#queueTimer ??= this.clock.schedule(0, () => this.#process());
+      return;
+    }
+    this.#queueTimer ??= this.clock.schedule(frrProcessDelayMs, () => this.#process());
+  }
+
+  #process(): void {
+    this.#queueTimer = undefined;
+    const queue = this.#queue;
+    this.#queue = [];
+    const outgoing = new Outbox();
+    const changed: Destination[] = [];
+    for (const destination of queue) {
+      destination.isQueued = false;
+      const isAnnounced = this.#decide(destination);
+      if (isAnnounced !== undefined) changed.push(destination);
+      if (isAnnounced === true) for (const peer of this.#peers) if (peer.isSynchronised) this.#advertise(peer, destination, outgoing);
+      this.#ribs[destination.family].discardIfEmpty(destination);
+    }
+    for (const destination of changed) for (const listener of [...this.#bestListeners]) listener(destination);
+    outgoing.flush();
+  }
+
+  /**
+   * Decides anew. As in FRR (bgp_route.c, bgp_process_main_one) the version grows when the best path is another one,
+   * when its attributes changed, or when it gets its first companion or loses its last.
+   * @returns undefined when nothing changed, true when peers have to be told, false when only companions changed
+   */
+  #decide(destination: Destination): boolean | undefined {
+    const before = destination.best;
+    const formerMultipath = destination.multipath;
+    const decision = decide(destination.paths, { ...this.options.decision, selected: before, multipath: this.options.multipath ?? singlePath });
+    destination.best = decision?.best as StoredPath | undefined;
+    destination.reason = decision?.reason;
+    destination.multipath = decision?.multipath ?? [];
+    const hadCompanions = formerMultipath.length > 1;
+    const hasCompanions = destination.multipath.length > 1;
+    const isBestChanged = destination.isBestChanged;
+    destination.isBestChanged = false;
+    const isSameBest = destination.best === before && !isBestChanged;
+    if (isSameBest && before === undefined) return undefined;
+    if (isSameBest && hadCompanions === hasCompanions) {
+      const isSameSet = formerMultipath.length === destination.multipath.length && formerMultipath.every((path, index) => path === destination.multipath[index]);
+      return isSameSet ? undefined : false;
+    }
+    destination.version = ++this.#ribs[destination.family].version;
+    return true;
+  }
+
+  originate(route: OriginatedRoute): void {
+    const isFrr = this.options.implementation === 'frr';
+    const unspecified = ip(route.prefix.family === 4 ? '0.0.0.0' : '::');
+    const attributes: PathAttributes = { origin: 'igp', asPath: [], nextHop: unspecified, ...(isFrr ? { med: 0 } : {}), ...route.attributes };
+    this.#putPath(undefined, route.prefix, attributes, route.weight ?? (isFrr ? 32768 : 0), this.clock.now());
+  }
+
+  withdraw(prefix: Prefix): void {
+    const path = this.#ribs[familyOfPrefix(prefix)].get(prefix)?.pathOf(undefined);
+    if (path !== undefined) this.#removePath(path);
+  }
+
+  locRib(family: BgpFamily): readonly RibEntry[] {
+    return this.#ribs[family].list().filter((entry) => entry.paths.length > 0);
+  }
+
+  lookup(prefix: Prefix): RibEntry | undefined {
+    return this.#ribs[familyOfPrefix(prefix)].get(prefix);
+  }
+
+  tableVersion(family: BgpFamily): number {
+    return this.#ribs[family].version;
+  }
+
+  // ── Adj-RIB-Out ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #advertise(peer: Peer, destination: Destination, outgoing: Outbox, isForced = false): void {
+    const { family, prefix } = destination;
+    const sent = peer.sent[family];
+    const former = sent.get(prefix);
+    const isDefault = prefix.length === 0 && peer.config.defaultOriginate?.includes(family) === true;
+    if (isDefault) return;
+    const exported = exportPath(this.options, destination, peer);
+    if (exported === undefined) {
+      if (former === undefined) return;
+      sent.delete(prefix);
+      outgoing.withdraw(peer, family, prefix);
+      return;
+    }
+    if (former !== undefined && !isForced && isSameAttributes(former.attributes, exported.attributes)) return;
+    const route: SentRoute = { prefix, attributes: exported.attributes, sentAt: this.clock.now(), isNextHopSelf: exported.isNextHopSelf };
+    sent.set(prefix, route);
+    outgoing.announce(peer, family, prefix, exported.attributes);
+  }
+
+  /** Sends the whole table to peers that have just come up, then End-of-RIB where both speak of graceful restart. */
+  #synchronise(peers: readonly Peer[]): void {
+    const outgoing = new Outbox();
+    for (const peer of peers) {
+      peer.isSynchronised = true;
+      for (const family of families) {
+        if (!peer.negotiatedFamilies.has(family)) continue;
+        this.#sendDefault(peer, family, outgoing);
+        for (const destination of this.#ribs[family].list()) if (destination.best !== undefined) this.#advertise(peer, destination, outgoing);
+      }
+    }
+    outgoing.flush();
+    for (const peer of peers) {
+      const restart = peer.receivedCapabilities.find((capability) => capability.kind === 'graceful-restart');
+      const offered = peer.sentCapabilities.some((capability) => capability.kind === 'graceful-restart');
+      if (restart !== undefined) this.#restartOf.set(peer, restart);
+      else this.#restartOf.delete(peer);
+      if (restart === undefined || !offered) continue;
+      for (const family of peer.negotiatedFamilies) {
+        peer.endOfRib.sent.add(family);
+        const empty = { type: 'update', withdrawn: [], nlri: [], attributes: undefined, nextHop: undefined, mpReach: undefined } as const;
+        peer.send({ ...empty, mpUnreach: family === 'ipv4-unicast' ? undefined : { family, withdrawn: [] } });
+      }
+    }
+  }
+
+  #sendDefault(peer: Peer, family: BgpFamily, outgoing: Outbox): void {
+    if (peer.config.defaultOriginate?.includes(family) !== true) return;
+    const everything = parsePrefix(family === 'ipv4-unicast' ? '0.0.0.0/0' : '::/0');
+    const base: PathAttributes = { origin: 'igp', asPath: [], nextHop: everything.address };
+    const { attributes, isNextHopSelf } = finishExport(this.options, base, base.nextHop, family, peer, true);
+    peer.sent[family].set(everything, { prefix: everything, attributes, sentAt: this.clock.now(), isNextHopSelf });
+    outgoing.announce(peer, family, everything, attributes);
+  }
+
+  #resend(peer: Peer, family: BgpFamily): void {
+    if (!peer.isSynchronised || !peer.negotiatedFamilies.has(family)) return;
+    const outgoing = new Outbox();
+    this.#sendDefault(peer, family, outgoing);
+    for (const destination of this.#ribs[family].list()) this.#advertise(peer, destination, outgoing, true);
+    outgoing.flush();
+  }
+
+  // ── policies and the rest ─────────────────────────────────────────────────────────────────────────────────
+
+  refreshPolicies(): void {
+    for (const peer of this.#peers) this.#importAll(peer);
+    const outgoing = new Outbox();
+    for (const peer of this.#peers) {
+      if (!peer.isSynchronised) continue;
+      for (const family of peer.negotiatedFamilies) {
+        const everything = parsePrefix(family === 'ipv4-unicast' ? '0.0.0.0/0' : '::/0');
+        if (peer.config.defaultOriginate?.includes(family) === true) {
+          if (!peer.sent[family].has(everything)) this.#sendDefault(peer, family, outgoing);
+        } else if (peer.sent[family].has(everything) && this.#ribs[family].get(everything)?.best === undefined) {
+          peer.sent[family].delete(everything);
+          outgoing.withdraw(peer, family, everything);
+        }
+        for (const destination of this.#ribs[family].list()) this.#advertise(peer, destination, outgoing);
+      }
+    }
+    outgoing.flush();
+  }
+
+  setPolicies(policies: { readonly importPolicy?: RoutePolicy; readonly exportPolicy?: RoutePolicy }): void {
+    const { importPolicy: _import, exportPolicy: _export, ...rest } = this.options;
+    this.options = { ...rest, ...policies };
+    this.refreshPolicies();
+  }
+
+  setOptions(options: Partial<Pick<SpeakerOptions, 'multipath' | 'decision' | 'routerId' | 'hostname' | 'clusterId'>>): void {
+    const routerIdChanged = options.routerId !== undefined && options.routerId !== this.options.routerId;
+    this.options = { ...this.options, ...options };
+    if (routerIdChanged) for (const peer of this.#peers) if (peer.state === 'Established') peer.reset(6, 6, this.#isTracking ? 'Router ID changed' : undefined);
+    for (const family of families) for (const destination of this.#ribs[family].list()) this.#enqueue(destination);
+  }
+
+  onBestPathChange(listener: (entry: RibEntry) => void): () => void {
+    this.#bestListeners.add(listener);
+    return () => this.#bestListeners.delete(listener);
+  }
+
+  onSessionChange(listener: (peer: BgpPeer) => void): () => void {
+    this.#sessionListeners.add(listener);
+    return () => this.#sessionListeners.delete(listener);
+  }
+
+  stop(how: 'graceful' | 'killed'): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#unwatch?.();
+    this.#listening?.close();
+    this.#listening = undefined;
+    this.#bestListeners.clear();
+    for (const batch of this.#batches.values()) batch.timer.cancel();
+    this.#batches.clear();
+    for (const peer of this.#peers) peer.remove(how === 'graceful' ? 'deconfigured' : 'killed');
+    this.#sessionListeners.clear();
+    this.#queueTimer?.cancel();
+    this.#queueTimer = undefined;
+    this.#queue = [];
+  }
+}
+
+function withoutLocalPref<T extends { readonly localPref?: number }>(attributes: T): Omit<T, 'localPref'> {
+  const { localPref: _ignored, ...rest } = attributes;
+  return rest;
+}
+
+function isLinkLocal(address: Ip): boolean {
+  return address.family === 6 && address.value >> 118n === 0x3fan;
+}
+
+interface OutgoingUpdate {
+  readonly attributes: PathAttributes;
+  readonly prefixes: Prefix[];
+}
+
+/** Gathers what one round has for each peer, so that prefixes with the same attributes share a message. */
+class Outbox {
+  readonly #byPeer = new Map<Peer, Record<BgpFamily, { readonly withdrawn: Prefix[]; readonly updates: OutgoingUpdate[] }>>();
+
+  #of(peer: Peer, family: BgpFamily): { readonly withdrawn: Prefix[]; readonly updates: OutgoingUpdate[] } {
+    let record = this.#byPeer.get(peer);
+    if (record === undefined) {
+      record = { 'ipv4-unicast': { withdrawn: [], updates: [] }, 'ipv6-unicast': { withdrawn: [], updates: [] } };
+      this.#byPeer.set(peer, record);
+    }
+    return record[family];
+  }
+
+  announce(peer: Peer, family: BgpFamily, prefix: Prefix, attributes: PathAttributes): void {
+    const { updates } = this.#of(peer, family);
+    // Neighbouring prefixes share attributes more often than not; looking further back would make this quadratic.
+    const last = updates[updates.length - 1];
+    if (peer.implementation === 'frr' && last !== undefined && last.prefixes.length < 100 && isSameAttributes(last.attributes, attributes)) last.prefixes.push(prefix);
+    else updates.push({ attributes, prefixes: [prefix] });
+  }
+
+  withdraw(peer: Peer, family: BgpFamily, prefix: Prefix): void {
+    this.#of(peer, family).withdrawn.push(prefix);
+  }
+
+  /** FRR takes one message of each family in turn (recorded). */
+  flush(): void {
+    for (const [peer, record] of this.#byPeer) {
+      for (const family of families) {
+        const { withdrawn } = record[family];
+        for (let index = 0; index < withdrawn.length; index += 100) sendWithdrawal(peer, family, withdrawn.slice(index, index + 100));
+      }
+      const longest = Math.max(...families.map((family) => record[family].updates.length));
+      for (let index = 0; index < longest; index++) {
+        for (const family of families) {
+          const update = record[family].updates[index];
+          if (update !== undefined) sendUpdate(peer, family, update);
+        }
+      }
+    }
+    this.#byPeer.clear();
+  }
+}
+
+const emptyUpdate = { type: 'update', withdrawn: [], nlri: [], attributes: undefined, nextHop: undefined, mpReach: undefined, mpUnreach: undefined } as const;
+
+function sendUpdate(peer: Peer, family: BgpFamily, update: OutgoingUpdate): void {
+  const { nextHop, linkLocalNextHop, ...attributes } = update.attributes;
+  if (family === 'ipv4-unicast' && nextHop.family === 4) {
+    peer.send({ ...emptyUpdate, attributes, nextHop, nlri: update.prefixes });
+    return;
+  }
+  peer.send({ ...emptyUpdate, attributes, mpReach: { family, nextHop, ...(linkLocalNextHop === undefined ? {} : { linkLocalNextHop }), nlri: update.prefixes } });
+}
+
+function sendWithdrawal(peer: Peer, family: BgpFamily, withdrawn: readonly Prefix[]): void {
+  const usesMp = family === 'ipv6-unicast' || peer.hasExtendedNextHop || (peer.implementation === 'gobgp' && peer.local?.ip.family === 6);
+  if (usesMp) peer.send({ ...emptyUpdate, mpUnreach: { family, withdrawn } });
+  else peer.send({ ...emptyUpdate, withdrawn });
+}

@@ -1,0 +1,185 @@
+import type { Timer } from '../../clock/clock.ts';
+import type { Container, Program } from '../../docker/types.ts';
+import type { Node } from '../../kubernetes/objects.ts';
+import { createLog } from '../agent-log.ts';
+import { createCiliumDbg } from '../cli/cilium-dbg.ts';
+import type { RegisteredInstallation } from '../installations.ts';
+import { type CiliumNode, resources } from '../objects.ts';
+import { createTrigger, type Trigger } from '../trigger.ts';
+import type { AgentContext, RunningAgent } from '../types.ts';
+import { type BgpControlPlane, createBgpControlPlane } from './bgp/control-plane.ts';
+import { hasPodCidrs, publishCiliumNode, readConfig } from './cilium-node.ts';
+import { createDatapath, type Datapath } from './datapath/datapath.ts';
+import { createL2Announcer, type L2Announcer } from './l2-announcer/announcer.ts';
+import { agentFlags, fatalProblem } from './startup-check.ts';
+
+/** From the start of the process to the first endpoint: reading the configuration, waiting for CRDs, loading programs. */
+const startupMs = 2_000;
+
+/** The parts of an agent that are up. */
+export interface AgentParts {
+  readonly datapath: Datapath;
+  readonly bgp: BgpControlPlane | undefined;
+  readonly l2: L2Announcer;
+}
+
+/** An agent as `cilium-dbg` sees it. */
+export interface InspectableAgent extends RunningAgent {
+  readonly parts: AgentParts | undefined;
+  readonly podName: string;
+}
+
+/** The cilium-agent of one pod. */
+export function createAgentProgram(container: Container, find: (container: Container) => RegisteredInstallation | undefined): Program {
+  let agent: Agent | undefined;
+  return {
+    name: 'cilium-agent',
+    isReady: () => agent?.isReady ?? false,
+    start() {
+      const home = find(container);
+      if (home === undefined) {
+        container.writeLog('level=fatal msg="Unable to find the node of this agent" subsys=daemon', 'stderr');
+        return;
+      }
+      agent = new Agent(container, home);
+      agent.start();
+    },
+    stop() {
+      agent?.stop();
+      agent = undefined;
+    },
+  };
+}
+
+class Agent implements InspectableAgent {
+  readonly context: AgentContext;
+  readonly podName: string;
+  readonly #home: RegisteredInstallation;
+  #parts: AgentParts | undefined;
+  #timer: Timer | undefined;
+  #publish: Trigger | undefined;
+  #stops: (() => void)[] = [];
+  #isStopped = false;
+
+  constructor(container: Container, home: RegisteredInstallation) {
+    const { installation, node, pod } = home;
+    const { cluster, version } = installation;
+    const { client: api } = cluster.server;
+    const { clock } = cluster.engine;
+    const object = api.get<Node>('nodes', node.name);
+    this.#home = home;
+    this.podName = pod.name;
+    this.context = {
+      node,
+      cluster,
+      api,
+      config: object === undefined ? new Map() : readConfig(api, object),
+      version,
+      clock,
+      random: cluster.random.stream(`cilium-agent/${node.name}/${container.id}`),
+      container,
+      log: createLog(container, clock),
+    };
+  }
+
+  get isReady(): boolean {
+    return this.#parts !== undefined;
+  }
+
+  get parts(): AgentParts | undefined {
+    return this.#parts;
+  }
+
+  get flows() {
+    return this.#parts?.datapath.flows;
+  }
+
+  get bgp() {
+    return this.#parts?.bgp;
+  }
+
+  debug(args: readonly string[]) {
+    return this.#parts?.datapath.debug(args);
+  }
+
+  start(): void {
+    const { clock, config, container, version, log } = this.context;
+    const dbg = createCiliumDbg(this);
+    container.commands.set('cilium-dbg', dbg);
+    container.commands.set('cilium', dbg);
+    log('info', `Cilium ${version.text}`, { subsys: 'daemon' });
+    const problem = fatalProblem(config, version);
+    if (problem !== undefined) {
+      container.writeLog(`level=fatal msg="Unable to initialize cilium-agent" error=${JSON.stringify(problem)} subsys=daemon`, 'stderr');
+      // A program ends its container at an event of its own, not while it is being started.
+      this.#timer = clock.schedule(0, () => container.stop(1));
+      return;
+    }
+    this.#timer = clock.schedule(startupMs, () => this.#register());
+  }
+
+  /** Publishes the CiliumNode and waits for pod CIDRs; then the parts come up. */
+  #register(): void {
+    const { api, clock, node } = this.context;
+    this.#publish = createTrigger(clock, 0, () => {
+      publishCiliumNode(this.context);
+    });
+    this.#stops.push(
+      api.watch<Node>('nodes', ({ type, object, old }) => {
+        if (object.metadata.name !== node.name || type === 'DELETED') return;
+        // Heartbeats change the status only.
+        if (
+          old !== undefined &&
+          old.metadata.labels === object.metadata.labels &&
+          old.metadata.annotations === object.metadata.annotations &&
+          old.spec === object.spec
+        )
+          return;
+        this.#publish?.fire();
+      }),
+      api.watch<CiliumNode>(resources.node, ({ type, object }) => {
+        if (object.metadata.name !== node.name) return;
+        if (type === 'DELETED') this.#publish?.fire();
+        else this.#bringUp(object);
+      }),
+    );
+    const published = publishCiliumNode(this.context);
+    if (published !== undefined) this.#bringUp(published);
+  }
+
+  #bringUp(node: CiliumNode): void {
+    if (this.#parts !== undefined || this.#isStopped) return;
+    const flags = agentFlags(this.context.config);
+    if (!hasPodCidrs(node, flags)) return;
+    const datapath = createDatapath(this.context);
+    datapath.start();
+    const bgp = flags.hasBgp ? createBgpControlPlane(this.context) : undefined;
+    const l2 = createL2Announcer(this.context, () => datapath.devices);
+    this.#parts = { datapath, bgp, l2 };
+    const kubelet = this.context.cluster.kubelets.get(this.context.node.name);
+    if (kubelet !== undefined) kubelet.cni = datapath.cni;
+    bgp?.start();
+    l2.start();
+    this.#home.installation.addAgent(this);
+    this.context.log('info', 'Daemon initialization completed', { subsys: 'daemon' });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    this.#publish?.stop();
+    for (const stop of this.#stops) stop();
+    this.#stops = [];
+    const { container, node } = this.context;
+    container.commands.delete('cilium-dbg');
+    container.commands.delete('cilium');
+    this.#home.installation.removeAgent(this);
+    const parts = this.#parts;
+    this.#parts = undefined;
+    // A frozen or dead node cannot say goodbye. BGP never does: the process ends and the kernel closes its connections.
+    const how = node.container.state === 'running' ? 'graceful' : 'killed';
+    parts?.l2.stop(how);
+    parts?.bgp?.stop('killed');
+    parts?.datapath.stop(how);
+  }
+}

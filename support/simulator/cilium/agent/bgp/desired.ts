@@ -1,0 +1,46 @@
+import type { PeerConfig } from '../../../bgp/types.ts';
+import type { Service } from '../../../kubernetes/objects.ts';
+import type { Ip, Prefix } from '../../../net/types.ts';
+import type { LoadBalancerIpPool } from '../../objects.ts';
+
+/** What a peer's policy adds to the paths that it lets through. */
+export interface PeerRule {
+  /** As `cilium-dbg bgp route-policies` names it. */
+  readonly policyName: string;
+  readonly communities: readonly number[];
+  readonly largeCommunities: readonly (readonly [number, number, number])[];
+  readonly localPref: number | undefined;
+}
+
+/** A prefix that a virtual router originates, with what holds for single peers (by address). */
+export interface Announcement {
+  readonly prefix: Prefix;
+  readonly rules: ReadonlyMap<string, readonly PeerRule[]>;
+}
+
+/** What decides which addresses of a service are announced, besides the service. */
+export interface ServiceSurroundings {
+  readonly hasLocalBackend: boolean;
+  readonly pools: () => readonly LoadBalancerIpPool[];
+}
+
+/** One BGP speaker as the resources want it: a virtual router (v1) or an instance (v2). */
+export interface DesiredInstance {
+  readonly name: string;
+  readonly localAsn: number;
+  readonly routerId: Ip;
+  readonly listenPort: number | undefined;
+  readonly peers: readonly (PeerConfig & { readonly name: string })[];
+  /** What a peer gets that no rule names: everything (v1), or nothing (v2). */
+  readonly exportsByDefault: boolean;
+  podCidrs(): readonly Announcement[];
+  service(service: Service, surroundings: ServiceSurroundings): readonly Announcement[];
+}
+
+/** The instances of a node, and what is wrong with the resources. `keeps`: what ran so far goes on. */
+export interface DesiredState {
+  readonly source: 'v1' | 'v2' | 'none';
+  readonly instances: readonly DesiredInstance[];
+  readonly problems: readonly { readonly message: string; readonly fields: Readonly<Record<string, string>> }[];
+  readonly keeps: boolean;
+}

@@ -1,0 +1,130 @@
+import type { Timer } from '../../../clock/clock.ts';
+import { prefix } from '../../../net/address.ts';
+import type { Ip } from '../../../net/types.ts';
+import { isAtLeast } from '../../version.ts';
+import type { AgentContext } from '../../types.ts';
+import {
+  computeEgressEntries,
+  type EgressEndpoint,
+  type EgressGatewayPolicy,
+  type EgressGatewayPolicyObject,
+  type GatewayConfiguration,
+  parseEgressGatewayPolicy,
+} from './egress-gateway.ts';
+import type { Kernel } from './kernel.ts';
+import type { ClusterNode } from './nodes.ts';
+
+/** The agent's side of the egress gateway: policies, endpoints and nodes in, the policy map out, at most once a second. */
+export class EgressManager {
+  readonly #context: AgentContext;
+  readonly #kernel: Kernel;
+  readonly #nodes: () => readonly ClusterNode[];
+  readonly #policies = new Map<string, EgressGatewayPolicy>();
+  readonly #endpoints = new Map<string, EgressEndpoint>();
+  readonly #told = new Set<string>();
+  #lastRun = Number.NEGATIVE_INFINITY;
+  #pending: Timer | undefined;
+
+  constructor(context: AgentContext, kernel: Kernel, nodes: () => readonly ClusterNode[]) {
+    this.#context = context;
+    this.#kernel = kernel;
+    this.#nodes = nodes;
+  }
+
+  stop(): void {
+    this.#pending?.cancel();
+    this.#pending = undefined;
+  }
+
+  /** A refused object has no effect; what was in force before stays. */
+  setPolicy(object: EgressGatewayPolicyObject): void {
+    const parsed = parseEgressGatewayPolicy(object);
+    if ('problem' in parsed) {
+      this.#context.log('warning', 'Failed to parse CiliumEgressGatewayPolicy', { error: parsed.problem, ciliumEgressGatewayPolicyName: object.metadata.name, subsys: 'egressgateway' });
+      return;
+    }
+    this.#policies.set(parsed.name, parsed);
+    this.#context.log('info', 'Added CiliumEgressGatewayPolicy', { ciliumEgressGatewayPolicyName: parsed.name, subsys: 'egressgateway' });
+    this.trigger();
+  }
+
+  removePolicy(name: string): void {
+    if (!this.#policies.delete(name)) return;
+    this.#context.log('info', 'Deleted CiliumEgressGatewayPolicy', { ciliumEgressGatewayPolicyName: name, subsys: 'egressgateway' });
+    this.trigger();
+  }
+
+  setEndpoint(key: string, endpoint: EgressEndpoint): void {
+    this.#endpoints.set(key, endpoint);
+    this.trigger();
+  }
+
+  removeEndpoint(key: string): void {
+    if (this.#endpoints.delete(key)) this.trigger();
+  }
+
+  trigger(): void {
+    if (this.#pending !== undefined || (this.#policies.size === 0 && this.#kernel.egress.isEmpty)) return;
+    const { clock } = this.#context;
+    const waitMs = Math.max(0, this.#lastRun + this.#kernel.config.egressReconcileMs - clock.now());
+    this.#pending = clock.schedule(waitMs, () => {
+      this.#pending = undefined;
+      this.#lastRun = clock.now();
+      this.#reconcile();
+    });
+  }
+
+  #reconcile(): void {
+    const { entries, clashes } = computeEgressEntries({
+      policies: [...this.#policies.values()],
+      endpoints: [...this.#endpoints.values()],
+      nodes: this.#nodes(),
+      localNode: this.#context.node.name,
+      derive: (gateway, policy) => this.#derive(gateway, policy),
+    });
+    this.#kernel.egress.replace(entries);
+    for (const clash of clashes) this.#tell(`Conflicting egress gateway policies: ${clash}`, {});
+  }
+
+  /** Which address this node, as the gateway, gives to what leaves: worked out from its devices as they are now. */
+  #derive(gateway: EgressGatewayPolicy['gateways'][number], policy: string): GatewayConfiguration {
+    const { namespace } = this.#kernel;
+    const fail = (error: string): GatewayConfiguration => {
+      this.#tell('Failed to derive policy gateway configuration', { error, ciliumEgressGatewayPolicyName: policy });
+      return { egressIp: undefined, device: undefined, problem: error };
+    };
+    const firstOf = (name: string): Ip | undefined => namespace.getInterface(name)?.addresses.find((address) => address.ip.family === 4)?.ip;
+    if (gateway.interface !== undefined) {
+      if (namespace.getInterface(gateway.interface) === undefined) return fail(`failed to get device ${gateway.interface} by name: Link not found`);
+      const egressIp = firstOf(gateway.interface);
+      return egressIp === undefined ? fail(`failed to retrieve IPv4 address for egress interface: no IPv4 address assigned to ${gateway.interface}`) : this.#use(gateway.interface, egressIp);
+    }
+    const { egressIp } = gateway;
+    if (egressIp !== undefined) {
+      const device = namespace.interfaces.find((candidate) => candidate.addresses.some((address) => address.ip === egressIp));
+      if (device !== undefined) return this.#use(device.name, egressIp);
+      if (isAtLeast(this.#context.version, 18)) return fail(`failed to retrieve interface with egress IP: no interface with ${egressIp.text} IPv4 assigned to`);
+      this.#tell('Failed to derive policy gateway configuration', { error: `failed to retrieve interface with egress IP: no interface with ${egressIp.text} IPv4 assigned to`, ciliumEgressGatewayPolicyName: policy });
+      return { egressIp, device: undefined, problem: 'the address is not on this node' };
+    }
+    const route = namespace.routes.list({ family: 4, table: 254 }).find((candidate) => candidate.destination === prefix('0.0.0.0/0'));
+    const device = route?.nextHops[0]?.device;
+    if (device === undefined) return fail('failed to find interface with default route: could not find interface with default route');
+    const address = firstOf(device);
+    return address === undefined ? fail(`failed to retrieve IPv4 address for egress interface: no IPv4 address assigned to ${device}`) : this.#use(device, address);
+  }
+
+  #use(device: string, egressIp: Ip): GatewayConfiguration {
+    // Replies may come in by another device than the one they would leave by.
+    this.#kernel.namespace.setSysctl(`net.ipv4.conf.${device}.rp_filter`, '2');
+    return { egressIp, device, problem: undefined };
+  }
+
+  /** Once for each text: a reconcile comes often. */
+  #tell(message: string, fields: Readonly<Record<string, string>>): void {
+    const key = `${message} ${fields.error ?? ''} ${fields.ciliumEgressGatewayPolicyName ?? ''}`;
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
+    this.#context.log(message.startsWith('Failed') ? 'error' : 'warning', message, { ...fields, subsys: 'egressgateway' });
+  }
+}

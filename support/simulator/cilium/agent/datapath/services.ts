@@ -1,0 +1,250 @@
+import type { EndpointSlice, Service } from '../../../kubernetes/objects.ts';
+import { ip } from '../../../net/address.ts';
+import type { Family, Ip } from '../../../net/types.ts';
+
+export type ServiceProtocol = 'tcp' | 'udp';
+
+export interface Backend {
+  readonly ip: Ip;
+  readonly port: number;
+  readonly nodeName: string | undefined;
+  readonly isTerminating: boolean;
+}
+
+export type FrontendType = 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalIPs';
+
+/** One service port of one family: what the frontends of a Service share. */
+export interface ServicePortEntry {
+  readonly namespace: string;
+  readonly name: string;
+  readonly portName: string;
+  readonly protocol: ServiceProtocol;
+  readonly family: Family;
+  readonly externalPolicy: 'Cluster' | 'Local';
+  readonly internalPolicy: 'Cluster' | 'Local';
+  /** Undefined: no affinity. */
+  readonly affinitySeconds: number | undefined;
+  readonly sourceRanges: readonly string[];
+  /** All that may serve now: the ready ones, else those that end but still serve. */
+  readonly backends: readonly Backend[];
+  /** Those of this node. */
+  readonly localBackends: readonly Backend[];
+}
+
+export interface Frontend {
+  readonly id: number;
+  readonly type: FrontendType;
+  /** Undefined for a NodePort: every address of the node. */
+  readonly ip: Ip | undefined;
+  readonly port: number;
+  readonly entry: ServicePortEntry;
+}
+
+/** Backends of one service port and family, from its slices: ready ones, else serving ones that terminate (KEP-1669). */
+export function backendsOf(slices: readonly EndpointSlice[], port: { readonly name: string; readonly protocol: ServiceProtocol }, family: Family): Backend[] {
+  const ready = new Map<string, Backend>();
+  const terminating = new Map<string, Backend>();
+  const type = family === 4 ? 'IPv4' : 'IPv6';
+  for (const slice of slices) {
+    if (slice.addressType !== type) continue;
+    for (const target of slice.ports ?? []) {
+      if ((target.name ?? '') !== port.name || (target.protocol ?? 'TCP').toLowerCase() !== port.protocol || target.port === undefined) continue;
+      for (const endpoint of slice.endpoints ?? []) {
+        const isTerminating = endpoint.conditions?.terminating === true;
+        const isReady = endpoint.conditions?.ready ?? true;
+        const isServing = endpoint.conditions?.serving ?? isReady;
+        const into = isReady && !isTerminating ? ready : isServing && isTerminating ? terminating : undefined;
+        if (into === undefined) continue;
+        for (const address of endpoint.addresses) {
+          const backend: Backend = { ip: ip(address), port: target.port, nodeName: endpoint.nodeName, isTerminating };
+          into.set(`${backend.ip.text} ${backend.port}`, backend);
+        }
+      }
+    }
+  }
+  const chosen = ready.size > 0 ? ready : terminating;
+  return [...chosen.values()].sort((a, b) => (a.ip.value < b.ip.value ? -1 : a.ip.value > b.ip.value ? 1 : a.port - b.port));
+}
+
+interface FrontendAddress {
+  readonly type: FrontendType;
+  readonly ip: Ip | undefined;
+  readonly port: number;
+}
+
+/** The addresses under which a service port is found, for one family. */
+export function frontendAddresses(service: Service, port: { readonly port: number; readonly nodePort?: number }, family: Family, isExternalEnabled: boolean): FrontendAddress[] {
+  const { spec } = service;
+  const found: FrontendAddress[] = [];
+  const add = (type: FrontendType, text: string | undefined): void => {
+    if (text === undefined || text === '' || text === 'None') return;
+    const address = ip(text);
+    if (address.family === family) found.push({ type, ip: address, port: port.port });
+  };
+  for (const address of spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP])) add('ClusterIP', address);
+  if (!isExternalEnabled) return found;
+  const families = spec.ipFamilies;
+  const hasFamily = families === undefined || families.includes(family === 4 ? 'IPv4' : 'IPv6');
+  if ((spec.type === 'NodePort' || spec.type === 'LoadBalancer') && port.nodePort !== undefined && port.nodePort > 0 && hasFamily) {
+    found.push({ type: 'NodePort', ip: undefined, port: port.nodePort });
+  }
+  if (spec.type === 'LoadBalancer') for (const ingress of service.status?.loadBalancer?.ingress ?? []) add('LoadBalancer', ingress.ip);
+  for (const address of spec.externalIPs ?? []) add('ExternalIPs', address);
+  return found;
+}
+
+function entryKey(protocol: ServiceProtocol, address: string, port: number): string {
+  return `${protocol} ${address} ${port}`;
+}
+
+/** The load balancing tables of one node: service and backend maps of the datapath. Changes come one service at a time. */
+export class ServiceTable {
+  readonly #nodeName: string;
+  readonly #isExternalEnabled: boolean;
+  readonly #families: readonly Family[];
+  readonly #byAddress = new Map<string, Frontend>();
+  readonly #byNodePort = new Map<string, Frontend>();
+  readonly #ofService = new Map<string, { address: string[]; nodePort: string[] }>();
+  readonly #ids = new Map<string, number>();
+  /** Addresses that are a service's: what has none of them needs no further look-up. */
+  readonly #addressUses = new Map<Ip, number>();
+  #lastId = 0;
+
+  constructor(nodeName: string, families: readonly Family[], isExternalEnabled: boolean) {
+    this.#nodeName = nodeName;
+    this.#families = families;
+    this.#isExternalEnabled = isExternalEnabled;
+  }
+
+  /** In order of their ids. */
+  get frontends(): readonly Frontend[] {
+    return [...this.#byAddress.values(), ...this.#byNodePort.values()].sort((a, b) => a.id - b.id);
+  }
+
+  /** Replaces all that is known of one service; `undefined` when it is gone. */
+  set(key: string, service: Service | undefined, slices: readonly EndpointSlice[]): void {
+    const old = this.#ofService.get(key);
+    const oldFrontends = new Set<string>([...(old?.address ?? []), ...(old?.nodePort ?? [])]);
+    for (const name of old?.address ?? []) {
+      this.#use(this.#byAddress.get(name)?.ip, -1);
+      this.#byAddress.delete(name);
+    }
+    for (const name of old?.nodePort ?? []) this.#byNodePort.delete(name);
+    this.#ofService.delete(key);
+    if (service !== undefined && service.spec.type !== 'ExternalName') this.#add(key, service, slices);
+    const now = this.#ofService.get(key);
+    for (const name of oldFrontends) if (!now?.address.includes(name) && !now?.nodePort.includes(name)) this.#ids.delete(name);
+  }
+
+  #add(key: string, service: Service, slices: readonly EndpointSlice[]): void {
+    const { spec, metadata } = service;
+    const names = { address: [] as string[], nodePort: [] as string[] };
+    for (const port of spec.ports ?? []) {
+      const protocol = (port.protocol ?? 'TCP').toLowerCase();
+      if (protocol !== 'tcp' && protocol !== 'udp') continue;
+      for (const family of this.#families) {
+        const addresses = frontendAddresses(service, port, family, this.#isExternalEnabled);
+        if (addresses.length === 0) continue;
+        const backends = backendsOf(slices, { name: port.name ?? '', protocol }, family);
+        const entry: ServicePortEntry = {
+          namespace: metadata.namespace ?? 'default',
+          name: metadata.name,
+          portName: port.name ?? '',
+          protocol,
+          family,
+          externalPolicy: spec.externalTrafficPolicy ?? 'Cluster',
+          internalPolicy: spec.internalTrafficPolicy ?? 'Cluster',
+          affinitySeconds: spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : undefined,
+          sourceRanges: spec.loadBalancerSourceRanges ?? [],
+          backends,
+          localBackends: backends.filter((backend) => backend.nodeName === this.#nodeName),
+        };
+        for (const address of addresses) {
+          const name = address.ip === undefined ? `${entryKey(protocol, '*', address.port)} ${family}` : entryKey(protocol, address.ip.text, address.port);
+          const isTaken = address.ip === undefined ? this.#byNodePort.has(name) : this.#byAddress.has(name);
+          // Two services with one shared address and port: the first keeps it, as in the service map.
+          if (isTaken) continue;
+          const id = this.#ids.get(name) ?? ++this.#lastId;
+          this.#ids.set(name, id);
+          const frontend: Frontend = { id, type: address.type, ip: address.ip, port: address.port, entry };
+          if (address.ip === undefined) {
+            this.#byNodePort.set(name, frontend);
+            names.nodePort.push(name);
+          } else {
+            this.#byAddress.set(name, frontend);
+            names.address.push(name);
+            this.#use(address.ip, 1);
+          }
+        }
+      }
+    }
+    this.#ofService.set(key, names);
+  }
+
+  #use(address: Ip | undefined, by: number): void {
+    if (address === undefined) return;
+    const count = (this.#addressUses.get(address) ?? 0) + by;
+    if (count <= 0) this.#addressUses.delete(address);
+    else this.#addressUses.set(address, count);
+  }
+
+  /** Whether any service has this address (not counting node ports). */
+  hasAddress(address: Ip): boolean {
+    return this.#addressUses.has(address);
+  }
+
+  lookup(protocol: ServiceProtocol, address: Ip, port: number): Frontend | undefined {
+    if (!this.#addressUses.has(address)) return undefined;
+    return this.#byAddress.get(entryKey(protocol, address.text, port));
+  }
+
+  lookupNodePort(protocol: ServiceProtocol, family: Family, port: number): Frontend | undefined {
+    return this.#byNodePort.get(`${entryKey(protocol, '*', port)} ${family}`);
+  }
+}
+
+/**
+ * The backends that a client may be sent to. `internal`: from a pod or a node's own process (socket load balancing),
+ * where `externalTrafficPolicy` does not count; `external`: a packet that came in through a device.
+ */
+export function eligibleBackends(frontend: Frontend, from: 'internal' | 'external'): readonly Backend[] {
+  const { entry, type } = frontend;
+  const policy = type === 'ClusterIP' ? entry.internalPolicy : from === 'external' ? entry.externalPolicy : 'Cluster';
+  return policy === 'Local' ? entry.localBackends : entry.backends;
+}
+
+/** A consistent choice by the packet's addresses and ports, spread evenly (Maglev's purpose; its permutation table is not modelled). */
+export function maglevIndex(tuple: string, count: number): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < tuple.length; index++) hash = Math.imul(hash ^ tuple.charCodeAt(index), 0x01000193);
+  hash ^= hash >>> 15;
+  hash = Math.imul(hash, 0x2c1b3c6d);
+  hash ^= hash >>> 13;
+  return (hash >>> 0) % count;
+}
+
+/** Which backend a client of a service with session affinity was sent to (`cilium_lb4_affinity`). */
+export class AffinityTable {
+  readonly #entries = new Map<string, { readonly backend: string; usedAt: number }>();
+
+  choose(frontend: Frontend, client: string, backends: readonly Backend[], now: number, pick: () => Backend): Backend {
+    const seconds = frontend.entry.affinitySeconds;
+    if (seconds === undefined) return pick();
+    const key = `${frontend.entry.namespace}/${frontend.entry.name} ${frontend.id} ${client}`;
+    const known = this.#entries.get(key);
+    if (known !== undefined && now - known.usedAt <= seconds * 1000) {
+      const backend = backends.find((candidate) => backendKey(candidate) === known.backend);
+      if (backend !== undefined) {
+        known.usedAt = now;
+        return backend;
+      }
+    }
+    const backend = pick();
+    this.#entries.set(key, { backend: backendKey(backend), usedAt: now });
+    return backend;
+  }
+}
+
+function backendKey(backend: Backend): string {
+  return `${backend.ip.text} ${backend.port}`;
+}

@@ -1,0 +1,209 @@
+import type { Command, CommandResult } from '../../docker/types.ts';
+import type { InspectableAgent } from '../agent/agent.ts';
+import { formatCommunity } from '../agent/bgp/communities.ts';
+import { agentFlags } from '../agent/startup-check.ts';
+import { isAtLeast } from '../version.ts';
+import { takeFlag } from './arguments.ts';
+import { bgpTabs, formatAgentPeers, peerJson } from './bgp-peers.ts';
+import { parseRouteQuery, routeCells, routeJson, routeRows } from './bgp-routes.ts';
+import { formatTabs } from './tab-writer.ts';
+
+const ok = (stdout: string): CommandResult => ({ stdout, stderr: '', exitCode: 0 });
+const fail = (stderr: string): CommandResult => ({ stdout: '', stderr: `${stderr}\n`, exitCode: 1 });
+
+/** `cilium-dbg` (also installed as `cilium`) in an agent's container. */
+export function createCiliumDbg(agent: InspectableAgent): Command {
+  return (args) => {
+    const [word, ...rest] = args;
+    if (word === 'version')
+      return ok(`Client: ${agent.context.version.text} linux/amd64\nDaemon: ${agent.context.version.text} linux/amd64\n`);
+    if (agent.parts === undefined) {
+      return fail(
+        'Error: Cannot get status/config: Get "http://localhost/v1/config": dial unix /var/run/cilium/cilium.sock: connect: no such file or directory\nIs the agent running?',
+      );
+    }
+    if (word === 'bgp') return bgp(agent, rest);
+    if (word === 'statedb' && rest[0] === 'l2-announce' && !isAtLeast(agent.context.version, 18)) return l2Table(agent, rest.slice(1));
+    if (word === 'shell') {
+      const words = rest.filter((part) => part !== '--').flatMap((part) => part.split(/\s+/));
+      if (words[0] === 'db/show' && words[1] === 'l2-announce') return l2Table(agent, words.slice(2));
+      if (words[0] === 'bgp/peers') return bgp(agent, ['peers']);
+    }
+    const answer = agent.debug(args);
+    if (answer !== undefined) return answer;
+    if (word === 'status') return status(agent, rest);
+    if (word === 'config') return config(agent, rest);
+    return fail(`not simulated: cilium-dbg ${args.join(' ')}`);
+  };
+}
+
+function bgp(agent: InspectableAgent, args: readonly string[]): CommandResult {
+  const plane = agent.parts?.bgp;
+  const words = [...args];
+  const output = takeFlag(words, ['-o', '--output']);
+  const isJson = output === 'json';
+  if (plane === undefined) return ok('BGP Control Plane is disabled\n');
+  const indent = (value: unknown) => ok(`${JSON.stringify(value, undefined, 2)}\n`);
+  switch (words[0]) {
+    case 'peers':
+    case 'neighbors': {
+      const peers = plane.peers();
+      return isJson ? indent(peers.map(peerJson)) : ok(formatAgentPeers(peers));
+    }
+    case 'routes': {
+      const query = parseRouteQuery(words.slice(1));
+      if ('problem' in query) return fail(`Error: ${query.problem}`);
+      const rows = routeRows(plane, query, agent.context.clock.now());
+      if ('problem' in rows) return fail(`Error: ${rows.problem}`);
+      if (isJson) return indent(rows.map(routeJson));
+      const titles = ['VRouter', ...(query.table === 'advertised' ? ['Peer'] : []), 'Prefix', 'NextHop', 'Age', 'Attrs'];
+      const lines = rows.map((row, index) => [
+        rows[index - 1]?.routerAsn === row.routerAsn ? '' : String(row.routerAsn),
+        ...routeCells(row),
+      ]);
+      return ok(`${query.note === undefined ? '' : `${query.note}\n\n`}${formatTabs([titles, ...lines], bgpTabs)}`);
+    }
+    case 'route-policies':
+      return routePolicies(agent, words.slice(1));
+    default:
+      return fail(`Error: unknown command "${words[0] ?? ''}" for "cilium-dbg bgp"`);
+  }
+}
+
+const several = (values: readonly string[]) => (values.length > 1 ? values.map((value) => `{${value}}`).join(' ') : (values[0] ?? ''));
+
+function routePolicies(agent: InspectableAgent, args: readonly string[]): CommandResult {
+  const routers = agent.parts?.bgp?.routers ?? [];
+  const asn = args[0] === 'vrouter' ? Number(args[1]) : undefined;
+  const hasFamilies = isAtLeast(agent.context.version, 18);
+  const lines = [
+    [
+      'VRouter',
+      'Policy Name',
+      'Type',
+      'Match Peers',
+      ...(hasFamilies ? ['Match Families'] : []),
+      'Match Prefixes (Min..Max Len)',
+      'RIB Action',
+      'Path Actions',
+    ],
+  ];
+  for (const { desired, policies } of routers) {
+    if (asn !== undefined && desired.localAsn !== asn) continue;
+    const groups = new Map<
+      string,
+      { readonly peer: string; readonly prefixes: string[]; readonly actions: string; readonly family: string; readonly name: string }
+    >();
+    for (const { peer, prefix, rule } of policies) {
+      const actions = [
+        ...(rule.localPref === undefined ? [] : [`SetLocalPreference: ${rule.localPref}`]),
+        ...(rule.communities.length === 0 ? [] : [`AddCommunities: [${rule.communities.map(formatCommunity).join(' ')}]`]),
+        ...(rule.largeCommunities.length === 0
+          ? []
+          : [`AddLargeCommunities: [${rule.largeCommunities.map((value) => value.join(':')).join(' ')}]`]),
+      ];
+      const key = `${rule.policyName} ${peer} ${actions.join()}`;
+      const group = groups.get(key) ?? {
+        peer,
+        prefixes: [],
+        actions: several(actions),
+        family: `ipv${prefix.family}/unicast`,
+        name: rule.policyName,
+      };
+      group.prefixes.push(`${prefix.text} (${prefix.length}..${prefix.length})`);
+      groups.set(key, group);
+    }
+    const rows = [...groups.values()].map(({ name, peer, prefixes, actions, family }) => [
+      name,
+      'export',
+      `${peer}/${peer.includes(':') ? 128 : 32}`,
+      ...(hasFamilies ? [family] : []),
+      several(prefixes.toSorted()),
+      desired.exportsByDefault ? 'none' : 'accept',
+      actions,
+    ]);
+    rows.push(['allow-local', 'import', '', ...(hasFamilies ? [''] : []), '', 'accept', '']);
+    const sorted = rows.toSorted((a, b) => ((a[0] ?? '') < (b[0] ?? '') ? -1 : 1));
+    lines.push(...sorted.map((row, index) => [index === 0 ? String(desired.localAsn) : '', ...row]));
+  }
+  return ok(formatTabs(lines, bgpTabs));
+}
+
+function l2Table(agent: InspectableAgent, args: readonly string[]): CommandResult {
+  const table = agent.parts?.l2.table ?? [];
+  const words = [...args];
+  if (takeFlag(words, ['-o', '--output']) === 'json') {
+    return ok(table.map(({ ip, device }) => `${JSON.stringify({ IP: ip.text, NetworkInterface: device })}\n`).join(''));
+  }
+  return ok(formatTabs([['IP', 'NetworkInterface'], ...table.map(({ ip, device }) => [ip.text, device])], { minWidth: 5, padding: 3 }));
+}
+
+/** The part of `cilium-dbg status` that the model knows; `--brief` says OK. */
+function status(agent: InspectableAgent, args: readonly string[]): CommandResult {
+  if (args.includes('--brief')) return ok('OK\n');
+  const { config: settings, version, cluster } = agent.context;
+  const flags = agentFlags(settings);
+  const devices = (agent.parts?.datapath.devices ?? []).map(({ name }) => name).join(', ');
+  const masquerading = [
+    `IPv4: ${flags.hasIpv4 && flags.masquerades4 ? 'Enabled' : 'Disabled'}`,
+    `IPv6: ${flags.hasIpv6 && flags.masquerades6 ? 'Enabled' : 'Disabled'}`,
+  ].join(', ');
+  const lines = [
+    ['KVStore:', 'Disabled', ''],
+    ['Kubernetes:', 'Ok', `${cluster.server.version.slice(1).split('.').slice(0, 2).join('.')} (${cluster.server.version}) [linux/amd64]`],
+    ['KubeProxyReplacement:', flags.replacesKubeProxy ? 'True' : 'False', `[${devices}]`],
+    ['Host firewall:', settings.get('enable-host-firewall') === 'true' ? 'Enabled' : 'Disabled'],
+    ['SRv6:', 'Disabled'],
+    ['CNI Chaining:', settings.get('cni-chaining-mode') ?? 'none'],
+    ['CNI Config file:', 'successfully wrote CNI configuration file to /host/etc/cni/net.d/05-cilium.conflist'],
+    ['Cilium:', 'Ok', `${version.text} (v${version.text})`],
+    ['Cilium health daemon:', 'Ok', ''],
+    [
+      'Routing:',
+      `Network: ${flags.isTunneling ? `Tunnel [${settings.get('tunnel-protocol') ?? 'vxlan'}]` : 'Native'}`,
+      `Host: ${flags.hasBpfMasquerade && flags.replacesKubeProxy ? 'BPF' : 'Legacy'}`,
+    ],
+    ['Masquerading:', flags.hasBpfMasquerade ? 'BPF' : 'IPTables', `[${masquerading}]`],
+    [
+      'Hubble:',
+      flags.hasHubble ? 'Ok' : 'Disabled',
+      flags.hasHubble
+        ? `Current/Max Flows: ${agent.flows?.flows.length ?? 0}/${settings.get('hubble-event-buffer-capacity') ?? '4095'}`
+        : '',
+    ],
+    ['Encryption:', 'Disabled', ''],
+  ];
+  return ok(formatTabs(lines, { minWidth: 2, padding: 3 }));
+}
+
+/** `config --all`: names of the agent's own settings, of those that labs look at; else the ConfigMap's keys. */
+function config(agent: InspectableAgent, args: readonly string[]): CommandResult {
+  const { config: settings } = agent.context;
+  const flags = agentFlags(settings);
+  if (!args.includes('--all') && !args.includes('-a')) {
+    const rows = [...settings].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => [key, `: ${value}`]);
+    return ok(formatTabs(rows, { minWidth: 2, padding: 2 }));
+  }
+  const names: readonly (readonly [string, unknown])[] = [
+    ['EnableBGPControlPlane', flags.hasBgp],
+    ['EnableBPFMasquerade', flags.hasBpfMasquerade],
+    ['EnableEgressGateway', flags.hasEgressGateway],
+    ['EnableExternalIPs', flags.replacesKubeProxy || settings.get('enable-external-ips') === 'true'],
+    ['EnableHubble', flags.hasHubble],
+    ['EnableIPv4', flags.hasIpv4],
+    ['EnableIPv4Masquerade', flags.masquerades4],
+    ['EnableIPv6', flags.hasIpv6],
+    ['EnableIPv6Masquerade', flags.masquerades6],
+    ['EnableL2Announcements', flags.hasL2Announcements],
+    ['EnableNodePort', flags.hasNodePort],
+    ['IPAM', flags.ipam],
+    ['KubeProxyReplacement', flags.replacesKubeProxy],
+    ['RoutingMode', flags.isTunneling ? 'tunnel' : 'native'],
+  ];
+  return ok(
+    `#### Read-only configurations ####\n${formatTabs(
+      names.map(([name, value]) => [name, `: ${String(value)}`]),
+      { minWidth: 34, padding: 0 },
+    )}`,
+  );
+}

@@ -1,0 +1,349 @@
+import type { CustomResource, Schema } from '../../kubernetes/types.ts';
+import type { CiliumVersion } from '../types.ts';
+import { isAtLeast } from '../version.ts';
+import { ageColumn, boolean, conditions, integer, labelSelector, list, mapByKeys, object, resource, text } from './schema.ts';
+
+const asn = (minimum: number): Schema => integer(minimum, 4294967295, { format: 'int64' });
+const port = (value: number | undefined): Schema =>
+  integer(1, 65535, { format: 'int32', ...(value === undefined ? {} : { default: value }) });
+
+const afis = ['ipv4', 'ipv6', 'l2vpn', 'ls', 'opaque'];
+const safis = [
+  'unicast',
+  'multicast',
+  'mpls_label',
+  'encapsulation',
+  'vpls',
+  'evpn',
+  'ls',
+  'sr_policy',
+  'mup',
+  'mpls_vpn',
+  'mpls_vpn_multicast',
+  'route_target_constraints',
+  'flowspec_unicast',
+  'flowspec_vpn',
+  'key_value',
+];
+const familyFields = { afi: text({ enum: afis }), safi: text({ enum: safis }) };
+
+const communities: Schema = object({
+  large: list(
+    text({
+      pattern:
+        '^([0-9]|[1-9][0-9]{1,8}|[1-3][0-9]{9}|4[0-1][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[0-1][0-9]{2}|42949672[0-8][0-9]|429496729[0-5])(:([0-9]|[1-9][0-9]{1,9})){2}$',
+    }),
+  ),
+  standard: list(text({ pattern: '^([0-9]|[1-9][0-9]{1,4})(:([0-9]|[1-9][0-9]{1,4}))$|^([0-9]|[1-9][0-9]{1,9})$' })),
+  wellKnown: list(
+    text({
+      enum: [
+        'internet',
+        'planned-shut',
+        'accept-own',
+        'route-filter-translated-v4',
+        'route-filter-v4',
+        'route-filter-translated-v6',
+        'route-filter-v6',
+        'llgr-stale',
+        'no-llgr',
+        'blackhole',
+        'no-export',
+        'no-advertise',
+        'no-export-subconfed',
+        'no-peer',
+      ],
+    }),
+  ),
+});
+
+const addressTypes = ['LoadBalancerIP', 'ClusterIP', 'ExternalIP'];
+
+const neighbor: Schema = object(
+  {
+    advertisedPathAttributes: list(
+      object(
+        {
+          communities,
+          localPreference: integer(0, 4294967295, { format: 'int64' }),
+          selector: labelSelector('objects of the type that these attributes are for'),
+          selectorType: text({ enum: ['PodCIDR', 'CiliumLoadBalancerIPPool', 'CiliumPodIPPool'] }),
+        },
+        ['selectorType'],
+      ),
+    ),
+    authSecretRef: text(),
+    connectRetryTimeSeconds: integer(1, 2147483647, { format: 'int32', default: 120 }),
+    eBGPMultihopTTL: integer(1, 255, { format: 'int32', default: 1 }),
+    families: list(object(familyFields, ['afi', 'safi'])),
+    gracefulRestart: object({ enabled: boolean(), restartTimeSeconds: integer(1, 4095, { format: 'int32', default: 120 }) }, ['enabled']),
+    holdTimeSeconds: integer(3, 65535, { format: 'int32', default: 90 }),
+    keepAliveTimeSeconds: integer(1, 65535, { format: 'int32', default: 30 }),
+    peerASN: asn(0),
+    peerAddress: text({ format: 'cidr' }),
+    peerPort: port(179),
+  },
+  ['peerASN', 'peerAddress'],
+);
+
+const peeringPolicySpec: Schema = object(
+  {
+    nodeSelector: labelSelector('nodes that this policy is for'),
+    virtualRouters: list(
+      object(
+        {
+          exportPodCIDR: boolean({ default: false }),
+          localASN: asn(0),
+          neighbors: list(neighbor, { minItems: 1 }),
+          podIPPoolSelector: labelSelector('pod IP pools to announce'),
+          serviceAdvertisements: list(text({ enum: addressTypes }), { default: ['LoadBalancerIP'] }),
+          serviceSelector: labelSelector('services to announce'),
+        },
+        ['localASN', 'neighbors'],
+      ),
+      { minItems: 1 },
+    ),
+  },
+  ['virtualRouters'],
+);
+
+const ipPattern =
+  '((^\\s*((([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])\\.){3}([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))\\s*$)|(^\\s*((([0-9A-Fa-f]{1,4}:){7}([0-9A-Fa-f]{1,4}|:))|(([0-9A-Fa-f]{1,4}:){6}(:[0-9A-Fa-f]{1,4}|((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)){3})|:))|(([0-9A-Fa-f]{1,4}:){5}(((:[0-9A-Fa-f]{1,4}){1,2})|:((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)){3})|:))|(([0-9A-Fa-f]{1,4}:){4}(((:[0-9A-Fa-f]{1,4}){1,3})|((:[0-9A-Fa-f]{1,4})?:((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)){3}))|:))|(([0-9A-Fa-f]{1,4}:){3}(((:[0-9A-Fa-f]{1,4}){1,4})|((:[0-9A-Fa-f]{1,4}){0,2}:((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)){3}))|:))|(([0-9A-Fa-f]{1,4}:){2}(((:[0-9A-Fa-f]{1,4}){1,5})|((:[0-9A-Fa-f]{1,4}){0,3}:((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)){3}))|:))|(([0-9A-Fa-f]{1,4}:){1}(((:[0-9A-Fa-f]{1,4}){1,6})|((:[0-9A-Fa-f]{1,4}){0,4}:((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)){3}))|:))|(:(((:[0-9A-Fa-f]{1,4}){1,7})|((:[0-9A-Fa-f]{1,4}){0,5}:((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)){3}))|:)))(%.+)?\\s*$))';
+
+const peerName = text({ maxLength: 255, minLength: 1 });
+
+function clusterConfigSpec(version: CiliumVersion, isV2: boolean): Schema {
+  const peerConfigRef = isV2
+    ? object({ name: text() }, ['name'])
+    : object({ group: text({ default: 'cilium.io' }), kind: text({ default: 'CiliumBGPPeerConfig' }), name: text() }, ['name']);
+  const peer = object({ name: peerName, peerASN: asn(isV2 ? 1 : 0), peerAddress: text({ pattern: ipPattern }), peerConfigRef }, ['name']);
+  const instance = object(
+    {
+      localASN: asn(1),
+      ...(isAtLeast(version, 18) ? { localPort: port(undefined) } : {}),
+      name: peerName,
+      peers: mapByKeys(peer, ['name']),
+    },
+    ['name'],
+  );
+  return object(
+    {
+      bgpInstances: mapByKeys(instance, ['name'], { minItems: 1, maxItems: 16 }),
+      nodeSelector: labelSelector('nodes that this configuration is for'),
+    },
+    ['bgpInstances'],
+  );
+}
+
+const peerConfigSpec = (isV2: boolean): Schema =>
+  object({
+    authSecretRef: text(),
+    ebgpMultihop: integer(1, 255, { format: 'int32', default: 1 }),
+    families: list(object({ ...familyFields, advertisements: labelSelector('advertisements of this family') }, ['afi', 'safi'])),
+    gracefulRestart: object({ enabled: boolean(), restartTimeSeconds: integer(1, 4095, { format: 'int32', default: 120 }) }, ['enabled']),
+    timers: object({
+      connectRetryTimeSeconds: integer(1, 2147483647, { format: 'int32', default: 120 }),
+      holdTimeSeconds: integer(3, 65535, { format: 'int32', default: 90 }),
+      keepAliveTimeSeconds: integer(1, 65535, { format: 'int32', default: 30 }),
+    }),
+    transport: object({ ...(isV2 ? {} : { localPort: port(179) }), peerPort: port(179) }),
+  });
+
+function advertisementSpec(version: CiliumVersion): Schema {
+  const types = ['PodCIDR', 'CiliumPodIPPool', 'Service', ...(isAtLeast(version, 18) ? ['Interface'] : [])];
+  const aggregation = isAtLeast(version, 18) ? { aggregationLengthIPv4: integer(1, 31), aggregationLengthIPv6: integer(1, 127) } : {};
+  return object(
+    {
+      advertisements: list(
+        object(
+          {
+            advertisementType: text({ enum: types }),
+            attributes: object({ communities, localPreference: integer(0, 4294967295, { format: 'int64' }) }),
+            ...(isAtLeast(version, 18) ? { interface: object({ name: text() }, ['name']) } : {}),
+            selector: labelSelector('objects of the type to announce'),
+            service: object({ addresses: list(text({ enum: addressTypes }), { minItems: 1 }), ...aggregation }, ['addresses']),
+          },
+          ['advertisementType'],
+        ),
+      ),
+    },
+    ['advertisements'],
+  );
+}
+
+const nodePeerFields = {
+  name: text(),
+  peerASN: asn(0),
+  peerAddress: text({ pattern: ipPattern }),
+  peerConfigRef: object({ group: text(), kind: text(), name: text() }, ['name']),
+  localAddress: text({ pattern: ipPattern }),
+  localPort: port(undefined),
+};
+
+const nodeConfigSpec: Schema = object(
+  {
+    bgpInstances: mapByKeys(
+      object(
+        {
+          localASN: asn(1),
+          localPort: port(undefined),
+          name: peerName,
+          peers: mapByKeys(object(nodePeerFields, ['name']), ['name']),
+          routerID: text({ format: 'ipv4' }),
+        },
+        ['name'],
+      ),
+      ['name'],
+      { minItems: 1, maxItems: 16 },
+    ),
+  },
+  ['bgpInstances'],
+);
+
+const peerTimers = object({ appliedHoldTimeSeconds: integer(), appliedKeepaliveSeconds: integer() });
+const nodeConfigStatus = (version: CiliumVersion): Schema =>
+  object({
+    bgpInstances: mapByKeys(
+      object(
+        {
+          localASN: integer(),
+          name: text(),
+          peers: mapByKeys(
+            object(
+              {
+                name: text(),
+                peerASN: integer(),
+                peerAddress: text(),
+                peeringState: text(),
+                timers: peerTimers,
+                ...(isAtLeast(version, 17)
+                  ? {
+                      establishedTime: text(),
+                      routeCount: list(object({ advertised: integer(), afi: text(), received: integer(), safi: text() })),
+                    }
+                  : { routesAdvertised: integer(), routesReceived: integer(), uptime: text() }),
+              },
+              ['name', 'peerAddress'],
+            ),
+            ['name'],
+          ),
+        },
+        ['name'],
+      ),
+      ['name'],
+    ),
+    ...conditions.properties,
+  });
+
+function overrideSpec(version: CiliumVersion): Schema {
+  const peer = object({ localAddress: text({ pattern: ipPattern }), localPort: port(undefined), name: text() }, ['name']);
+  return object(
+    {
+      bgpInstances: mapByKeys(
+        object(
+          {
+            ...(isAtLeast(version, 17) ? { localASN: asn(1) } : {}),
+            localPort: port(undefined),
+            name: peerName,
+            peers: mapByKeys(peer, ['name']),
+            routerID: text({ format: 'ipv4' }),
+          },
+          ['name'],
+        ),
+        ['name'],
+        { minItems: 1 },
+      ),
+    },
+    ['bgpInstances'],
+  );
+}
+
+/** The BGP kinds of a release; section 1.1 and 2.1 of the reference. */
+export function bgpResources(version: CiliumVersion): readonly CustomResource[] {
+  const common = { group: 'cilium.io', isNamespaced: false, categories: ['cilium', 'ciliumbgp'] };
+  const versioned = (kind: string, make: (isV2: boolean) => { spec: Schema; status: Schema | undefined }): CustomResource['versions'] => {
+    const older = make(false);
+    const v2alpha1 = {
+      name: 'v2alpha1',
+      schema: resource(kind, older.spec, older.status, ['metadata', 'spec']),
+      printerColumns: [ageColumn],
+      hasStatus: older.status !== undefined,
+    };
+    if (!isAtLeast(version, 18)) return [v2alpha1];
+    const newer = make(true);
+    return [
+      {
+        name: 'v2',
+        schema: resource(kind, newer.spec, newer.status, ['metadata', 'spec']),
+        printerColumns: [ageColumn],
+        hasStatus: newer.status !== undefined,
+      },
+      { ...v2alpha1, deprecationWarning: `cilium.io/v2alpha1 ${kind} is deprecated; use cilium.io/v2 ${kind}` },
+    ];
+  };
+  const conditionStatus = isAtLeast(version, 17) ? conditions : undefined;
+  const result: CustomResource[] = [];
+  if (!isAtLeast(version, 19)) {
+    result.push({
+      ...common,
+      kind: 'CiliumBGPPeeringPolicy',
+      plural: 'ciliumbgppeeringpolicies',
+      singular: 'ciliumbgppeeringpolicy',
+      shortNames: ['bgpp'],
+      versions: [
+        {
+          name: 'v2alpha1',
+          schema: resource('CiliumBGPPeeringPolicy', peeringPolicySpec, undefined, ['metadata']),
+          printerColumns: [ageColumn],
+          hasStatus: false,
+          ...(isAtLeast(version, 18)
+            ? { deprecationWarning: 'cilium.io/v2alpha1 CiliumBGPPeeringPolicy is deprecated; use cilium.io/v2 CiliumBGPClusterConfig' }
+            : {}),
+        },
+      ],
+    });
+  }
+  result.push(
+    {
+      ...common,
+      kind: 'CiliumBGPClusterConfig',
+      plural: 'ciliumbgpclusterconfigs',
+      singular: 'ciliumbgpclusterconfig',
+      shortNames: ['cbgpcluster'],
+      versions: versioned('CiliumBGPClusterConfig', (isV2) => ({ spec: clusterConfigSpec(version, isV2), status: conditionStatus })),
+    },
+    {
+      ...common,
+      kind: 'CiliumBGPPeerConfig',
+      plural: 'ciliumbgppeerconfigs',
+      singular: 'ciliumbgppeerconfig',
+      shortNames: ['cbgppeer'],
+      versions: versioned('CiliumBGPPeerConfig', (isV2) => ({ spec: peerConfigSpec(isV2), status: conditionStatus })),
+    },
+    {
+      ...common,
+      kind: 'CiliumBGPAdvertisement',
+      plural: 'ciliumbgpadvertisements',
+      singular: 'ciliumbgpadvertisement',
+      shortNames: ['cbgpadvert'],
+      versions: versioned('CiliumBGPAdvertisement', () => ({ spec: advertisementSpec(version), status: undefined })),
+    },
+    {
+      ...common,
+      kind: 'CiliumBGPNodeConfig',
+      plural: 'ciliumbgpnodeconfigs',
+      singular: 'ciliumbgpnodeconfig',
+      shortNames: ['cbgpnode'],
+      versions: versioned('CiliumBGPNodeConfig', () => ({ spec: nodeConfigSpec, status: nodeConfigStatus(version) })),
+    },
+    {
+      ...common,
+      kind: 'CiliumBGPNodeConfigOverride',
+      plural: 'ciliumbgpnodeconfigoverrides',
+      singular: 'ciliumbgpnodeconfigoverride',
+      shortNames: ['cbgpnodeoverride'],
+      versions: versioned('CiliumBGPNodeConfigOverride', () => ({ spec: overrideSpec(version), status: undefined })),
+    },
+  );
+  return result;
+}

@@ -1,0 +1,132 @@
+import type { CustomResource, Schema } from '../../kubernetes/types.ts';
+import type { CiliumVersion } from '../types.ts';
+import { isAtLeast } from '../version.ts';
+import { ageColumn, boolean, conditions, labelSelector, list, object, resource, text } from './schema.ts';
+
+const block = object({ cidr: text({ format: 'cidr' }), start: text(), stop: text() });
+
+const poolSpec = (withCidrs: boolean): Schema =>
+  object({
+    allowFirstLastIPs: text({ enum: ['Yes', 'No'] }),
+    blocks: list(block),
+    ...(withCidrs ? { cidrs: list(block, { description: 'deprecated: use blocks' }) } : {}),
+    disabled: boolean({ default: false }),
+    serviceSelector: labelSelector('services that may have addresses of this pool'),
+  });
+
+const poolColumns = [
+  { name: 'Disabled', type: 'boolean', jsonPath: '.spec.disabled' },
+  { name: 'Conflicting', type: 'string', jsonPath: '.status.conditions[?(@.type=="cilium.io/PoolConflict")].status' },
+  { name: 'IPs Available', type: 'string', jsonPath: '.status.conditions[?(@.type=="cilium.io/IPsAvailable")].message' },
+  ageColumn,
+] as const;
+
+const l2Spec: Schema = object({
+  externalIPs: boolean(),
+  interfaces: list(text()),
+  loadBalancerIPs: boolean(),
+  nodeSelector: labelSelector('nodes that may announce'),
+  serviceSelector: labelSelector('services to announce'),
+});
+
+const ipv4Cidr = '^(?:(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\.){3}(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\/([0-9]|[1-2][0-9]|3[0-2])$';
+const cidrPattern =
+  '^(?:(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\.){3}(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\/([0-9]|[1-2][0-9]|3[0-2])$|^(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}\\/([0-9]|[1-9][0-9]|1[0-1][0-9]|12[0-8])$';
+const ipv4Pattern =
+  '((^\\s*((([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])\\.){3}([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))\\s*$)|(^\\s*(([0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4})\\s*$))';
+
+function egressSpec(version: CiliumVersion): Schema {
+  const cidr = text({ format: 'cidr', pattern: isAtLeast(version, 18) ? cidrPattern : ipv4Cidr });
+  const gateway = object({ egressIP: text({ pattern: ipv4Pattern }), interface: text(), nodeSelector: labelSelector('the gateway node') }, [
+    'nodeSelector',
+  ]);
+  return object(
+    {
+      destinationCIDRs: list(cidr),
+      egressGateway: gateway,
+      ...(isAtLeast(version, 18) ? { egressGateways: list(gateway) } : {}),
+      excludedCIDRs: list(cidr),
+      selectors: list(
+        object({
+          namespaceSelector: labelSelector('namespaces of the pods'),
+          ...(isAtLeast(version, 17) ? { nodeSelector: labelSelector('nodes of the pods') } : {}),
+          podSelector: labelSelector('pods that use the gateway'),
+        }),
+      ),
+    },
+    ['destinationCIDRs', ...(isAtLeast(version, 18) ? [] : ['egressGateway']), 'selectors'],
+  );
+}
+
+/** Load-balancer address pools and L2 announcements: sections 1.1 and 2.1 of the reference. */
+export function loadBalancingResources(version: CiliumVersion): readonly CustomResource[] {
+  const isV2 = isAtLeast(version, 18);
+  const v2alpha1 = {
+    name: 'v2alpha1',
+    schema: resource('Addresses for services of type LoadBalancer', poolSpec(!isAtLeast(version, 17)), conditions, ['metadata']),
+    printerColumns: poolColumns,
+    hasStatus: true,
+  };
+  return [
+    {
+      group: 'cilium.io',
+      kind: 'CiliumLoadBalancerIPPool',
+      plural: 'ciliumloadbalancerippools',
+      singular: 'ciliumloadbalancerippool',
+      shortNames: ['ippools', 'ippool', 'lbippool', 'lbippools'],
+      categories: ['cilium'],
+      isNamespaced: false,
+      versions: isV2
+        ? [
+            {
+              ...v2alpha1,
+              name: 'v2',
+              schema: resource('Addresses for services of type LoadBalancer', poolSpec(false), conditions, ['metadata', 'spec']),
+            },
+            {
+              ...v2alpha1,
+              deprecationWarning: 'cilium.io/v2alpha1 CiliumLoadBalancerIPPool is deprecated; use cilium.io/v2 CiliumLoadBalancerIPPool',
+            },
+          ]
+        : [v2alpha1],
+    },
+    {
+      group: 'cilium.io',
+      kind: 'CiliumL2AnnouncementPolicy',
+      plural: 'ciliuml2announcementpolicies',
+      singular: 'ciliuml2announcementpolicy',
+      shortNames: ['l2announcement'],
+      categories: ['cilium'],
+      isNamespaced: false,
+      versions: [
+        {
+          name: 'v2alpha1',
+          schema: resource('Which services are announced on which devices of which nodes', l2Spec, conditions, ['metadata']),
+          printerColumns: [ageColumn],
+          hasStatus: true,
+        },
+      ],
+    },
+  ];
+}
+
+/** Section 3.1 of the reference; no status. */
+export function egressGatewayResource(version: CiliumVersion): CustomResource {
+  return {
+    group: 'cilium.io',
+    kind: 'CiliumEgressGatewayPolicy',
+    plural: 'ciliumegressgatewaypolicies',
+    singular: 'ciliumegressgatewaypolicy',
+    shortNames: ['cegp'],
+    categories: ['cilium', 'ciliumpolicy'],
+    isNamespaced: false,
+    versions: [
+      {
+        name: 'v2',
+        schema: resource('Pods that leave the cluster by a gateway node', egressSpec(version), undefined, ['metadata']),
+        printerColumns: [ageColumn],
+        hasStatus: false,
+      },
+    ],
+  };
+}

@@ -1,0 +1,18 @@
+import type { SimulatedClock } from '../../clock/clock.ts';
+import type { Random } from '../../clock/random.ts';
+import type { ApiClient } from '../../kubernetes/types.ts';
+import type { CiliumConfig, CiliumVersion } from '../types.ts';
+
+/** What the parts of the leading operator share. */
+export interface OperatorContext {
+  readonly api: ApiClient;
+  readonly clock: SimulatedClock;
+  readonly random: Random;
+  readonly config: CiliumConfig;
+  readonly version: CiliumVersion;
+  log(level: 'info' | 'warning' | 'error', message: string, fields?: Readonly<Record<string, string>>): void;
+}
+
+export interface OperatorPart {
+  stop(): void;
+}

@@ -1,0 +1,73 @@
+import type { Container, Program } from '../../docker/types.ts';
+import type { ConfigMap } from '../../kubernetes/objects.ts';
+import { createLog } from '../agent-log.ts';
+import { defineCustomResources } from '../crds/definitions.ts';
+import type { RegisteredInstallation } from '../installations.ts';
+import { type Election, joinElection } from '../lease-election.ts';
+import { ciliumNamespace } from '../objects.ts';
+import { startBgpNodeConfigs } from './bgp-node-configs.ts';
+import { startClusterPool } from './cluster-pool-ipam.ts';
+import { startLbIpam } from './lb-ipam/controller.ts';
+import { startNodeStatus } from './node-status.ts';
+import type { OperatorContext, OperatorPart } from './operator-context.ts';
+
+/** Defaults of the operator's own leader election (`--leader-election-*`). */
+const leaseDurationMs = 15_000;
+const renewDeadlineMs = 10_000;
+const retryPeriodMs = 2_000;
+
+/** The cilium-operator of one pod. Of several, only the one that holds the lease works. */
+export function createOperator(container: Container, find: (container: Container) => RegisteredInstallation | undefined): Program {
+  let election: Election | undefined;
+  let parts: OperatorPart[] = [];
+  let isStarted = false;
+  const stopParts = () => {
+    for (const part of parts) part.stop();
+    parts = [];
+  };
+  return {
+    name: 'cilium-operator-generic',
+    isReady: () => isStarted,
+    start() {
+      const home = find(container);
+      if (home === undefined) return;
+      const { installation, node } = home;
+      const { cluster, version } = installation;
+      const { clock } = cluster.engine;
+      const api = cluster.server.client;
+      const config = new Map(Object.entries(api.get<ConfigMap>('configmaps', 'cilium-config', ciliumNamespace)?.data ?? {}));
+      const line = createLog(container, clock);
+      const random = cluster.random.stream(`cilium-operator/${container.id}`);
+      const context: OperatorContext = { api, clock, random, config, version, log: line };
+      isStarted = true;
+      line('info', `Cilium Operator ${version.text}`, { subsys: 'cilium-operator-generic' });
+      election = joinElection(
+        {
+          api,
+          clock,
+          random,
+          leaseName: 'cilium-operator-resource-lock',
+          identity: `${node.name}-${random.text(10, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789')}`,
+          leaseDurationMs,
+          renewDeadlineMs,
+          retryPeriodMs,
+          isAbleToWork: () => node.container.state === 'running',
+          onStarted() {
+            line('info', 'Leading the operator HA deployment', { subsys: 'cilium-operator-generic' });
+            defineCustomResources(cluster.server, version, config);
+            parts = [startNodeStatus(context), startLbIpam(context), startBgpNodeConfigs(context)];
+            if ((config.get('ipam') ?? 'cluster-pool') === 'cluster-pool') parts.push(startClusterPool(context));
+          },
+          onStopped: stopParts,
+        },
+        0,
+      );
+    },
+    stop() {
+      election?.stop(true);
+      election = undefined;
+      stopParts();
+      isStarted = false;
+    },
+  };
+}

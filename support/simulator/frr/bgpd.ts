@@ -1,0 +1,248 @@
+import type { SimulatedClock, Timer } from '../clock/clock.ts';
+import type { Random } from '../clock/random.ts';
+import { createSpeaker } from '../bgp/speaker.ts';
+import type { BgpFamily, BgpSpeaker, PathAttributes, PeerConfig } from '../bgp/types.ts';
+import { parseIp } from '../net/address.ts';
+import type { Ip, NetworkNamespace, Prefix } from '../net/types.ts';
+import { type BgpConfig, bgpFamilies, effectiveNeighbor, type FrrConfig, isExternal, type NeighborConfig } from './config.ts';
+import { applyRouteMap, makePolicy } from './policy.ts';
+import { automaticRouterId, type Zebra } from './zebra.ts';
+
+/** FRR's build-time maximum (`--enable-multipath=256`), which is its default as well. */
+export const defaultMaximumPaths = 256;
+/** A changed route map is applied after a while, so that its other lines can come too (`bgp route-map delay-timer`). */
+const routeMapDelayMs = 5000;
+const bgpPort = 179;
+
+/** FRR's bgpd: makes the protocol speaker do what the configuration says. */
+export class Bgpd {
+  readonly #namespace: NetworkNamespace;
+  readonly #clock: SimulatedClock;
+  readonly #random: Random;
+  readonly #config: FrrConfig;
+  readonly #zebra: Zebra;
+  readonly #hostname: () => string;
+  #speaker: BgpSpeaker | undefined;
+  #speakerAsn: number | undefined;
+  readonly #originated = new Map<Prefix, string>();
+  #policyTimer: Timer | undefined;
+  #unwatch: (() => void) | undefined;
+
+  constructor(options: { readonly namespace: NetworkNamespace; readonly clock: SimulatedClock; readonly random: Random; readonly config: FrrConfig; readonly zebra: Zebra; readonly hostname: () => string }) {
+    this.#namespace = options.namespace;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#config = options.config;
+    this.#zebra = options.zebra;
+    this.#hostname = options.hostname;
+    this.#unwatch = this.#zebra.onChange(() => {
+      if (this.#config.bgp !== undefined) this.#syncNetworks(this.#config.bgp);
+    });
+    this.apply();
+  }
+
+  /** Undefined without `router bgp`. */
+  get speaker(): BgpSpeaker | undefined {
+    return this.#speaker;
+  }
+
+  get routerId(): Ip {
+    return this.#speaker?.options.routerId ?? automaticRouterId(this.#namespace);
+  }
+
+  stop(how: 'graceful' | 'killed'): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+    this.#policyTimer?.cancel();
+    this.#speaker?.stop(how);
+    this.#speaker = undefined;
+    this.#originated.clear();
+    this.#zebra.forgetBgp();
+  }
+
+  /** Brings the speaker in line with the configuration. */
+  apply(): void {
+    const { bgp } = this.#config;
+    if (bgp === undefined || bgp.asn !== this.#speakerAsn) {
+      if (this.#speaker !== undefined) {
+        this.#speaker.stop('graceful');
+        this.#zebra.forgetBgp();
+        this.#speaker = undefined;
+        this.#originated.clear();
+      }
+      this.#speakerAsn = bgp?.asn;
+    }
+    if (bgp === undefined) return;
+    if (this.#speaker === undefined) {
+      this.#speaker = createSpeaker({
+        namespace: this.#namespace,
+        clock: this.#clock,
+        random: this.#random,
+        implementation: 'frr',
+        localAsn: bgp.asn,
+        listenPort: bgpPort,
+        importPolicy: makePolicy(this.#config, 'in'),
+        exportPolicy: makePolicy(this.#config, 'out'),
+        ...this.#changeable(bgp),
+      });
+      this.#speaker.onBestPathChange((entry) => this.#zebra.setBgp(entry));
+    } else {
+      const wanted = this.#changeable(bgp);
+      const { options } = this.#speaker;
+      const isSame =
+        options.routerId === wanted.routerId && options.hostname === wanted.hostname && options.clusterId === wanted.clusterId && JSON.stringify([options.multipath, options.decision]) === JSON.stringify([wanted.multipath, wanted.decision]);
+      if (!isSame) this.#speaker.setOptions?.(wanted);
+    }
+    this.#syncPeers(bgp, this.#speaker);
+    this.#syncNetworks(bgp);
+  }
+
+  #changeable(bgp: BgpConfig) {
+    const limits = (family: BgpFamily) => bgp.families[family];
+    // One limit for both families in the speaker; FRR has one each, and labs set them alike.
+    const limit = (pick: (family: BgpFamily) => number | undefined): number => {
+      const set = bgpFamilies.flatMap((family) => pick(family) ?? []);
+      return set.length === 0 ? defaultMaximumPaths : Math.min(...set);
+    };
+    return {
+      routerId: bgp.routerId ?? automaticRouterId(this.#namespace),
+      hostname: this.#hostname(),
+      ...(bgp.clusterId === undefined ? {} : { clusterId: bgp.clusterId }),
+      multipath: { maximumPaths: limit((family) => limits(family).maximumPaths), maximumPathsIbgp: limit((family) => limits(family).maximumPathsIbgp), relaxAsPath: bgp.relaxAsPath },
+      decision: { alwaysCompareMed: bgp.alwaysCompareMed, compareRouterId: bgp.compareRouterId, ignoreAsPathLength: bgp.ignoreAsPath, medMissingAsWorst: bgp.medMissingAsWorst, defaultLocalPref: bgp.localPreference },
+    };
+  }
+
+  /** A neighbor's address: configured, or for `neighbor IFACE interface` the other end's link-local one. */
+  addressOf(neighbor: NeighborConfig): Ip | undefined {
+    if (neighbor.address !== undefined) return neighbor.address;
+    // Not modelled: router advertisements, by which FRR learns it; on a point-to-point link there is but one answer.
+    const device = this.#namespace.getInterface(neighbor.name);
+    if (device === undefined || !device.isAdminUp || !device.hasCarrier) return undefined;
+    return device.peer?.addresses.find((entry) => entry.ip.family === 6 && entry.scope === 'link')?.ip;
+  }
+
+  peerConfig(bgp: BgpConfig, own: NeighborConfig): PeerConfig | undefined {
+    const neighbor = effectiveNeighbor(bgp, own);
+    const address = this.addressOf(own);
+    if (neighbor.remoteAs === undefined || address === undefined) return undefined;
+    const external = isExternal(bgp, neighbor);
+    const device = own.address === undefined ? own.name : neighbor.interface;
+    const source = neighbor.updateSource === undefined ? undefined : this.#sourceAddress(neighbor.updateSource, address.family);
+    const families = bgpFamilies.filter((family) => neighbor.families[family].activate === true);
+    const maximum = bgpFamilies.flatMap((family) => neighbor.families[family].maximumPrefix ?? [])[0];
+    const allowAsIn = bgpFamilies.flatMap((family) => neighbor.families[family].allowAsIn ?? [])[0];
+    const defaults = bgpFamilies.filter((family) => neighbor.families[family].defaultOriginate === true);
+    const extendedNextHop = neighbor.extendedNextHop ?? own.address === undefined;
+    return {
+      address,
+      ...(device === undefined ? {} : { device }),
+      remoteAs: neighbor.remoteAs,
+      ...(neighbor.localAs === undefined ? {} : { localAs: neighbor.localAs }),
+      ...(source === undefined ? {} : { localAddress: source }),
+      port: neighbor.port ?? bgpPort,
+      families,
+      holdTimeSeconds: neighbor.holdSeconds ?? bgp.holdSeconds,
+      keepaliveSeconds: neighbor.keepaliveSeconds ?? bgp.keepaliveSeconds,
+      connectRetrySeconds: neighbor.connectSeconds ?? 120,
+      multihopTtl: external ? (neighbor.ebgpMultihop ?? 1) : 255,
+      ...(neighbor.password === undefined ? {} : { password: neighbor.password }),
+      ...(neighbor.shutdown === true || bgp.isShutdown ? { isShutdown: true } : {}),
+      ...(neighbor.passive === true ? { isPassive: true } : {}),
+      ...(bgp.gracefulRestart || neighbor.gracefulRestart === 'restart' ? { gracefulRestart: { restartTimeSeconds: bgp.restartTimeSeconds } } : {}),
+      ...(extendedNextHop ? { extendedNextHop: true } : {}),
+      ...(neighbor.description === undefined ? {} : { description: neighbor.description }),
+      ...(bgpFamilies.some((family) => neighbor.families[family].nextHopSelf === true) ? { nextHopSelf: true } : {}),
+      ...(bgpFamilies.some((family) => neighbor.families[family].routeReflectorClient === true) ? { routeReflectorClient: true } : {}),
+      ...(maximum === undefined ? {} : { maximumPrefix: maximum }),
+      ...(allowAsIn === undefined ? {} : { allowAsIn }),
+      ...(defaults.length === 0 ? {} : { defaultOriginate: defaults }),
+    };
+  }
+
+  #sourceAddress(source: string, family: 4 | 6): Ip | undefined {
+    const address = parseIp(source);
+    if (address !== undefined) return address;
+    return this.#namespace.getInterface(source)?.addresses.find((entry) => entry.ip.family === family && entry.scope === 'global')?.ip;
+  }
+
+  #syncPeers(bgp: BgpConfig, speaker: BgpSpeaker): void {
+    const wanted = new Map<Ip, PeerConfig>();
+    for (const neighbor of bgp.neighbors.values()) {
+      const config = this.peerConfig(bgp, neighbor);
+      if (config !== undefined) wanted.set(config.address, config);
+    }
+    for (const peer of [...speaker.peers]) if (!wanted.has(peer.config.address)) speaker.removePeer(peer.config.address);
+    for (const config of wanted.values()) {
+      const peer = speaker.findPeer(config.address);
+      if (peer === undefined) speaker.addPeer(config);
+      else if (!isSameConfig(peer.config, config)) speaker.updatePeer(config);
+    }
+  }
+
+  /** `network` and `redistribute`: what exists in zebra's table, unless the check is off. */
+  #syncNetworks(bgp: BgpConfig): void {
+    const speaker = this.#speaker;
+    if (speaker === undefined) return;
+    const wanted = new Map<Prefix, { readonly attributes: Partial<PathAttributes>; readonly key: string }>();
+    const offer = (prefix: Prefix, attributes: Partial<PathAttributes>, routeMap: string | undefined): void => {
+      if (wanted.has(prefix)) return;
+      let result = attributes;
+      if (routeMap !== undefined) {
+        const base: PathAttributes = { origin: 'igp', asPath: [], nextHop: prefix.address, ...attributes };
+        const mapped = applyRouteMap(this.#config, routeMap, prefix, base, 32768, undefined);
+        if (!mapped.isPermitted) return;
+        const { nextHop, ...rest } = mapped.attributes;
+        result = { ...rest, ...(nextHop === base.nextHop ? {} : { nextHop }) };
+      }
+      wanted.set(prefix, { attributes: result, key: JSON.stringify([result.origin, result.med, result.communities, result.asPath, result.nextHop?.text]) });
+    };
+    for (const family of bgpFamilies) {
+      const settings = bgp.families[family];
+      for (const [prefix, { routeMap }] of settings.networks) if (!bgp.importCheck || this.#zebra.hasRoute(prefix)) offer(prefix, { origin: 'igp', med: 0 }, routeMap);
+      for (const [source, { metric, routeMap }] of settings.redistribute) {
+        for (const route of this.#zebra.routesOf(source, family === 'ipv4-unicast' ? 4 : 6)) {
+          if (!route.isSelected || (route.prefix.family === 6 && route.prefix.text === 'fe80::/64')) continue;
+          const via = route.nextHops[0]?.via;
+          offer(route.prefix, { origin: 'incomplete', med: metric ?? route.metric, ...(via === undefined ? {} : { nextHop: via }) }, routeMap);
+        }
+      }
+    }
+    for (const [prefix] of [...this.#originated]) {
+      if (wanted.has(prefix)) continue;
+      this.#originated.delete(prefix);
+      speaker.withdraw(prefix);
+    }
+    for (const [prefix, { attributes, key }] of wanted) {
+      if (this.#originated.get(prefix) === key) continue;
+      this.#originated.set(prefix, key);
+      speaker.originate({ prefix, attributes });
+    }
+  }
+
+  /** A neighbor's own policy changed: applied at once. */
+  policyChanged(): void {
+    this.#speaker?.refreshPolicies();
+  }
+
+  /** A list or a map that policies use changed. */
+  policyDefinitionsChanged(): void {
+    this.#policyTimer?.cancel();
+    this.#policyTimer = this.#clock.schedule(routeMapDelayMs, () => {
+      this.#policyTimer = undefined;
+      this.#speaker?.refreshPolicies();
+      if (this.#config.bgp !== undefined) this.#syncNetworks(this.#config.bgp);
+    });
+  }
+}
+
+function isSameConfig(a: PeerConfig, b: PeerConfig): boolean {
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof PeerConfig>;
+  for (const key of keys) {
+    const left = a[key];
+    const right = b[key];
+    if (left === right) continue;
+    if (key === 'address' || key === 'localAddress' || JSON.stringify(left) !== JSON.stringify(right)) return false;
+  }
+  return true;
+}

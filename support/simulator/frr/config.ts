@@ -1,0 +1,221 @@
+import type { Ip, Prefix } from '../net/types.ts';
+import type { BgpFamily } from '../bgp/types.ts';
+
+export const bgpFamilies: readonly BgpFamily[] = ['ipv4-unicast', 'ipv6-unicast'];
+
+export type RedistributeSource = 'connected' | 'static' | 'kernel';
+
+export interface NeighborFamilyConfig {
+  /** As set by `activate` or by the default in force when the neighbor was made; undefined: as its peer group. */
+  activate?: boolean;
+  nextHopSelf?: boolean;
+  routeReflectorClient?: boolean;
+  softReconfiguration?: boolean;
+  /** Undefined: all kinds (FRR's default). */
+  sendCommunity?: Set<'standard' | 'extended' | 'large'>;
+  defaultOriginate?: boolean;
+  defaultOriginateMap?: string;
+  maximumPrefix?: number;
+  allowAsIn?: number;
+  prefixListIn?: string;
+  prefixListOut?: string;
+  filterListIn?: string;
+  filterListOut?: string;
+  routeMapIn?: string;
+  routeMapOut?: string;
+  weight?: number;
+}
+
+/** A neighbor or a peer group, as configured (nothing inherited). */
+export interface NeighborConfig {
+  readonly name: string;
+  readonly isGroup: boolean;
+  readonly address: Ip | undefined;
+  remoteAs?: number | 'external' | 'internal';
+  peerGroup?: string;
+  localAs?: number;
+  description?: string;
+  shutdown?: boolean;
+  password?: string;
+  port?: number;
+  interface?: string;
+  passive?: boolean;
+  ebgpMultihop?: number;
+  updateSource?: string;
+  keepaliveSeconds?: number;
+  holdSeconds?: number;
+  connectSeconds?: number;
+  extendedNextHop?: boolean;
+  gracefulRestart?: 'restart' | 'helper' | 'disable';
+  readonly families: Record<BgpFamily, NeighborFamilyConfig>;
+}
+
+export interface BgpFamilyConfig {
+  readonly networks: Map<Prefix, { routeMap?: string }>;
+  readonly redistribute: Map<RedistributeSource, { metric?: number; routeMap?: string }>;
+  maximumPaths?: number;
+  maximumPathsIbgp?: number;
+}
+
+export interface BgpConfig {
+  readonly asn: number;
+  routerId?: Ip;
+  clusterId?: Ip;
+  ebgpRequiresPolicy: boolean;
+  defaultIpv4: boolean;
+  defaultIpv6: boolean;
+  relaxAsPath: boolean;
+  ignoreAsPath: boolean;
+  compareRouterId: boolean;
+  alwaysCompareMed: boolean;
+  medMissingAsWorst: boolean;
+  importCheck: boolean;
+  logNeighborChanges: boolean;
+  isShutdown: boolean;
+  localPreference: number;
+  keepaliveSeconds: number;
+  holdSeconds: number;
+  gracefulRestart: boolean;
+  restartTimeSeconds: number;
+  readonly groups: Map<string, NeighborConfig>;
+  readonly neighbors: Map<string, NeighborConfig>;
+  readonly families: Record<BgpFamily, BgpFamilyConfig>;
+}
+
+export interface PrefixListEntry {
+  readonly sequence: number;
+  readonly action: 'permit' | 'deny';
+  /** Undefined: any. */
+  readonly prefix: Prefix | undefined;
+  readonly ge?: number;
+  readonly le?: number;
+}
+
+export interface PrefixList {
+  readonly family: 4 | 6;
+  readonly name: string;
+  description?: string;
+  readonly entries: Map<number, PrefixListEntry>;
+}
+
+export interface NamedList {
+  readonly name: string;
+  readonly kind: 'standard' | 'expanded';
+  readonly entries: { readonly sequence: number; readonly action: 'permit' | 'deny'; readonly text: string }[];
+}
+
+export interface RouteMapEntry {
+  readonly sequence: number;
+  action: 'permit' | 'deny';
+  description?: string;
+  /** Keyed by the words before the argument, e.g. `ip address prefix-list`. */
+  readonly match: Map<string, string>;
+  readonly set: Map<string, string>;
+  call?: string;
+  onMatch?: string;
+}
+
+export interface StaticRoute {
+  readonly prefix: Prefix;
+  readonly via?: Ip;
+  readonly device?: string;
+  readonly kind?: 'blackhole' | 'reject' | 'Null0';
+  readonly distance?: number;
+}
+
+export interface InterfaceConfig {
+  readonly name: string;
+  description?: string;
+  shutdown?: boolean;
+  readonly addresses: string[];
+  /** Lines that are kept for the running configuration only. */
+  readonly other: string[];
+}
+
+export interface FrrConfig {
+  hostname: string | undefined;
+  integratedConfig: boolean;
+  readonly log: string[];
+  readonly debug: string[];
+  /** Accepted global lines without a meaning here. */
+  readonly other: string[];
+  ipForwarding: boolean | undefined;
+  ipv6Forwarding: boolean | undefined;
+  readonly staticRoutes: StaticRoute[];
+  readonly interfaces: Map<string, InterfaceConfig>;
+  bgp: BgpConfig | undefined;
+  readonly prefixLists: Map<string, PrefixList>;
+  readonly asPathLists: Map<string, NamedList>;
+  readonly communityLists: Map<string, NamedList>;
+  readonly largeCommunityLists: Map<string, NamedList>;
+  readonly routeMaps: Map<string, Map<number, RouteMapEntry>>;
+}
+
+export function emptyConfig(): FrrConfig {
+  return {
+    hostname: undefined,
+    integratedConfig: true,
+    log: [],
+    debug: [],
+    other: [],
+    ipForwarding: undefined,
+    ipv6Forwarding: undefined,
+    staticRoutes: [],
+    interfaces: new Map(),
+    bgp: undefined,
+    prefixLists: new Map(),
+    asPathLists: new Map(),
+    communityLists: new Map(),
+    largeCommunityLists: new Map(),
+    routeMaps: new Map(),
+  };
+}
+
+/** FRR's defaults, profile "traditional". */
+export function newBgpConfig(asn: number): BgpConfig {
+  return {
+    asn,
+    ebgpRequiresPolicy: true,
+    defaultIpv4: true,
+    defaultIpv6: false,
+    relaxAsPath: false,
+    ignoreAsPath: false,
+    compareRouterId: false,
+    alwaysCompareMed: false,
+    medMissingAsWorst: false,
+    importCheck: true,
+    logNeighborChanges: false,
+    isShutdown: false,
+    localPreference: 100,
+    keepaliveSeconds: 60,
+    holdSeconds: 180,
+    gracefulRestart: false,
+    restartTimeSeconds: 120,
+    groups: new Map(),
+    neighbors: new Map(),
+    families: { 'ipv4-unicast': { networks: new Map(), redistribute: new Map() }, 'ipv6-unicast': { networks: new Map(), redistribute: new Map() } },
+  };
+}
+
+export function newNeighbor(bgp: BgpConfig, name: string, address: Ip | undefined, options: { readonly isGroup?: boolean; readonly inGroup?: boolean } = {}): NeighborConfig {
+  const families: Record<BgpFamily, NeighborFamilyConfig> = { 'ipv4-unicast': {}, 'ipv6-unicast': {} };
+  if (options.inGroup !== true) {
+    families['ipv4-unicast'].activate = bgp.defaultIpv4;
+    families['ipv6-unicast'].activate = bgp.defaultIpv6;
+  }
+  return { name, address, isGroup: options.isGroup ?? false, families };
+}
+
+/** A neighbor's settings with those of its peer group filled in. */
+export function effectiveNeighbor(bgp: BgpConfig, neighbor: NeighborConfig): NeighborConfig {
+  const group = neighbor.peerGroup === undefined ? undefined : bgp.groups.get(neighbor.peerGroup);
+  if (group === undefined) return neighbor;
+  const families = {} as Record<BgpFamily, NeighborFamilyConfig>;
+  for (const family of bgpFamilies) families[family] = { ...group.families[family], ...neighbor.families[family] };
+  return { ...group, ...neighbor, families };
+}
+
+export function isExternal(bgp: BgpConfig, neighbor: NeighborConfig): boolean {
+  const { remoteAs } = neighbor;
+  return remoteAs === 'external' || (typeof remoteAs === 'number' && remoteAs !== (neighbor.localAs ?? bgp.asn));
+}

@@ -1,0 +1,152 @@
+import { contains, ip } from '../net/address.ts';
+import type { Family, NetworkNamespace, Prefix } from '../net/types.ts';
+import { type JsonValue, prettyJson, secondsBetween, uptimeText } from './text.ts';
+import type { Zebra, ZebraNextHop, ZebraProtocol, ZebraRoute } from './zebra.ts';
+
+const header4 = `Codes: K - kernel route, C - connected, S - static, R - RIP,
+       O - OSPF, I - IS-IS, B - BGP, E - EIGRP, N - NHRP,
+       T - Table, v - VNC, V - VNC-Direct, A - Babel, F - PBR,
+       f - OpenFabric,
+       > - selected route, * - FIB route, q - queued, r - rejected, b - backup
+       t - trapped, o - offload failure
+
+`;
+const header6 = `Codes: K - kernel route, C - connected, S - static, R - RIPng,
+       O - OSPFv3, I - IS-IS, B - BGP, N - NHRP, T - Table,
+       v - VNC, V - VNC-Direct, A - Babel, F - PBR,
+       f - OpenFabric,
+       > - selected route, * - FIB route, q - queued, r - rejected, b - backup
+       t - trapped, o - offload failure
+
+`;
+const letters: Readonly<Record<ZebraProtocol, string>> = { kernel: 'K', connected: 'C', static: 'S', bgp: 'B' };
+
+const unreachable: Readonly<Record<NonNullable<ZebraNextHop['blackhole']>, string>> = {
+  null: ' unreachable (blackhole)',
+  reject: ' unreachable (ICMP unreachable)',
+  prohibit: ' unreachable (ICMP admin-prohibited)',
+};
+
+function hopText(hop: ZebraNextHop): string {
+  let text: string;
+  if (hop.blackhole !== undefined) text = unreachable[hop.blackhole];
+  else if (hop.via === undefined) text = ` is directly connected, ${hop.device ?? 'unknown'}`;
+  else text = ` via ${hop.via.text}${hop.device === undefined ? '' : `, ${hop.device}`}`;
+  return hop.weight === undefined ? text : `${text}, weight ${hop.weight}`;
+}
+
+function routeText(route: ZebraRoute, now: number): string {
+  const uptime = uptimeText(secondsBetween(route.since, now));
+  const isShownInstalled = route.isInstalled;
+  const star = isShownInstalled ? '*' : route.isSelected ? 'r' : ' ';
+  let head = `${letters[route.protocol]}${route.isSelected ? '>' : ' '}${star} ${route.prefix.text}`;
+  if (route.protocol !== 'connected') head += ` [${route.distance}/${route.metric}]`;
+  return route.nextHops.map((hop, index) => `${index === 0 ? head : `  ${star}${' '.repeat(head.length - 3)}`}${hopText(hop)}, ${uptime}\n`).join('');
+}
+
+function routeJson(route: ZebraRoute, now: number, namespace: NetworkNamespace): JsonValue {
+  return {
+    prefix: route.prefix.text,
+    prefixLen: route.prefix.length,
+    protocol: route.protocol,
+    vrfId: 0,
+    vrfName: 'default',
+    selected: route.isSelected ? true : undefined,
+    destSelected: route.isSelected ? true : undefined,
+    distance: route.distance,
+    metric: route.metric,
+    installed: route.isInstalled ? true : undefined,
+    failed: !route.isInstalled && route.isSelected ? true : undefined,
+    table: 254,
+    internalStatus: route.isInstalled ? 16 : 0,
+    internalFlags: route.isSelected ? 8 : 0,
+    internalNextHopNum: route.nextHops.length,
+    internalNextHopActiveNum: route.nextHops.length,
+    nexthopGroupId: route.groupId,
+    installedNexthopGroupId: route.isSelected ? route.groupId : undefined,
+    uptime: uptimeText(secondsBetween(route.since, now)),
+    nexthops: route.nextHops.map((hop): JsonValue => {
+      const device = hop.device === undefined ? undefined : namespace.getInterface(hop.device);
+      return {
+        flags: 3,
+        fib: route.isInstalled ? true : undefined,
+        unreachable: hop.blackhole === undefined ? undefined : true,
+        blackhole: hop.blackhole === 'null' ? true : undefined,
+        reject: hop.blackhole === 'reject' ? true : undefined,
+        'admin-prohibited': hop.blackhole === 'prohibit' ? true : undefined,
+        ip: hop.via?.text,
+        afi: hop.via === undefined ? undefined : hop.via.family === 4 ? 'ipv4' : 'ipv6',
+        directlyConnected: hop.blackhole === undefined && hop.via === undefined ? true : undefined,
+        interfaceIndex: device?.index,
+        interfaceName: hop.device,
+        active: true,
+        weight: hop.weight,
+      };
+    }),
+  };
+}
+
+export interface RouteQuery {
+  readonly family: Family;
+  readonly protocol?: ZebraProtocol;
+  readonly json?: boolean;
+}
+
+/** `show ip route` and `show ipv6 route`. */
+export function showRoutes(zebra: Zebra, namespace: NetworkNamespace, now: number, query: RouteQuery): string {
+  const routes = zebra.list(query.family).filter((route) => query.protocol === undefined || route.protocol === query.protocol);
+  if (query.json === true) {
+    const byPrefix: Record<string, JsonValue[]> = {};
+    for (const route of routes) {
+      const list = byPrefix[route.prefix.text] ?? [];
+      list.push(routeJson(route, now, namespace));
+      byPrefix[route.prefix.text] = list;
+    }
+    return `${prettyJson(byPrefix)}\n`;
+  }
+  if (routes.length === 0) return '';
+  return (query.family === 4 ? header4 : header6) + routes.map((route) => routeText(route, now)).join('');
+}
+
+function detailHop(route: ZebraRoute, hop: ZebraNextHop): string {
+  const star = route.isInstalled ? '*' : ' ';
+  let text: string;
+  if (hop.blackhole !== undefined) text = unreachable[hop.blackhole];
+  else if (hop.via === undefined) text = ` directly connected, ${hop.device ?? 'unknown'}`;
+  else text = ` ${hop.via.text}${hop.device === undefined ? '' : `, via ${hop.device}`}`;
+  return `  ${star}${text}${hop.weight === undefined ? '' : `, weight ${hop.weight}`}\n`;
+}
+
+/** `show ip route X`: the longest match of an address, or exactly a prefix. Undefined: not in the table. */
+export function showRouteEntry(zebra: Zebra, namespace: NetworkNamespace, now: number, family: Family, text: string, json: boolean): string | undefined {
+  let found: Prefix | undefined;
+  if (text.includes('/')) found = zebra.list(family).find((route) => route.prefix.text === text)?.prefix;
+  else {
+    const address = ip(text);
+    for (const { prefix } of zebra.list(family)) if (contains(prefix, address) && (found === undefined || prefix.length > found.length)) found = prefix;
+  }
+  if (found === undefined) return undefined;
+  const routes = zebra.list(family).filter((route) => route.prefix === found);
+  if (json) return `${prettyJson({ [found.text]: routes.map((route) => routeJson(route, now, namespace)) })}\n`;
+  return routes
+    .map(
+      (route) =>
+        `Routing entry for ${route.prefix.text}\n  Known via "${route.protocol}", distance ${route.distance}, metric ${route.metric}${route.isSelected ? ', best' : ''}\n` +
+        `  Last update ${uptimeText(secondsBetween(route.since, now))} ago\n${route.nextHops.map((hop) => detailHop(route, hop)).join('')}\n`,
+    )
+    .join('');
+}
+
+/** `show interface brief`. */
+export function showInterfaceBrief(namespace: NetworkNamespace): string {
+  let text = 'Interface       Status  VRF             Addresses\n---------       ------  ---             ---------\n';
+  for (const device of [...namespace.interfaces].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const status = device.isAdminUp && device.hasCarrier ? 'up' : 'down';
+    const addresses = device.addresses.filter((entry) => entry.scope === 'global').map((entry) => `${entry.ip.text}/${entry.prefixLength}`);
+    // IPv4 first; each further address on a line of its own.
+    addresses.sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
+    text += `${device.name.padEnd(16)}${status.padEnd(8)}${'default'.padEnd(16)}${addresses[0] ?? ''}\n`;
+    for (const address of addresses.slice(1)) text += `${' '.repeat(40)}+ ${address}\n`;
+  }
+  return `${text}\n`;
+}

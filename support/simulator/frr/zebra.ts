@@ -1,0 +1,386 @@
+import type { SimulatedClock, Timer } from '../clock/clock.ts';
+import { comparePrefixes, ip, prefixOf } from '../net/address.ts';
+import type { Family, Ip, NetworkNamespace, NextHop, Prefix, Route } from '../net/types.ts';
+import type { Path, RibEntry } from '../bgp/types.ts';
+import type { StaticRoute } from './config.ts';
+
+export type ZebraProtocol = 'kernel' | 'connected' | 'static' | 'bgp';
+
+export interface ZebraNextHop {
+  readonly via?: Ip;
+  readonly device?: string;
+  readonly blackhole?: 'null' | 'reject' | 'prohibit';
+  /** Static and BGP next hops carry one. */
+  readonly weight?: number;
+}
+
+export interface ZebraRoute {
+  readonly prefix: Prefix;
+  readonly protocol: ZebraProtocol;
+  readonly distance: number;
+  readonly metric: number;
+  readonly nextHops: readonly ZebraNextHop[];
+  readonly since: number;
+  readonly groupId: number;
+  isSelected: boolean;
+  isInstalled: boolean;
+}
+
+/** zebra works its queue off after 10 ms (zebra_rib.c). */
+const processDelayMs = 10;
+const kernelMetric = 20;
+
+function nextHopKey(hop: ZebraNextHop): string {
+  return `${hop.via?.text ?? ''}%${hop.device ?? ''}%${hop.blackhole ?? ''}`;
+}
+
+function compareAddresses(a: Ip | undefined, b: Ip | undefined): number {
+  if (a === b) return 0;
+  if (a === undefined) return -1;
+  if (b === undefined) return 1;
+  return a.value < b.value ? -1 : 1;
+}
+
+/**
+ * FRR's zebra: gathers kernel, connected, static and BGP routes, picks by administrative distance, and writes the
+ * static and BGP ones that win into the kernel's table.
+ */
+export class Zebra {
+  readonly #namespace: NetworkNamespace;
+  readonly #clock: SimulatedClock;
+  /** Newest first for each prefix. */
+  readonly #routes = new Map<Prefix, ZebraRoute[]>();
+  readonly #groupIds = new Map<string, number>();
+  #nextGroupId = 14;
+  readonly #kernelKeys = new Map<string, { readonly prefix: Prefix; readonly route: ZebraRoute }>();
+  readonly #bgp = new Map<Prefix, { readonly paths: readonly Path[]; readonly isInternal: boolean }>();
+  readonly #pendingBgp = new Set<Prefix>();
+  #static: readonly StaticRoute[] = [];
+  readonly #staticKeys = new Map<string, { readonly prefix: Prefix; readonly route: ZebraRoute }>();
+  #timer: Timer | undefined;
+  #unwatch: (() => void) | undefined;
+  #ownVersion = -1;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(namespace: NetworkNamespace, clock: SimulatedClock) {
+    this.#namespace = namespace;
+    this.#clock = clock;
+    this.#scan();
+    this.#unwatch = namespace.routes.onChange(() => {
+      if (namespace.routes.version === this.#ownVersion) return;
+      this.#scan();
+    });
+  }
+
+  stop(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    for (const routes of this.#routes.values()) for (const route of routes) this.#uninstall(route);
+    this.#routes.clear();
+  }
+
+  /** bgpd ended: its routes go. */
+  forgetBgp(): void {
+    for (const prefix of [...this.#bgp.keys()]) {
+      this.#bgp.delete(prefix);
+      this.#pendingBgp.add(prefix);
+    }
+    this.#processBgp();
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  hasRoute(prefix: Prefix): boolean {
+    return this.#routes.get(prefix)?.some((route) => route.isSelected && route.protocol !== 'bgp') ?? false;
+  }
+
+  /** In numerical order of prefixes. */
+  list(family: Family): readonly ZebraRoute[] {
+    const prefixes = [...this.#routes.keys()].filter((prefix) => prefix.family === family).sort(comparePrefixes);
+    return prefixes.flatMap((prefix) => this.#routes.get(prefix) ?? []);
+  }
+
+  routesOf(protocol: ZebraProtocol, family: Family): readonly ZebraRoute[] {
+    return this.list(family).filter((route) => route.protocol === protocol);
+  }
+
+  // ── BGP ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  setBgp(entry: RibEntry): void {
+    const { best } = entry;
+    if (best === undefined || best.peer === undefined) this.#bgp.delete(entry.prefix);
+    else this.#bgp.set(entry.prefix, { paths: entry.multipath.length > 0 ? entry.multipath : [best], isInternal: !best.peer.isExternal });
+    this.#pendingBgp.add(entry.prefix);
+    this.#timer ??= this.#clock.schedule(processDelayMs, () => {
+      this.#timer = undefined;
+      this.#processBgp();
+    });
+  }
+
+  #processBgp(): void {
+    for (const prefix of this.#pendingBgp) {
+      const wanted = this.#bgp.get(prefix);
+      const former = this.#routes.get(prefix)?.find((route) => route.protocol === 'bgp');
+      const nextHops = wanted === undefined ? [] : this.#resolveBgp(wanted.paths);
+      if (nextHops.length === 0) {
+        if (former !== undefined) this.#drop(former);
+        continue;
+      }
+      const groupId = this.#groupOf(nextHops);
+      if (former !== undefined && former.groupId === groupId) continue;
+      const route: ZebraRoute = { prefix, protocol: 'bgp', distance: wanted?.isInternal === true ? 200 : 20, metric: 0, nextHops, since: this.#clock.now(), groupId, isSelected: false, isInstalled: false };
+      this.#put(route, former);
+    }
+    this.#pendingBgp.clear();
+    this.#ownVersion = this.#namespace.routes.version;
+    this.#notify();
+  }
+
+  #resolveBgp(paths: readonly Path[]): ZebraNextHop[] {
+    const hops: ZebraNextHop[] = [];
+    for (const path of paths) {
+      const { linkLocalNextHop, nextHop } = path.attributes;
+      const via = linkLocalNextHop ?? nextHop;
+      const peer = path.peer;
+      let device: string | undefined;
+      if (via.family === 6 && via.value >> 118n === 0x3fan) {
+        device = peer?.config.device ?? this.#namespace.interfaces.find((each) => each.addresses.some((entry) => entry.ip === peer?.local?.ip))?.name;
+        if (device === undefined) continue;
+      } else {
+        const decision = this.#namespace.routes.lookup(via);
+        if (decision.kind !== 'forward') continue;
+        device = decision.device.name;
+        // A next hop that is itself behind a router is resolved to that router.
+        if (decision.nextHop !== via) {
+          hops.push({ via: decision.nextHop, device, weight: 1 });
+          continue;
+        }
+      }
+      hops.push({ via, device, weight: 1 });
+    }
+    const seen = new Set<string>();
+    return hops
+      .sort((a, b) => compareAddresses(a.via, b.via))
+      .filter((hop) => {
+        const key = nextHopKey(hop);
+        if (seen.has(key)) return false;
+        seen.add(key);
+        return true;
+      });
+  }
+
+  #groupOf(nextHops: readonly ZebraNextHop[]): number {
+    // A group's members get their numbers first; the kernel lists a route's next hops in their order.
+    if (nextHops.length > 1) for (const hop of nextHops) this.#groupOf([hop]);
+    const key = nextHops.map(nextHopKey).join(' ');
+    let id = this.#groupIds.get(key);
+    if (id === undefined) {
+      id = this.#nextGroupId++;
+      this.#groupIds.set(key, id);
+    }
+    return id;
+  }
+
+  // ── static routes ─────────────────────────────────────────────────────────────────────────────────────────
+
+  setStatic(routes: readonly StaticRoute[]): void {
+    this.#static = routes;
+    this.#syncStatic();
+    this.#ownVersion = this.#namespace.routes.version;
+    this.#notify();
+  }
+
+  #syncStatic(): void {
+    const wanted = new Map<string, { readonly prefix: Prefix; readonly distance: number; readonly nextHops: ZebraNextHop[] }>();
+    for (const route of this.#static) {
+      const hop = this.#resolveStatic(route);
+      if (hop === undefined) continue;
+      const distance = route.distance ?? 1;
+      const key = `${route.prefix.text} ${distance}`;
+      const known = wanted.get(key);
+      if (known === undefined) wanted.set(key, { prefix: route.prefix, distance, nextHops: [hop] });
+      else known.nextHops.push(hop);
+    }
+    for (const [key, { route }] of [...this.#staticKeys]) {
+      const same = wanted.get(key);
+      if (same !== undefined && this.#groupOf(same.nextHops) === route.groupId) continue;
+      this.#staticKeys.delete(key);
+      this.#drop(route);
+    }
+    for (const [key, { prefix, distance, nextHops }] of wanted) {
+      if (this.#staticKeys.has(key)) continue;
+      const route: ZebraRoute = { prefix, protocol: 'static', distance, metric: 0, nextHops, since: this.#clock.now(), groupId: this.#groupOf(nextHops), isSelected: false, isInstalled: false };
+      this.#staticKeys.set(key, { prefix, route });
+      this.#put(route, undefined);
+    }
+  }
+
+  #resolveStatic(route: StaticRoute): ZebraNextHop | undefined {
+    if (route.kind !== undefined) return { blackhole: route.kind === 'reject' ? 'reject' : 'null', weight: 1 };
+    if (route.via === undefined) {
+      const device = route.device === undefined ? undefined : this.#namespace.getInterface(route.device);
+      return device !== undefined && device.isAdminUp && device.hasCarrier ? { device: device.name, weight: 1 } : undefined;
+    }
+    if (route.device !== undefined) {
+      const device = this.#namespace.getInterface(route.device);
+      return device !== undefined && device.isAdminUp && device.hasCarrier ? { via: route.via, device: device.name, weight: 1 } : undefined;
+    }
+    const decision = this.#namespace.routes.lookup(route.via);
+    return decision.kind === 'forward' && decision.nextHop === route.via ? { via: route.via, device: decision.device.name, weight: 1 } : undefined;
+  }
+
+  // ── kernel and connected routes ───────────────────────────────────────────────────────────────────────────
+
+  #scan(): void {
+    const wanted = new Map<string, Omit<ZebraRoute, 'since' | 'groupId' | 'isSelected' | 'isInstalled'>>();
+    for (const device of [...this.#namespace.interfaces].sort((a, b) => a.index - b.index)) {
+      if (!device.isAdminUp || !device.hasCarrier) continue;
+      for (const address of device.addresses) {
+        if (address.scope === 'host' || address.state === 'tentative') continue;
+        const prefix = prefixOf(address.ip, address.prefixLength);
+        const key = `C ${device.index} ${prefix.text}`;
+        if (!wanted.has(key)) wanted.set(key, { prefix, protocol: 'connected', distance: 0, metric: 0, nextHops: [{ device: device.name }] });
+      }
+    }
+    for (const route of this.#namespace.routes.list({ table: 254 })) {
+      const mine = kernelRoute(route);
+      if (mine !== undefined) wanted.set(`K ${route.destination.text} ${route.metric} ${mine.nextHops.map(nextHopKey).join(' ')}`, mine);
+    }
+    for (const [key, { route }] of [...this.#kernelKeys]) {
+      if (wanted.has(key)) continue;
+      this.#kernelKeys.delete(key);
+      this.#drop(route);
+    }
+    const now = this.#clock.now();
+    for (const [key, fields] of wanted) {
+      if (this.#kernelKeys.has(key)) continue;
+      const route: ZebraRoute = { ...fields, since: now, groupId: this.#groupOf(fields.nextHops), isSelected: false, isInstalled: true };
+      this.#kernelKeys.set(key, { prefix: route.prefix, route });
+      this.#put(route, undefined);
+    }
+    this.#syncStatic();
+    // A route of ours that the kernel dropped with its interface comes back when its next hop does.
+    for (const prefix of this.#bgp.keys()) this.#pendingBgp.add(prefix);
+    if (this.#pendingBgp.size > 0) this.#processBgp();
+    this.#ownVersion = this.#namespace.routes.version;
+    this.#notify();
+  }
+
+  // ── selection ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #put(route: ZebraRoute, former: ZebraRoute | undefined): void {
+    const list = this.#routes.get(route.prefix) ?? [];
+    if (former !== undefined) {
+      list.splice(list.indexOf(former), 1);
+      route.isInstalled = former.isInstalled;
+      route.isSelected = former.isSelected;
+      if (former.isInstalled) this.#install(route);
+    }
+    list.unshift(route);
+    this.#routes.set(route.prefix, list);
+    this.#select(route.prefix);
+  }
+
+  #drop(route: ZebraRoute): void {
+    const list = this.#routes.get(route.prefix);
+    const index = list?.indexOf(route) ?? -1;
+    if (list === undefined || index < 0) return;
+    list.splice(index, 1);
+    this.#uninstall(route);
+    if (list.length === 0) this.#routes.delete(route.prefix);
+    else this.#select(route.prefix);
+  }
+
+  #select(prefix: Prefix): void {
+    const list = this.#routes.get(prefix) ?? [];
+    let best: ZebraRoute | undefined;
+    // Connected before all at the same distance, then the metric, then the one that was first.
+    for (const route of [...list].reverse()) {
+      if (best === undefined || route.distance < best.distance || (route.distance === best.distance && rank(route) < rank(best))) best = route;
+    }
+    for (const route of list) {
+      route.isSelected = route === best;
+      if (route.protocol !== 'bgp' && route.protocol !== 'static') continue;
+      if (!route.isSelected) this.#uninstall(route);
+      else if (!route.isInstalled) this.#install(route);
+    }
+  }
+
+  #install(route: ZebraRoute): void {
+    const hop = route.nextHops[0];
+    const protocol = route.protocol === 'static' ? 'static' : 'bgp';
+    try {
+      if (hop?.blackhole !== undefined) {
+        const type = hop.blackhole === 'reject' ? 'unreachable' : hop.blackhole === 'prohibit' ? 'prohibit' : 'blackhole';
+        this.#namespace.routes.replace({ destination: route.prefix, type, protocol, metric: kernelMetric, nextHops: [] });
+      } else {
+        const ordered = [...route.nextHops].sort((a, b) => this.#groupOf([a]) - this.#groupOf([b]));
+        const nextHops: NextHop[] = ordered.map((each) => ({ ...(each.via === undefined ? {} : { via: each.via }), ...(each.device === undefined ? {} : { device: each.device }), ...(ordered.length > 1 ? { weight: 1 } : {}) }));
+        this.#namespace.routes.replace({ destination: route.prefix, protocol, metric: kernelMetric, nextHops });
+      }
+      route.isInstalled = true;
+    } catch (error) {
+      if (!isNetworkError(error)) throw error;
+      route.isInstalled = false;
+    }
+  }
+
+  #uninstall(route: ZebraRoute): void {
+    if (!route.isInstalled || (route.protocol !== 'bgp' && route.protocol !== 'static')) return;
+    route.isInstalled = false;
+    try {
+      this.#namespace.routes.delete({ destination: route.prefix, protocol: route.protocol, metric: kernelMetric });
+    } catch (error) {
+      // The kernel dropped it already, with its interface.
+      if (!isNetworkError(error)) throw error;
+    }
+  }
+
+  #notify(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+function isNetworkError(error: unknown): boolean {
+  return error instanceof Error && 'errno' in error;
+}
+
+function rank(route: ZebraRoute): number {
+  return route.protocol === 'connected' ? -1 : route.metric;
+}
+
+/** Zebra takes what others put into the main table; what the kernel made itself it knows from the addresses. */
+function kernelRoute(route: Route): Omit<ZebraRoute, 'since' | 'groupId' | 'isSelected' | 'isInstalled'> | undefined {
+  if (route.protocol === 'kernel' || route.protocol === 'bgp' || route.protocol === 'static' || route.protocol === 'zebra') return undefined;
+  const base = { prefix: route.destination, protocol: 'kernel', distance: 0, metric: route.metric } as const;
+  switch (route.type) {
+    case 'blackhole':
+      return { ...base, nextHops: [{ blackhole: 'null' }] };
+    case 'unreachable':
+      return { ...base, nextHops: [{ blackhole: 'reject' }] };
+    case 'prohibit':
+      return { ...base, nextHops: [{ blackhole: 'prohibit' }] };
+    case 'unicast':
+      return { ...base, nextHops: route.nextHops.map((hop) => ({ ...(hop.via === undefined ? {} : { via: hop.via }), ...(hop.device === undefined ? {} : { device: hop.device }) })) };
+    default:
+      return undefined;
+  }
+}
+
+/** The address that FRR takes as router id when none is configured: the highest one, of the loopback first. */
+export function automaticRouterId(namespace: NetworkNamespace): Ip {
+  const candidates = (isLoopback: boolean): Ip[] =>
+    namespace.interfaces
+      .filter((device) => (device.kind === 'loopback') === isLoopback && (device.isAdminUp || isLoopback))
+      .flatMap((device) => device.addresses.filter((entry) => entry.ip.family === 4 && entry.scope !== 'host').map((entry) => entry.ip));
+  for (const list of [candidates(true), candidates(false)]) {
+    const highest = list.sort((a, b) => (a.value < b.value ? 1 : -1))[0];
+    if (highest !== undefined) return highest;
+  }
+  return ip('0.0.0.0');
+}

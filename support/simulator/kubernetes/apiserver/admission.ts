@@ -1,0 +1,108 @@
+import type { Random } from '../../clock/random.ts';
+import { type Pod, type Toleration } from '../objects.ts';
+import type { KubernetesObject } from '../types.ts';
+import { admitPodDefaults } from './defaults.ts';
+import { forbidden } from './errors.ts';
+import { quantity } from './validation.ts';
+
+type Draft = Record<string, unknown>;
+
+/** What admission needs to look up. */
+export interface Lookup {
+  get(resource: string, name: string, namespace?: string): KubernetesObject | undefined;
+}
+
+/** Characters of generated names: no vowels, no look-alikes (apimachinery `util/rand`). */
+export const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
+
+const pods = { group: '', plural: 'pods' };
+
+/**
+ * The mutating admission plugins that every new pod meets in a default cluster: ServiceAccount, DefaultTolerationSeconds, Priority.
+ * Mirror pods of static pods are left alone by the first.
+ * @throws ApiError 403
+ */
+export function admitPod(draft: Draft, namespace: string, lookup: Lookup, random: Random): void {
+  const spec = draft['spec'] as Draft;
+  const metadata = draft['metadata'] as { readonly name?: string; readonly annotations?: Readonly<Record<string, string>> };
+  const isMirror = metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined;
+  admitPodDefaults(spec);
+  if (!isMirror) admitServiceAccount(spec, metadata.name ?? '', namespace, lookup, random);
+  if (!isMirror) addDefaultTolerations(spec);
+  admitPriority(spec, metadata.name ?? '', lookup);
+}
+
+function admitServiceAccount(spec: Draft, podName: string, namespace: string, lookup: Lookup, random: Random): void {
+  spec['serviceAccountName'] ??= 'default';
+  spec['serviceAccount'] = spec['serviceAccountName'];
+  const name = String(spec['serviceAccountName']);
+  const account = lookup.get('serviceaccounts', name, namespace);
+  // The real plugin waits up to a second for the account of a new namespace; `default` always comes within that.
+  if (account === undefined && name !== 'default') throw forbidden(pods, podName, `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`);
+  const automount = spec['automountServiceAccountToken'] ?? account?.['automountServiceAccountToken'] ?? true;
+  if (automount !== true) return;
+  const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
+  const volumes = (spec['volumes'] ??= []) as Draft[];
+  const volume = `kube-api-access-${random.text(5, nameAlphabet)}`;
+  let isUsed = false;
+  for (const field of ['initContainers', 'containers']) {
+    for (const container of (spec[field] ?? []) as Draft[]) {
+      const mounts = (container['volumeMounts'] ??= []) as Draft[];
+      if (mounts.some((mount) => mount['mountPath'] === mountPath)) continue;
+      mounts.push({ mountPath, name: volume, readOnly: true });
+      isUsed = true;
+    }
+  }
+  if (!isUsed) {
+    if (volumes.length === 0) delete spec['volumes'];
+    return;
+  }
+  volumes.push({
+    name: volume,
+    projected: {
+      defaultMode: 420,
+      sources: [
+        { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
+        { configMap: { items: [{ key: 'ca.crt', path: 'ca.crt' }], name: 'kube-root-ca.crt' } },
+        { downwardAPI: { items: [{ fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' }, path: 'namespace' }] } },
+      ],
+    },
+  });
+}
+
+function addDefaultTolerations(spec: Draft): void {
+  const tolerations = (spec['tolerations'] ??= []) as Toleration[];
+  for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
+    const isTolerated = tolerations.some((toleration) => (toleration.key === key || (toleration.key === undefined && toleration.operator === 'Exists')) && (toleration.effect === 'NoExecute' || toleration.effect === undefined));
+    if (!isTolerated) tolerations.push({ effect: 'NoExecute', key, operator: 'Exists', tolerationSeconds: 300 });
+  }
+}
+
+function admitPriority(spec: Draft, podName: string, lookup: Lookup): void {
+  const name = spec['priorityClassName'];
+  if (typeof name !== 'string') {
+    spec['priority'] ??= 0;
+    spec['preemptionPolicy'] ??= 'PreemptLowerPriority';
+    return;
+  }
+  const found = lookup.get('priorityclasses.scheduling.k8s.io', name);
+  if (found === undefined) throw forbidden(pods, podName, `no PriorityClass with name ${name} was found`);
+  spec['priority'] = found['value'];
+  spec['preemptionPolicy'] ??= found['preemptionPolicy'] ?? 'PreemptLowerPriority';
+}
+
+/** `status.qosClass` (`pkg/apis/core/v1/helper/qos`). */
+export function qosClassOf(spec: Pod['spec']): 'BestEffort' | 'Burstable' | 'Guaranteed' {
+  let hasAny = false;
+  let isGuaranteed = true;
+  for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) {
+    for (const resource of ['cpu', 'memory']) {
+      const request = container.resources?.requests?.[resource];
+      const limit = container.resources?.limits?.[resource];
+      const isSet = (text: string | undefined): boolean => text !== undefined && quantity(text) > 0;
+      if (isSet(request) || isSet(limit)) hasAny = true;
+      if (!isSet(limit) || (request !== undefined && quantity(request) !== quantity(limit ?? '0'))) isGuaranteed = false;
+    }
+  }
+  return !hasAny ? 'BestEffort' : isGuaranteed ? 'Guaranteed' : 'Burstable';
+}

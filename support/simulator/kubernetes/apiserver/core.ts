@@ -1,0 +1,350 @@
+import type { SimulatedClock } from '../../clock/clock.ts';
+import type { Random } from '../../clock/random.ts';
+import { type Pod, type Service, timestamp } from '../objects.ts';
+import type { FieldCause, KubernetesObject, ObjectMeta, OwnerReference } from '../types.ts';
+import { admitPod, type Lookup, nameAlphabet, qosClassOf } from './admission.ts';
+import { type Ownership, trackWrite } from './apply.ts';
+import { copy, DecodeError, type Decoded, decodeBuiltin, decodeCustom, freeze, isEqual, isObject } from './decode.ts';
+import { setDefaults } from './defaults.ts';
+import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from './errors.ts';
+import { shapeOf } from './patch.ts';
+import { groupVersion, Registry, type Resource, type ServedVersion } from './registry.ts';
+import { applyDefaults, validateSchema } from './schema.ts';
+import type { ServiceAllocator } from './services.ts';
+import { Broadcaster, Store } from './store.ts';
+import { validateBuiltin, validateMetadata } from './validation.ts';
+
+export type Draft = Record<string, unknown>;
+type DraftMeta = { -readonly [field in keyof ObjectMeta]?: ObjectMeta[field] };
+
+export interface WriteOptions {
+  readonly dryRun?: boolean;
+  readonly subresource?: string | undefined;
+  /** `fieldManager` of a request; writes of controllers have none. */
+  readonly manager?: string | undefined;
+  readonly ownership?: Ownership;
+}
+
+export interface DeleteOptions {
+  readonly dryRun?: boolean;
+  readonly gracePeriodSeconds?: number | undefined;
+  readonly propagationPolicy?: string | undefined;
+  readonly uid?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+}
+
+const protectedNamespaces = new Set(['default', 'kube-system', 'kube-public']);
+const maximumGenerateNameLength = 58;
+
+/** The storage and the rules of writing: what every way into the API server shares. */
+export class Core {
+  readonly clock: SimulatedClock;
+  readonly registry = new Registry();
+  readonly broadcaster: Broadcaster;
+  readonly #services: ServiceAllocator;
+  readonly #stores = new Map<Resource, Store>();
+  readonly #names: Random;
+  readonly #uids: Random;
+  /** By uid. Only objects that requests with a field manager wrote. */
+  readonly #ownership = new Map<string, Ownership>();
+  readonly #lookup: Lookup;
+
+  constructor(clock: SimulatedClock, random: Random, services: ServiceAllocator) {
+    this.clock = clock;
+    this.broadcaster = new Broadcaster(clock);
+    this.#services = services;
+    this.#names = random.stream('names');
+    this.#uids = random.stream('uids');
+    this.#lookup = { get: (resource, name, namespace) => this.store(this.registry.named(resource)).get(namespace, name) };
+  }
+
+  store(resource: Resource): Store {
+    let store = this.#stores.get(resource);
+    if (store === undefined) {
+      store = new Store(this.broadcaster);
+      this.#stores.set(resource, store);
+    }
+    return store;
+  }
+
+  dropStore(resource: Resource): void {
+    this.#stores.delete(resource);
+  }
+
+  ownershipOf(object: KubernetesObject): Ownership {
+    return this.#ownership.get(object.metadata.uid) ?? new Map();
+  }
+
+  /** @throws ApiError 400 in the words of the real decoder */
+  decode(resource: Resource, version: ServedVersion, input: Readonly<Draft>): Decoded {
+    try {
+      return version.schema === undefined ? decodeBuiltin(resource.kind, input) : decodeCustom(version.schema, input);
+    } catch (error) {
+      if (error instanceof DecodeError) throw badRequest(`${resource.kind} in version "${version.name}" cannot be handled as a ${resource.kind}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  get(resource: Resource, namespace: string | undefined, name: string): KubernetesObject {
+    const found = this.store(resource).get(namespace, name);
+    if (found === undefined) throw notFound(resource, name);
+    return found;
+  }
+
+  // ── create ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** `draft` was made by {@link decode} and is used up. */
+  create(resource: Resource, version: ServedVersion, namespace: string | undefined, draft: Draft, options: WriteOptions = {}): KubernetesObject {
+    const metadata = this.#metadataOf(draft);
+    if (resource.isNamespaced) metadata.namespace = namespace ?? 'default';
+    else delete metadata.namespace;
+    if ((metadata.name === undefined || metadata.name === '') && metadata.generateName !== undefined) metadata.name = metadata.generateName.slice(0, maximumGenerateNameLength) + this.#names.text(5, nameAlphabet);
+    const name = metadata.name ?? '';
+    if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') throw badRequest('resourceVersion should not be set on objects to be created');
+    if (resource.isNamespaced) this.#admitToNamespace(resource, metadata.namespace ?? '', name);
+    metadata.uid = this.#uids.uuid();
+    metadata.creationTimestamp = timestamp(this.clock.now());
+    if (resource.hasGeneration) metadata.generation = 1;
+    else delete metadata.generation;
+    delete metadata.deletionTimestamp;
+    delete metadata.deletionGracePeriodSeconds;
+    if ((version.hasStatus && resource.kind !== 'Node') || resource.kind === 'Namespace') delete draft['status'];
+    this.#setDefaults(resource, version, draft);
+    if (resource.kind === 'Namespace') draft['spec'] = { finalizers: ['kubernetes'] };
+    if (resource.kind === 'Pod') {
+      admitPod(draft, metadata.namespace ?? '', this.#lookup, this.#names);
+      draft['status'] = { phase: 'Pending', qosClass: qosClassOf(draft['spec'] as Pod['spec']) };
+    }
+    draft['apiVersion'] = groupVersion(resource, resource.versions[0]?.name ?? version.name);
+    draft['kind'] = resource.kind;
+    const causes: FieldCause[] = [];
+    this.#validate(resource, version, draft, undefined, causes);
+    let undo = (): void => {};
+    if (causes.length === 0 && resource.kind === 'Service') undo = this.#services.allocate(draft, undefined, causes);
+    if (causes.length > 0) {
+      undo();
+      throw invalid(resource, name, causes);
+    }
+    const store = this.store(resource);
+    if (store.get(metadata.namespace, name) !== undefined) {
+      undo();
+      throw alreadyExists(resource, name);
+    }
+    if (options.dryRun === true) {
+      undo();
+      return freeze(draft) as unknown as KubernetesObject;
+    }
+    const object = this.#commit(resource, draft);
+    this.#track(resource, version, undefined, object, options);
+    return object;
+  }
+
+  #admitToNamespace(resource: Resource, namespace: string, name: string): void {
+    const found = this.store(this.registry.named('namespaces')).get(undefined, namespace);
+    if (found === undefined) throw notFound({ group: '', plural: 'namespaces' }, namespace);
+    if (found.metadata.deletionTimestamp === undefined) return;
+    const error = forbidden(resource, name, `unable to create new content in namespace ${namespace} because it is being terminated`);
+    const cause = { reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' };
+    Object.assign(error.status, { details: { ...error.status.details, causes: [cause] } });
+    throw error;
+  }
+
+  // ── update ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Replaces an object (or its status); what clients may not change keeps its value. A change of nothing is no change. */
+  update(resource: Resource, version: ServedVersion, namespace: string | undefined, name: string, draft: Draft, options: WriteOptions = {}): KubernetesObject {
+    const old = this.get(resource, namespace, name);
+    const metadata = this.#metadataOf(draft);
+    if (metadata.uid !== undefined && metadata.uid !== '' && metadata.uid !== old.metadata.uid) throw conflict(resource, name, `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`);
+    if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '' && metadata.resourceVersion !== old.metadata.resourceVersion) throw conflict(resource, name);
+    const next = options.subresource === 'status' ? this.#statusDraft(old, draft) : this.#specDraft(resource, version, old, draft);
+    const causes: FieldCause[] = [];
+    let undo = (): void => {};
+    if (options.subresource !== 'status') {
+      this.#validate(resource, version, next, old, causes);
+      if (causes.length === 0 && resource.kind === 'Service') undo = this.#services.allocate(next, old as Service, causes);
+    } else if (version.schema !== undefined) this.#validate(resource, version, next, old, causes);
+    if (causes.length > 0) {
+      undo();
+      throw invalid(resource, name, causes);
+    }
+    if (isEqual(next, old)) {
+      if (options.ownership !== undefined && options.dryRun !== true) this.#ownership.set(old.metadata.uid, options.ownership);
+      return old;
+    }
+    if (resource.hasGeneration && options.subresource !== 'status' && !isSameDesire(next, old, version.hasStatus)) {
+      const meta = next['metadata'] as DraftMeta;
+      meta.generation = (old.metadata.generation ?? 1) + 1;
+    }
+    if (options.dryRun === true) {
+      undo();
+      return freeze(next) as unknown as KubernetesObject;
+    }
+    const isDone = isFinished(resource, next);
+    if (isDone) return this.#remove(resource, old, next);
+    const object = this.#commit(resource, next);
+    if (resource.kind === 'Service') this.#services.releaseUnused(old as Service, object as Service);
+    this.#track(resource, version, old, object, options);
+    return object;
+  }
+
+  #statusDraft(old: KubernetesObject, draft: Draft): Draft {
+    const status = copy(draft['status']);
+    const next: Draft = { ...old, metadata: { ...old.metadata } };
+    if (status === undefined) delete next['status'];
+    else next['status'] = status;
+    return next;
+  }
+
+  #specDraft(resource: Resource, version: ServedVersion, old: KubernetesObject, draft: Draft): Draft {
+    const wanted = this.#metadataOf(draft);
+    const metadata: DraftMeta = { ...wanted, name: old.metadata.name, uid: old.metadata.uid, creationTimestamp: old.metadata.creationTimestamp, resourceVersion: old.metadata.resourceVersion };
+    for (const field of ['namespace', 'generateName', 'generation', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
+      delete metadata[field];
+      if (old.metadata[field] !== undefined) Object.assign(metadata, { [field]: old.metadata[field] });
+    }
+    const next: Draft = { ...draft, apiVersion: old.apiVersion, kind: old.kind, metadata };
+    if (version.hasStatus) {
+      if (old['status'] === undefined) delete next['status'];
+      else next['status'] = old['status'];
+    }
+    // A client that leaves out what the server allocated keeps it.
+    if (resource.kind === 'Service') keepAllocated(next['spec'] as Draft, old as Service);
+    if (resource.kind === 'Namespace') next['spec'] ??= old['spec'];
+    this.#setDefaults(resource, version, next);
+    return next;
+  }
+
+  #validate(resource: Resource, version: ServedVersion, draft: Draft, old: KubernetesObject | undefined, causes: FieldCause[]): void {
+    validateMetadata(draft, resource.kind, causes);
+    if (version.schema === undefined) validateBuiltin(resource.kind, draft, old, causes);
+    else {
+      const { apiVersion: _apiVersion, kind: _kind, metadata: _metadata, ...fields } = draft;
+      const { properties, required, ...schema } = version.schema;
+      const { apiVersion: _a, kind: _k, metadata: _m, ...own } = properties ?? {};
+      const needed = (required ?? []).filter((field) => field !== 'metadata' && field !== 'apiVersion' && field !== 'kind');
+      validateSchema(fields, { ...schema, properties: own, required: needed }, '', causes);
+    }
+  }
+
+  #setDefaults(resource: Resource, version: ServedVersion, draft: Draft): void {
+    if (version.schema === undefined) setDefaults(resource.kind, draft);
+    else {
+      const { properties, ...schema } = version.schema;
+      const { apiVersion: _a, kind: _k, metadata: _m, ...own } = properties ?? {};
+      // Only the desired state: nobody writes a status by creating an object.
+      applyDefaults(draft, { ...schema, properties: own });
+    }
+  }
+
+  // ── delete ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The object as it is now on its way out, or undefined when it is gone. */
+  delete(resource: Resource, namespace: string | undefined, name: string, options: DeleteOptions = {}): { readonly object: KubernetesObject; readonly isGone: boolean } {
+    const old = this.get(resource, namespace, name);
+    if (options.uid !== undefined && options.uid !== old.metadata.uid) throw conflict(resource, name, `the UID in the precondition (${options.uid}) does not match the UID in record (${old.metadata.uid}). The object might have been deleted and then recreated`);
+    if (options.resourceVersion !== undefined && options.resourceVersion !== old.metadata.resourceVersion) throw conflict(resource, name, `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${old.metadata.resourceVersion}). The object might have been modified`);
+    if (resource.kind === 'Namespace' && protectedNamespaces.has(name)) throw forbidden(resource, name, 'this namespace may not be deleted');
+    const grace = this.#gracePeriod(resource, old, options.gracePeriodSeconds);
+    const finalizers = new Set(old.metadata.finalizers ?? []);
+    if (options.propagationPolicy === 'Foreground') finalizers.add('foregroundDeletion');
+    if (options.propagationPolicy === 'Orphan') finalizers.add('orphan');
+    const isHeld = finalizers.size > 0 || grace > 0 || (resource.kind === 'Namespace' && hasSpecFinalizers(old));
+    if (options.dryRun === true) return { object: old, isGone: !isHeld };
+    if (!isHeld) return { object: this.#remove(resource, old, { ...old, metadata: { ...old.metadata } }), isGone: true };
+    const period = old.metadata.deletionGracePeriodSeconds;
+    if (old.metadata.deletionTimestamp !== undefined && (resource.kind !== 'Pod' || (period !== undefined && period <= grace))) return { object: old, isGone: false };
+    const metadata: DraftMeta = { ...old.metadata, deletionTimestamp: timestamp(this.clock.now() + grace * 1000), deletionGracePeriodSeconds: grace };
+    if (finalizers.size > 0) metadata.finalizers = [...finalizers];
+    if (resource.kind === 'Namespace') delete metadata.deletionGracePeriodSeconds;
+    const next: Draft = { ...old, metadata };
+    if (resource.kind === 'Namespace') next['status'] = { ...(old['status'] as object), phase: 'Terminating' };
+    if (resource.hasGeneration) metadata.generation = (old.metadata.generation ?? 1) + 1;
+    return { object: this.#commit(resource, next), isGone: false };
+  }
+
+  /** `strategy.CheckGracefulDelete` of pods: only those that run somewhere are given time. */
+  #gracePeriod(resource: Resource, object: KubernetesObject, asked: number | undefined): number {
+    if (resource.kind !== 'Pod') return 0;
+    const pod = object as Pod;
+    if (pod.spec.nodeName === undefined || pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed') return 0;
+    return Math.max(0, asked ?? pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30);
+  }
+
+  #remove(resource: Resource, old: KubernetesObject, last: Draft): KubernetesObject {
+    const resourceVersion = this.broadcaster.next();
+    const object = freeze({ ...last, metadata: { ...(last['metadata'] as ObjectMeta), resourceVersion: String(resourceVersion) } }) as unknown as KubernetesObject;
+    this.store(resource).remove(object, resourceVersion);
+    this.#ownership.delete(old.metadata.uid);
+    if (resource.kind === 'Service') this.#services.release(old as Service);
+    return object;
+  }
+
+  // ── shared ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #metadataOf(draft: Draft): DraftMeta {
+    const metadata = isObject(draft['metadata']) ? draft['metadata'] : {};
+    draft['metadata'] = metadata;
+    delete metadata['managedFields'];
+    delete metadata['selfLink'];
+    return metadata as DraftMeta;
+  }
+
+  #commit(resource: Resource, draft: Draft): KubernetesObject {
+    const resourceVersion = this.broadcaster.next();
+    (draft['metadata'] as DraftMeta).resourceVersion = String(resourceVersion);
+    const object = freeze(draft) as unknown as KubernetesObject;
+    this.store(resource).put(object, resourceVersion);
+    return object;
+  }
+
+  #track(resource: Resource, version: ServedVersion, old: KubernetesObject | undefined, object: KubernetesObject, options: WriteOptions): void {
+    if (options.ownership !== undefined) {
+      this.#ownership.set(object.metadata.uid, options.ownership);
+      return;
+    }
+    if (options.manager === undefined) return;
+    const ownership: Ownership = this.#ownership.get(object.metadata.uid) ?? new Map();
+    trackWrite(ownership, options.manager, old, object, shapeOf(resource.kind, version.schema));
+    this.#ownership.set(object.metadata.uid, ownership);
+  }
+}
+
+/** The desired state of two versions of an object agrees: everything but metadata and status. */
+function isSameDesire(a: Readonly<Draft>, b: Readonly<Draft>, hasStatus: boolean): boolean {
+  const desire = ({ metadata: _metadata, status, ...rest }: Readonly<Draft>): Draft => (hasStatus ? rest : { ...rest, status });
+  return isEqual(desire(a), desire(b));
+}
+
+/** An object on its way out that nothing holds any more. */
+function isFinished(resource: Resource, next: Readonly<Draft>): boolean {
+  const metadata = next['metadata'] as ObjectMeta;
+  if (metadata.deletionTimestamp === undefined || (metadata.finalizers ?? []).length > 0) return false;
+  if (resource.kind === 'Namespace') return !hasSpecFinalizers(next);
+  return resource.kind !== 'Pod' || (metadata.deletionGracePeriodSeconds ?? 0) === 0;
+}
+
+function hasSpecFinalizers(namespace: Readonly<Draft>): boolean {
+  return ((namespace['spec'] as { readonly finalizers?: readonly string[] } | undefined)?.finalizers ?? []).length > 0;
+}
+
+function keepAllocated(spec: Draft, old: Service): void {
+  if (spec['type'] === 'ExternalName' || old.spec.type === 'ExternalName') return;
+  if (spec['clusterIP'] === undefined && spec['clusterIPs'] === undefined) {
+    if (old.spec.clusterIP !== undefined) spec['clusterIP'] = old.spec.clusterIP;
+    if (old.spec.clusterIPs !== undefined) spec['clusterIPs'] = [...old.spec.clusterIPs];
+  } else if (spec['clusterIPs'] === undefined && spec['clusterIP'] === old.spec.clusterIP && old.spec.clusterIPs !== undefined) spec['clusterIPs'] = [...old.spec.clusterIPs];
+  spec['ipFamilyPolicy'] ??= old.spec.ipFamilyPolicy;
+  if (spec['ipFamilies'] === undefined && old.spec.ipFamilies !== undefined) {
+    const hasGrown = spec['ipFamilyPolicy'] !== 'SingleStack' && old.spec.ipFamilyPolicy === 'SingleStack';
+    const hasShrunk = spec['ipFamilyPolicy'] === 'SingleStack' && old.spec.ipFamilyPolicy !== 'SingleStack';
+    spec['ipFamilies'] = hasGrown || hasShrunk ? [...old.spec.ipFamilies.slice(0, 1)] : [...old.spec.ipFamilies];
+    if (hasShrunk && Array.isArray(spec['clusterIPs'])) spec['clusterIPs'] = spec['clusterIPs'].slice(0, 1);
+  }
+  if (spec['healthCheckNodePort'] === undefined && old.spec.healthCheckNodePort !== undefined && spec['externalTrafficPolicy'] === 'Local') spec['healthCheckNodePort'] = old.spec.healthCheckNodePort;
+}
+
+/** Makes a controller's owner reference. */
+export function controllerReference(owner: KubernetesObject): OwnerReference {
+  return { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.metadata.name, uid: owner.metadata.uid, controller: true, blockOwnerDeletion: true };
+}

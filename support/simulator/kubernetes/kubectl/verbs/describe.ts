@@ -1,0 +1,157 @@
+import { describeGeneric } from '../describe/generic.ts';
+import { selectorText, writeEvents } from '../describe/parts.ts';
+import { describePod } from '../describe/pod.ts';
+import { describeService } from '../describe/service.ts';
+import { describeDaemonSet, describeDeployment, describeNamespace, describeReplicaSet, describeStatefulSet } from '../describe/workloads.ts';
+import { DescribeWriter } from '../describe/writer.ts';
+import type { ResourceType } from '../discovery.ts';
+import { AggregateKubectlError, isNotFound, KubectlError } from '../errors.ts';
+import { collect, type Info, itemsOf, parseTargets, readList } from '../resources.ts';
+import { accepts, pathOf, type Session } from '../session.ts';
+import { at, type Dict, nameOf, textAt } from '../values.ts';
+
+
+export async function describe(session: Session): Promise<void> {
+  const { flags } = session;
+  if (flags.args.length === 0 && flags.list('filename').length === 0) {
+    throw new KubectlError('You must specify the type of resource to describe. Use "kubectl api-resources" for a complete list of supported resources.');
+  }
+  const limit = { limit: flags.text('chunk-size') };
+  const { infos, errors } = collect(session, { args: flags.args, selector: flags.text('selector'), isAllAllowed: true, reads: 'named and files', listQuery: limit });
+  const onlyMissing = errors.length > 0 && errors.every(isNotFound);
+  if (onlyMissing && infos.length === 0 && flags.args.length === 2 && flags.list('filename').length === 0) {
+    const matches = byPrefix(session, limit);
+    if (matches.length === 0) throw new AggregateKubectlError(errors);
+    return show(session, matches);
+  }
+  if (infos.length === 0 && errors.length === 0) session.err(session.isAllNamespaces ? 'No resources found' : `No resources found in ${session.namespace} namespace.`);
+  await show(session, infos);
+  if (errors.length > 0) throw new AggregateKubectlError(errors);
+}
+
+/** A name that no object has may be the beginning of several. */
+function byPrefix(session: Session, listQuery: Readonly<Record<string, string>>): readonly Info[] {
+  const [, name] = session.flags.args as [string, string];
+  const targets = parseTargets(session, session.flags.args);
+  if (targets.kind !== 'names') return [];
+  const type = targets.pairs[0]?.type;
+  if (type === undefined || targets.pairs.length !== 1) return [];
+  const { infos } = collect(session, { args: [session.flags.args[0] as string], isAllAllowed: true, reads: 'nothing', listQuery });
+  return infos.filter((info) => info.name.startsWith(name));
+}
+
+async function show(session: Session, infos: readonly Info[]): Promise<void> {
+  const failures: KubectlError[] = [];
+  let isFirst = true;
+  for (const info of infos) {
+    try {
+      const text = await describeOne(session, info);
+      session.stdout += isFirst ? text : `\n\n${text}`;
+      isFirst = false;
+    } catch (error) {
+      if (!(error instanceof KubectlError)) throw error;
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw new AggregateKubectlError(failures);
+}
+
+/** The second GET that the real one makes through its typed client. */
+function readTyped(session: Session, info: Info): Dict {
+  return session.requestObject('GET', pathOf(info.type, info.namespace, info.name), { accept: accepts.typed, about: `get ${info.type.plural} ${info.name}` });
+}
+
+function listTyped(session: Session, resource: string, namespace: string, query: Readonly<Record<string, string>>): readonly Dict[] | undefined {
+  const type = session.discovery.optional(resource);
+  if (type === undefined) return undefined;
+  try {
+    return readList(session, type, namespace, { accept: accepts.typed, query }).flatMap(itemsOf);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+function eventsAbout(session: Session, object: Dict, type: ResourceType): readonly Dict[] | undefined {
+  if (!session.flags.is('show-events')) return undefined;
+  const namespace = textAt(object, 'metadata', 'namespace');
+  const parts = [`involvedObject.name=${nameOf(object)}`, `involvedObject.namespace=${namespace}`];
+  if (type.kind !== 'Pod') parts.push(`involvedObject.kind=${type.kind}`);
+  parts.push(`involvedObject.uid=${type.kind === 'Node' ? nameOf(object) : textAt(object, 'metadata', 'uid')}`);
+  return listTyped(session, 'events', namespace, { fieldSelector: parts.join(','), limit: session.flags.text('chunk-size') }) ?? [];
+}
+
+async function describeOne(session: Session, info: Info): Promise<string> {
+  const writer = new DescribeWriter();
+  const { type } = info;
+  const object = readTyped(session, info);
+  const namespace = info.namespace;
+  const chunk = { limit: session.flags.text('chunk-size') };
+  const podsOf = (selector: unknown): readonly Dict[] =>
+    (listTyped(session, 'pods', namespace, { labelSelector: selectorText(selector), ...chunk }) ?? []).filter((pod) => {
+      const owner = (at(pod, 'metadata', 'ownerReferences') as readonly unknown[] | undefined)?.find((reference) => at(reference, 'controller') === true);
+      return owner !== undefined && textAt(owner, 'uid') === textAt(object, 'metadata', 'uid');
+    });
+  const kind = type.group === '' || type.group === 'apps' || type.group === 'batch' || type.group === 'discovery.k8s.io' ? type.kind : '';
+  let hasEvents = true;
+  switch (kind) {
+    case 'Pod':
+      describePod(writer, object, session.now);
+      break;
+    case 'Service':
+      describeService(writer, object, listTyped(session, 'endpointslices.discovery.k8s.io', namespace, { labelSelector: `kubernetes.io/service-name=${info.name}` }) ?? []);
+      break;
+    case 'Deployment':
+      describeDeployment(writer, object, listTyped(session, 'replicasets.apps', namespace, { labelSelector: selectorText(at(object, 'spec', 'selector')), ...chunk }) ?? []);
+      break;
+    case 'ReplicaSet':
+      describeReplicaSet(writer, object, podsOf(at(object, 'spec', 'selector')));
+      break;
+    case 'DaemonSet':
+      describeDaemonSet(writer, object, podsOf(at(object, 'spec', 'selector')));
+      break;
+    case 'StatefulSet':
+      describeStatefulSet(writer, object, podsOf(at(object, 'spec', 'selector')));
+      break;
+    case 'Namespace':
+      describeNamespace(writer, object, listTyped(session, 'resourcequotas', info.name, chunk), listTyped(session, 'limitranges', info.name, chunk));
+      hasEvents = false;
+      break;
+    case 'Node': {
+      const { describeNode } = await import('../describe/node.ts');
+      const lease = session.discovery.optional('leases.coordination.k8s.io');
+      let held: Dict | undefined;
+      if (lease !== undefined) {
+        try {
+          held = session.requestObject('GET', pathOf(lease, 'kube-node-lease', info.name), { accept: accepts.typed });
+        } catch (error) {
+          if (!isNotFound(error)) throw error;
+        }
+      }
+      const pods = listTyped(session, 'pods', '', { fieldSelector: `spec.nodeName=${info.name},status.phase!=Succeeded,status.phase!=Failed`, ...chunk }) ?? [];
+      describeNode(writer, object, held, pods, session.now);
+      break;
+    }
+    case 'ConfigMap':
+    case 'Secret':
+    case 'ServiceAccount':
+    case 'Endpoints':
+    case 'EndpointSlice':
+    case 'Job': {
+      const others = await import('../describe/others.ts');
+      if (kind === 'ConfigMap') others.describeConfigMap(writer, object);
+      else if (kind === 'Secret') others.describeSecret(writer, object);
+      else if (kind === 'ServiceAccount') others.describeServiceAccount(writer, object);
+      else if (kind === 'Endpoints') others.describeEndpoints(writer, object);
+      else if (kind === 'Job') others.describeJob(writer, object);
+      else others.describeEndpointSlice(writer, object);
+      hasEvents = kind !== 'Secret';
+      break;
+    }
+    default:
+      describeGeneric(writer, object);
+  }
+  if (hasEvents) writeEvents(writer, eventsAbout(session, object, type), session.now);
+  return writer.toString();
+}
+

@@ -1,0 +1,133 @@
+import { AggregateKubectlError, KubectlError } from '../errors.ts';
+import { contentTypes } from '../patches.ts';
+import { resultPrinter } from '../printers.ts';
+import { collect, readInfo } from '../resources.ts';
+import { pathOf, type Session } from '../session.ts';
+import { type Dict, dictAt, isEqual, type Mutable, sortedKeys, stringsAt } from '../values.ts';
+
+interface Change {
+  readonly set: Readonly<Record<string, string>>;
+  readonly remove: readonly string[];
+  readonly resources: readonly string[];
+}
+
+/** Arguments: first resources, then `key=value` and `key-`. */
+function parseChange(args: readonly string[], what: string): Change {
+  const set: Record<string, string> = {};
+  const remove: string[] = [];
+  const resources: string[] = [];
+  let hasStarted = false;
+  for (const arg of args) {
+    const isSetting = arg.includes('=') && !arg.startsWith('=');
+    const isRemoval = arg.endsWith('-') && arg !== '-';
+    if (!isSetting && !isRemoval) {
+      if (hasStarted) throw new KubectlError(`all resources must be specified before ${what} changes: ${arg}`);
+      resources.push(arg);
+      continue;
+    }
+    hasStarted = true;
+    if (isSetting) set[arg.slice(0, arg.indexOf('='))] = arg.slice(arg.indexOf('=') + 1);
+    else remove.push(arg.slice(0, -1));
+  }
+  for (const key of remove) if (key in set) throw new KubectlError(`can not both modify and remove ${what === 'label' ? 'a label' : 'an annotation'} in the same command`);
+  return { set, remove, resources };
+}
+
+const partPattern = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
+
+function checkLabels(set: Readonly<Record<string, string>>): void {
+  for (const [key, value] of Object.entries(set)) {
+    const name = key.slice(key.indexOf('/') + 1);
+    if (name.length > 63 || !partPattern.test(name)) {
+      throw new KubectlError(
+        `invalid label key: ${JSON.stringify(`${key}=${value}`)}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
+      );
+    }
+    if (value !== '' && value.length <= 63 && !partPattern.test(value)) {
+      throw new KubectlError(
+        `invalid label value: ${JSON.stringify(`${key}=${value}`)}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
+      );
+    }
+    if (value.length > 63) throw new KubectlError(`invalid label value: ${JSON.stringify(`${key}=${value}`)}: must be no more than 63 characters`);
+  }
+}
+
+export function label(session: Session): Promise<void> {
+  return change(session, 'label', 'labels');
+}
+
+export function annotate(session: Session): Promise<void> {
+  return change(session, 'annotation', 'annotations');
+}
+
+async function change(session: Session, what: 'label' | 'annotation', field: 'labels' | 'annotations'): Promise<void> {
+  const { flags } = session;
+  const parsed = parseChange(flags.args, what);
+  const lists = flags.is('list');
+  const hasFiles = flags.list('filename').length > 0;
+  const dryRun = session.dryRun;
+  if (flags.is('all') && flags.text('selector') !== '') throw new KubectlError('cannot set --all and --selector at the same time');
+  if (flags.is('all') && flags.text('field-selector') !== '') throw new KubectlError('cannot set --all and --field-selector at the same time');
+  if (parsed.resources.length === 0 && !hasFiles && !(Object.keys(parsed.set).length + parsed.remove.length === 0)) throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
+  if (Object.keys(parsed.set).length + parsed.remove.length === 0 && !lists) throw new KubectlError(`at least one ${what} update is required`);
+  if (parsed.resources.length === 0 && !hasFiles) throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
+  if (flags.is('local')) throw new KubectlError(`not simulated: kubectl ${session.command} --local`);
+  if (what === 'label') checkLabels(parsed.set);
+  const { infos, errors } = collect(session, {
+    args: parsed.resources,
+    selector: flags.text('selector'),
+    fieldSelector: flags.text('field-selector'),
+    isAllAllowed: flags.is('all'),
+    reads: 'named',
+  });
+  const failures = [...errors];
+  const print = await resultPrinter(session, dryRun);
+  for (const info of infos) {
+    try {
+      const current = (info.source === '' ? info : readInfo(session, info)).object as Dict;
+      const before = stringsAt(current, 'metadata', field);
+      if (lists) {
+        for (const key of sortedKeys(before)) session.out(`${key}=${before[key]}`);
+        continue;
+      }
+      checkOverwrite(session, what, before, parsed.set);
+      const after: Record<string, string> = { ...before, ...parsed.set };
+      for (const key of parsed.remove) {
+        if (what === 'label' && !(key in after)) session.out(`label ${JSON.stringify(key)} not found.`);
+        delete after[key];
+      }
+      const wasRemoved = parsed.remove.some((key) => key in before);
+      const isChanged = !isEqual(before, after);
+      const message = what === 'annotation' ? 'annotated' : !isChanged ? 'not labeled' : Object.keys(parsed.set).length === 0 && wasRemoved ? 'unlabeled' : 'labeled';
+      if (dryRun === 'client') {
+        print({ ...current, metadata: { ...dictAt(current, 'metadata'), [field]: after } }, message);
+        continue;
+      }
+      const difference: Mutable = {};
+      for (const key of sortedKeys(after)) if (before[key] !== after[key]) difference[key] = after[key];
+      for (const key of Object.keys(before)) if (!(key in after)) difference[key] = null;
+      const query: Record<string, string> = { fieldManager: flags.text('field-manager') };
+      if (dryRun === 'server') query.dryRun = 'All';
+      const version = flags.text('resource-version');
+      const metadata: Mutable = { ...(Object.keys(difference).length === 0 ? {} : { [field]: difference }), ...(version === '' ? {} : { resourceVersion: version }) };
+      const body = Object.keys(metadata).length === 0 ? {} : { metadata };
+      print(session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), { query, body, contentType: contentTypes.merge }), message);
+    } catch (error) {
+      if (!(error instanceof KubectlError)) throw error;
+      failures.push(error);
+    }
+  }
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw new AggregateKubectlError(failures);
+}
+
+function checkOverwrite(session: Session, what: 'label' | 'annotation', before: Readonly<Record<string, string>>, set: Readonly<Record<string, string>>): void {
+  if (session.flags.is('overwrite')) return;
+  const taken = sortedKeys(set).filter((key) => key in before && before[key] !== set[key]);
+  if (taken.length === 0) return;
+  if (what === 'label') {
+    const problems = taken.map((key) => new KubectlError(`'${key}' already has a value (${before[key]}), and --overwrite is false`));
+    throw problems.length === 1 ? (problems[0] as KubectlError) : new AggregateKubectlError(problems);
+  }
+  throw new KubectlError(`--overwrite is false but found the following declared annotation(s): ${taken.map((key) => `'${key}' already has a value (${before[key]})`).join('; ')}`);
+}

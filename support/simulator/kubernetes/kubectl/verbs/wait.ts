@@ -1,0 +1,104 @@
+import { AggregateKubectlError, KubectlError } from '../errors.ts';
+import { JsonPath, relaxedJsonPath, valueText } from '../jsonpath.ts';
+import { resultPrinter } from '../printers.ts';
+import { collect, type Info, parseTargets } from '../resources.ts';
+import type { Session } from '../session.ts';
+import { follow, readIfThere, timedOut, weekMs } from '../waiting.ts';
+import { type Dict, at, listAt, textAt } from '../values.ts';
+
+type Condition = (object: Dict) => boolean;
+
+function conditionOf(text: string): Condition {
+  if (text.startsWith('condition=')) {
+    const [name, value] = text.slice('condition='.length).split('=') as [string, string | undefined];
+    return (object) => hasCondition(object, name, value ?? 'true');
+  }
+  if (text.startsWith('jsonpath=')) {
+    const rest = text.slice('jsonpath='.length);
+    const split = /^(\{.*\}|'.*'|[^=]+?)(?:=(.*))?$/s.exec(rest);
+    const expression = (split?.[1] ?? '').replace(/^'|'$/g, '');
+    const wanted = split?.[2]?.replace(/^['"]|['"]$/g, '');
+    if (expression === '') throw new KubectlError('jsonpath expression cannot be empty');
+    if (rest.includes('==')) throw new KubectlError(`jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3 or --for=jsonpath='{.status.readyReplicas}'`);
+    if (wanted === '') throw new KubectlError('jsonpath wait has to have a value after equal sign');
+    const path = new JsonPath(relaxedOrFull(expression));
+    return (object) => {
+      const values = path.find(object);
+      if (values.length === 0) return false;
+      if (wanted === undefined) return true;
+      if (values.length > 1) throw new KubectlError('given jsonpath expression matches more than one list');
+      const [value] = values;
+      if (typeof value === 'object' && value !== null) throw new KubectlError('jsonpath leads to a nested object or list which is not supported');
+      return valueText(value) === wanted;
+    };
+  }
+  throw new KubectlError(`unrecognized condition: ${JSON.stringify(text)}`);
+}
+
+function relaxedOrFull(expression: string): string {
+  return /[[(]/.test(expression) && expression.startsWith('{') ? expression : relaxedJsonPath(expression);
+}
+
+/** An old condition does not count when the object's spec has changed since. */
+function hasCondition(object: Dict, name: string, value: string): boolean {
+  for (const condition of listAt(object, 'status', 'conditions')) {
+    if (textAt(condition, 'type').toLowerCase() !== name.toLowerCase()) continue;
+    const generation = at(object, 'metadata', 'generation');
+    const observed = at(condition, 'observedGeneration') ?? at(object, 'status', 'observedGeneration');
+    if (typeof generation === 'number' && typeof observed === 'number' && observed < generation) return false;
+    return textAt(condition, 'status').toLowerCase() === value.toLowerCase();
+  }
+  return false;
+}
+
+export async function wait(session: Session): Promise<void> {
+  const { flags } = session;
+  const wanted = flags.text('for');
+  const isDelete = wanted.toLowerCase() === 'delete';
+  const isCreate = wanted.toLowerCase() === 'create';
+  const condition = isDelete || isCreate ? undefined : conditionOf(wanted);
+  const timeout = flags.duration('timeout');
+  const end = session.now + (timeout < 0 ? weekMs : timeout);
+  const left = (): number => Math.max(0, end - session.now);
+  const selection = { args: flags.args, selector: flags.text('selector'), fieldSelector: flags.text('field-selector'), isAllAllowed: flags.is('all') };
+  const print = await resultPrinter(session, 'none');
+  const met = (info: Info, object: Dict): void => print({ kind: info.type.kind, apiVersion: info.type.group === '' ? 'v1' : `${info.type.group}/${info.type.version}`, ...object }, 'condition met');
+  if (isCreate) waitForCreation(session, left);
+  const { infos, errors } = collect(session, { ...selection, reads: 'named and files' });
+  if (isDelete && errors.length > 0 && infos.length === 0 && flags.args.some((arg) => arg.includes('/')) && errors.every((error) => /not found/.test(error.message))) {
+    // Gone already: nothing to wait for.
+    return;
+  }
+  if (errors.length > 0) throw errors.length === 1 ? (errors[0] as KubectlError) : new AggregateKubectlError(errors);
+  if (infos.length === 0 && !isDelete) throw new KubectlError('no matching resources found');
+  const failures: KubectlError[] = [];
+  for (const info of infos) {
+    let last: Dict = info.object as Dict;
+    const isMet = (object: Dict | undefined): boolean => {
+      if (isDelete) return object === undefined || at(object, 'metadata', 'uid') !== at(info.object, 'metadata', 'uid');
+      if (object === undefined) return false;
+      last = object;
+      return isCreate || (condition as Condition)(object);
+    };
+    const start = isDelete ? readIfThere(session, info.type, info.namespace, info.name) : undefined;
+    const holds = isCreate || (isDelete && isMet(start)) || follow(session, info.type, info.namespace, info.name, isMet, left());
+    if (holds) met(info, last);
+    else failures.push(timedOut(`${info.type.plural}/${info.name}`));
+  }
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw new AggregateKubectlError(failures);
+}
+
+
+/** Looks every half second whether the named objects exist. */
+function waitForCreation(session: Session, left: () => number): void {
+  const targets = parseTargets(session, session.flags.args);
+  if (targets.kind !== 'names') return;
+  for (const { type, name } of targets.pairs) {
+    const namespace = type.isNamespaced ? session.namespace : '';
+    while (readIfThere(session, type, namespace, name) === undefined) {
+      if (left() === 0) throw timedOut(`${type.plural}/${name}`);
+      session.clock.advance(Math.min(500, left()));
+    }
+  }
+}

@@ -1,0 +1,223 @@
+import { parsePrefix } from '../../../docker/addresses.ts';
+import { parseIp } from '../../../net/address.ts';
+import type { CommandResult } from '../../../docker/types.ts';
+import type { Ip, InterfaceAddress, NetworkInterface } from '../../../net/types.ts';
+import { CommandFailure, output } from '../result.ts';
+import { byIndex, deviceJson, deviceText, isDockerDevice, nameWithPeer, stateOf } from './device.ts';
+import { asKernel, changedDevice, expectPrefix, type IpContext, json, matches, shownDevice, Words } from './words.ts';
+
+/** Broadcast addresses that were given by hand (`brd +`); the network layer has no use for them. */
+const broadcasts = new WeakMap<NetworkInterface, Map<Ip, string>>();
+
+export function ipAddr(words: readonly string[], context: IpContext): CommandResult {
+  const [verb = 'show', ...rest] = words;
+  if (matches(verb, 'add')) return add(new Words(rest), context, false);
+  if (matches(verb, 'change') || matches(verb, 'chg') || matches(verb, 'replace')) return add(new Words(rest), context, true);
+  if (matches(verb, 'delete')) return remove(new Words(rest), context);
+  if (matches(verb, 'show') || matches(verb, 'list') || matches(verb, 'lst')) return show(new Words(rest), context);
+  if (matches(verb, 'flush')) return flush(new Words(rest), context);
+  if (matches(verb, 'help')) return { stdout: '', stderr: usage, exitCode: 255 };
+  throw new CommandFailure(`Command "${verb}" is unknown, try "ip address help".\n`, 255);
+}
+
+const usage = `Usage: ip address {add|change|replace} IFADDR dev IFNAME [ LIFETIME ]
+                                                      [ CONFFLAG-LIST ]
+       ip address del IFADDR dev IFNAME [mngtmpaddr]
+       ip address {save|flush} [ dev IFNAME ] [ scope SCOPE-ID ]
+                            [ to PREFIX ] [ FLAG-LIST ] [ label LABEL ] [up]
+       ip address [ show [ dev IFNAME ] [ scope SCOPE-ID ] [ master DEVICE ]
+                         [ type TYPE ] [ to PREFIX ] [ FLAG-LIST ]
+                         [ label LABEL ] [up] [ vrf NAME ] ]
+       ip address {showdump|restore}
+`;
+
+function addressWords(words: Words, context: IpContext): { readonly ip: Ip; readonly length: number | undefined; readonly device: NetworkInterface; readonly options: Map<string, string> } {
+  let text: string | undefined;
+  let deviceName: string | undefined;
+  const options = new Map<string, string>();
+  while (words.hasMore) {
+    const word = words.take();
+    if (word === 'dev') deviceName = words.take();
+    else if (word === 'local' || word === 'to') text = words.take();
+    else if (word === 'brd' || matches(word, 'broadcast')) options.set('brd', words.take());
+    else if (word === 'scope' || word === 'label' || word === 'valid_lft' || word === 'preferred_lft' || word === 'metric' || word === 'proto') options.set(word, words.take());
+    else if (['nodad', 'noprefixroute', 'home', 'mngtmpaddr', 'autojoin', 'optimistic', 'secondary'].includes(word)) options.set(word, '');
+    else if (text === undefined) text = word;
+    else throw new CommandFailure(`Error: either "local" is duplicate, or "${word}" is a garbage.\n`, 255);
+  }
+  if (deviceName === undefined) throw new CommandFailure('Not enough information: "dev" argument is required.\n', 255);
+  if (text === undefined) throw new CommandFailure('RTNETLINK answers: Invalid argument\n', 2);
+  const [addressText = '', lengthText] = text.split('/');
+  const ip = parseIp(addressText);
+  const length = lengthText === undefined ? undefined : Number(lengthText);
+  if (ip === undefined || (context.family !== undefined && ip.family !== context.family) || (lengthText !== undefined && parsePrefix(text) === undefined)) {
+    const kind = context.family === undefined ? 'any valid' : context.family === 4 ? 'inet' : 'inet6';
+    throw new CommandFailure(`Error: ${kind} prefix is expected rather than "${text}".\n`, 1);
+  }
+  return { ip, length, device: changedDevice(context.namespace, deviceName), options };
+}
+
+function add(words: Words, context: IpContext, isReplace: boolean): CommandResult {
+  const { ip, length = ip.family === 4 ? 32 : 128, device, options } = addressWords(words, context);
+  if (isReplace && device.addresses.some((address) => address.ip === ip && address.prefixLength === length)) return output('');
+  asKernel(() => device.addAddress(ip, length, { ...(options.has('nodad') ? { noDad: true } : {}), ...(options.has('noprefixroute') ? { noPrefixRoute: true } : {}) }));
+  const broadcast = options.get('brd');
+  if (broadcast !== undefined && ip.family === 4) {
+    const text = broadcast === '+' || broadcast === '-' ? broadcastOf(ip, length) : broadcast;
+    broadcasts.set(device, new Map(broadcasts.get(device)).set(ip, text));
+  }
+  return output('');
+}
+
+function remove(words: Words, context: IpContext): CommandResult {
+  const { ip, length, device } = addressWords(words, context);
+  asKernel(() => device.removeAddress(ip, length));
+  return output('');
+}
+
+interface Filter {
+  device: string | undefined;
+  isUp: boolean;
+  scope: string | undefined;
+  master: string | undefined;
+  type: string | undefined;
+  to: string | undefined;
+  label: string | undefined;
+}
+
+function filterWords(words: Words): Filter {
+  const filter: Filter = { device: undefined, isUp: false, scope: undefined, master: undefined, type: undefined, to: undefined, label: undefined };
+  while (words.hasMore) {
+    const word = words.take();
+    if (word === 'dev') filter.device = words.take();
+    else if (word === 'up') filter.isUp = true;
+    else if (word === 'scope') filter.scope = words.take();
+    else if (word === 'master') filter.master = words.take();
+    else if (word === 'type') filter.type = words.take();
+    else if (word === 'to') filter.to = words.take();
+    else if (word === 'label') filter.label = words.take();
+    else if (['permanent', 'dynamic', 'primary', 'tentative', 'deprecated', 'secondary'].includes(word)) continue;
+    else if (filter.device === undefined) filter.device = word;
+    else throw new CommandFailure(`Error: either "dev" is duplicate, or "${word}" is a garbage.\n`, 255);
+  }
+  return filter;
+}
+
+/** Devices that a `show` or `flush` is about. */
+export function selectDevices(words: Words, context: IpContext): { readonly devices: readonly NetworkInterface[]; readonly filter: Filter } {
+  const filter = filterWords(words);
+  const { namespace } = context;
+  const all = filter.device === undefined ? byIndex(namespace.interfaces) : [shownDevice(namespace, filter.device)];
+  const devices = all.filter(
+    (device) =>
+      (!filter.isUp || device.isAdminUp) && (filter.master === undefined || device.master?.name === filter.master) && (filter.type === undefined || device.kind === filter.type),
+  );
+  return { devices, filter };
+}
+
+function addressesOf(device: NetworkInterface, context: IpContext, filter: Filter): readonly InterfaceAddress[] {
+  const network = filter.to === undefined ? undefined : expectPrefix(filter.to, context.family);
+  const chosen = device.addresses.filter(
+    (address) =>
+      (context.family === undefined || address.ip.family === context.family) &&
+      (filter.scope === undefined || address.scope === filter.scope) &&
+      (network === undefined || (address.ip.family === network.family && parsePrefix(`${address.ip.text}/${network.length}`) === network)),
+  );
+  // the kernel lists IPv6 addresses by scope, the widest first
+  const rank = { global: 0, link: 1, host: 2 } as const;
+  return [...chosen.filter((address) => address.ip.family === 4), ...chosen.filter((address) => address.ip.family === 6).sort((a, b) => rank[a.scope] - rank[b.scope])];
+}
+
+function broadcastOf(address: Ip, length: number): string {
+  const value = address.value | ((1n << BigInt(32 - length)) - 1n);
+  return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.');
+}
+
+function broadcastShown(device: NetworkInterface, address: InterfaceAddress): string | undefined {
+  if (address.ip.family === 6) return undefined;
+  const given = broadcasts.get(device)?.get(address.ip);
+  if (given !== undefined) return given;
+  const madeByDocker = isDockerDevice(device) || (device.kind === 'bridge' && device.mac.startsWith('02:42:')) || device.kind === 'uplink';
+  return madeByDocker && address.prefixLength < 31 ? broadcastOf(address.ip, address.prefixLength) : undefined;
+}
+
+function addressFlags(device: NetworkInterface, address: InterfaceAddress): readonly string[] {
+  const flags: string[] = [];
+  if (address.ip.family === 6 && address.scope === 'global' && isDockerDevice(device)) flags.push('nodad');
+  if (address.state === 'tentative') flags.push('tentative');
+  if (address.noPrefixRoute === true) flags.push('noprefixroute');
+  return flags;
+}
+
+function addressText(device: NetworkInterface, address: InterfaceAddress, separator: string): string {
+  const broadcast = broadcastShown(device, address);
+  const flags = addressFlags(device, address).map((flag) => `${flag} `);
+  const label = address.ip.family === 4 ? device.name : '';
+  const head = `    ${address.ip.family === 4 ? 'inet' : 'inet6'} ${address.ip.text}/${address.prefixLength} ${broadcast === undefined ? '' : `brd ${broadcast} `}`;
+  return `${head}scope ${address.scope} ${flags.join('')}${label}${separator}       valid_lft forever preferred_lft forever`;
+}
+
+function show(words: Words, context: IpContext): CommandResult {
+  const { devices, filter } = selectDevices(words, context);
+  // `ip -4 addr` leaves out devices without such an address
+  const isFiltered = context.family !== undefined || filter.to !== undefined || filter.scope !== undefined;
+  const shown = devices
+    .map((device) => ({ device, addresses: addressesOf(device, context, filter) }))
+    .filter((entry) => !isFiltered || entry.addresses.length > 0);
+  if (context.isJson) {
+    return output(
+      json(
+        shown.map(({ device, addresses }) => ({
+          ...(context.isBrief ? { ...(device.peer === undefined ? {} : { link_index: device.peer.index }), ifname: device.name, operstate: stateOf(device) } : deviceJson(device, context, false)),
+          addr_info: addresses.map((address) => addressJson(device, address, context.isBrief)),
+        })),
+        context,
+      ),
+    );
+  }
+  if (context.isBrief) {
+    return output(
+      shown
+        .map(({ device, addresses }) => `${nameWithPeer(device).padEnd(16)} ${stateOf(device).padEnd(14)} ${addresses.map((address) => `${address.ip.text}/${address.prefixLength} `).join('')}\n`)
+        .join(''),
+    );
+  }
+  if (context.isOneLine) {
+    return output(
+      shown.flatMap(({ device, addresses }) => addresses.map((address) => `${device.index}: ${device.name.padEnd(1)}${addressText(device, address, '\\')}\n`)).join(''),
+    );
+  }
+  return output(
+    shown.map(({ device, addresses }) => `${headText(device, context)}${addresses.map((address) => `${addressText(device, address, '\n')}\n`).join('')}`).join(''),
+  );
+}
+
+/** With a family asked for, the line with the MAC address is left out. */
+function headText(device: NetworkInterface, context: IpContext): string {
+  const text = deviceText(device, context, false);
+  return context.family === undefined ? text : `${text.split('\n')[0] as string}\n`;
+}
+
+function addressJson(device: NetworkInterface, address: InterfaceAddress, isBrief: boolean): Record<string, unknown> {
+  if (isBrief) return { local: address.ip.text, prefixlen: address.prefixLength };
+  const broadcast = broadcastShown(device, address);
+  const flags = Object.fromEntries(addressFlags(device, address).map((flag) => [flag, true]));
+  return {
+    family: address.ip.family === 4 ? 'inet' : 'inet6',
+    local: address.ip.text,
+    prefixlen: address.prefixLength,
+    ...(broadcast === undefined ? {} : { broadcast }),
+    scope: address.scope,
+    ...flags,
+    ...(address.ip.family === 4 ? { label: device.name } : {}),
+    valid_life_time: 4294967295,
+    preferred_life_time: 4294967295,
+  };
+}
+
+function flush(words: Words, context: IpContext): CommandResult {
+  if (!words.hasMore) throw new CommandFailure('Flush requires arguments.\n', 1);
+  const { devices, filter } = selectDevices(words, context);
+  for (const device of devices) for (const address of [...addressesOf(device, context, filter)]) asKernel(() => device.removeAddress(address.ip, address.prefixLength));
+  return output('');
+}

@@ -1,0 +1,128 @@
+import type { NetworkInterface } from '../../../net/types.ts';
+import type { IpContext } from './words.ts';
+
+/** A device made by the docker engine: eth0, eth1… with a MAC derived from its address. */
+export function isDockerDevice(device: NetworkInterface): boolean {
+  return device.kind === 'veth' && device.mac.startsWith('02:42:') && /^eth\d+$/.test(device.name);
+}
+
+export function flagsOf(device: NetworkInterface): readonly string[] {
+  const flags: string[] = [];
+  if (device.isAdminUp && !device.hasCarrier) flags.push('NO-CARRIER');
+  if (device.kind === 'loopback') flags.push('LOOPBACK');
+  else flags.push('BROADCAST', device.kind === 'dummy' ? 'NOARP' : 'MULTICAST');
+  if (device.isAdminUp) flags.push('UP');
+  if (device.isAdminUp && device.hasCarrier) flags.push('LOWER_UP');
+  if (isPeerHere(device) && device.peer?.isAdminUp === false) flags.push('M-DOWN');
+  return flags;
+}
+
+/** RFC 2863 operational state as the kernel keeps it; devices that never report one stay UNKNOWN. */
+export function stateOf(device: NetworkInterface): string {
+  if (!device.isAdminUp) return 'DOWN';
+  if (device.kind === 'loopback' || device.kind === 'dummy' || device.kind === 'vxlan') return 'UNKNOWN';
+  if (device.hasCarrier) return 'UP';
+  return device.kind === 'veth' ? 'LOWERLAYERDOWN' : 'DOWN';
+}
+
+function qdiscOf(device: NetworkInterface): string {
+  if (device.netem !== undefined) return 'netem';
+  const { rxPackets, txPackets } = device.statistics;
+  // the queue is set up when a device first comes up
+  if (!device.isAdminUp && rxPackets + txPackets === 0) return 'noop';
+  return device.kind === 'uplink' ? 'fq_codel' : 'noqueue';
+}
+
+function isPeerHere(device: NetworkInterface): boolean {
+  return device.peer?.namespace === device.namespace;
+}
+
+/** `eth0@if36`: the peer is in another namespace; `veth0@veth1`: it is in this one. */
+export function nameWithPeer(device: NetworkInterface): string {
+  if (device.peer === undefined) return device.name;
+  return isPeerHere(device) ? `${device.name}@${device.peer.name}` : `${device.name}@if${device.peer.index}`;
+}
+
+export function byIndex(devices: readonly NetworkInterface[]): readonly NetworkInterface[] {
+  return [...devices].sort((a, b) => a.index - b.index);
+}
+
+/** Ids that the kernel gives to the namespaces of peers, in the order in which they were first met. */
+function namespaceId(device: NetworkInterface): number | undefined {
+  if (device.peer === undefined || isPeerHere(device)) return undefined;
+  const seen: unknown[] = [];
+  for (const other of byIndex(device.namespace.interfaces)) {
+    const { peer } = other;
+    if (peer === undefined || peer.namespace === device.namespace) continue;
+    if (!seen.includes(peer.namespace)) seen.push(peer.namespace);
+    if (other === device) return seen.indexOf(peer.namespace);
+  }
+  return undefined;
+}
+
+export function isLoopback(device: NetworkInterface): boolean {
+  return device.kind === 'loopback';
+}
+
+const noMac = '00:00:00:00:00:00';
+
+/** The head of a device in `ip link` and `ip addr`. */
+export function deviceText(device: NetworkInterface, options: IpContext, isLink: boolean): string {
+  const separator = options.isOneLine ? '\\' : '\n';
+  const master = device.master === undefined ? '' : ` master ${device.master.name}`;
+  const queue = device.txQueueLength > 0 ? `qlen ${device.txQueueLength}` : '';
+  const kind = isLoopback(device) ? 'loopback' : 'ether';
+  const [mac, broadcast] = isLoopback(device) ? [noMac, noMac] : [device.mac, 'ff:ff:ff:ff:ff:ff'];
+  const id = namespaceId(device);
+  let text = `${device.index}: ${nameWithPeer(device)}: <${flagsOf(device).join(',')}> mtu ${device.mtu} qdisc ${qdiscOf(device)}${master} state ${stateOf(device)} `;
+  text += `${isLink ? 'mode DEFAULT ' : ''}group default ${queue}${separator}`;
+  text += `    link/${kind} ${mac} brd ${broadcast}${id === undefined ? '' : ` link-netnsid ${id}`}`;
+  if (options.hasDetails) {
+    text += ` promiscuity 0 allmulti 0 minmtu 68 maxmtu 65535 `;
+    if (device.kind !== 'loopback' && device.kind !== 'uplink') text += `${separator}    ${device.kind} `;
+    text += `numtxqueues 1 numrxqueues 1 gso_max_size 65536 gso_max_segs 65535 `;
+  }
+  text += separator;
+  if (options.hasStatistics) text += statisticsText(device, separator);
+  return text;
+}
+
+function statisticsText(device: NetworkInterface, separator: string): string {
+  const { rxBytes, rxPackets, txBytes, txPackets } = device.statistics;
+  const row = (bytes: number, packets: number): readonly string[] => [String(bytes), String(packets), '0', '0', '0', '0'];
+  const table = (title: string, heads: readonly string[], values: readonly string[]): string => {
+    const widths = heads.map((head, index) => Math.max(head.length, (values[index] as string).length));
+    const cells = (texts: readonly string[]): string => texts.map((text, index) => text.padStart(widths[index] as number)).join(' ');
+    return `    ${title}:  ${cells(heads)}${separator}         ${cells(values)}${separator}`;
+  };
+  return (
+    table('RX', ['bytes', 'packets', 'errors', 'dropped', ' missed', '  mcast'], row(rxBytes, rxPackets)) +
+    table('TX', ['bytes', 'packets', 'errors', 'dropped', 'carrier', 'collsns'], row(txBytes, txPackets))
+  );
+}
+
+export function deviceJson(device: NetworkInterface, options: IpContext, isLink: boolean): Record<string, unknown> {
+  const [mac, broadcast] = isLoopback(device) ? [noMac, noMac] : [device.mac, 'ff:ff:ff:ff:ff:ff'];
+  const id = namespaceId(device);
+  const { rxBytes, rxPackets, txBytes, txPackets } = device.statistics;
+  const counters = (bytes: number, packets: number): Record<string, number> => ({ bytes, packets, errors: 0, dropped: 0 });
+  return {
+    ifindex: device.index,
+    ...(device.peer === undefined ? {} : isPeerHere(device) ? { link: device.peer.name } : { link_index: device.peer.index }),
+    ifname: device.name,
+    flags: flagsOf(device),
+    mtu: device.mtu,
+    qdisc: qdiscOf(device),
+    ...(device.master === undefined ? {} : { master: device.master.name }),
+    operstate: stateOf(device),
+    ...(isLink ? { linkmode: 'DEFAULT' } : {}),
+    group: 'default',
+    ...(device.txQueueLength > 0 ? { txqlen: device.txQueueLength } : {}),
+    link_type: isLoopback(device) ? 'loopback' : 'ether',
+    address: mac,
+    broadcast,
+    ...(id === undefined ? {} : { link_netnsid: id }),
+    ...(options.hasDetails && device.kind !== 'loopback' && device.kind !== 'uplink' ? { linkinfo: { info_kind: device.kind } } : {}),
+    ...(options.hasStatistics ? { stats64: { rx: counters(rxBytes, rxPackets), tx: counters(txBytes, txPackets) } } : {}),
+  };
+}

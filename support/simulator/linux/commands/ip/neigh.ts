@@ -1,0 +1,98 @@
+import type { CommandResult } from '../../../docker/types.ts';
+import type { NeighbourEntry } from '../../../net/types.ts';
+import { CommandFailure, output } from '../result.ts';
+import { changedDevice, expectAddress, expectPrefix, type IpContext, json, matches, shownDevice, Words } from './words.ts';
+import { contains } from '../../../net/address.ts';
+
+export function ipNeigh(words: readonly string[], context: IpContext): CommandResult {
+  const [verb = 'show', ...rest] = words;
+  if (matches(verb, 'add') || matches(verb, 'change') || matches(verb, 'chg') || matches(verb, 'replace')) return add(new Words(rest), context, !matches(verb, 'add'));
+  if (matches(verb, 'delete')) return remove(new Words(rest), context);
+  if (matches(verb, 'show') || matches(verb, 'list') || matches(verb, 'lst')) return show(new Words(rest), context);
+  if (matches(verb, 'flush')) return flush(new Words(rest), context);
+  if (matches(verb, 'get')) return show(new Words(rest), context);
+  if (matches(verb, 'help')) return { stdout: '', stderr: 'Usage: ip neigh { add | del | change | replace }\n', exitCode: 255 };
+  throw new CommandFailure(`Command "${verb}" is unknown, try "ip neigh help".\n`, 255);
+}
+
+function add(words: Words, context: IpContext, mayExist: boolean): CommandResult {
+  let address: string | undefined;
+  let mac: string | undefined;
+  let device: string | undefined;
+  while (words.hasMore) {
+    const word = words.take();
+    if (word === 'lladdr') mac = words.take();
+    else if (word === 'dev') device = words.take();
+    else if (word === 'nud') words.take();
+    else if (word === 'to') address = words.take();
+    else address = word;
+  }
+  if (device === undefined || address === undefined) throw new CommandFailure('Device and destination are required arguments.\n', 255);
+  if (mac === undefined) throw new CommandFailure('RTNETLINK answers: Invalid argument\n', 2);
+  const ip = expectAddress(address, context.family);
+  changedDevice(context.namespace, device);
+  const known = context.namespace.neighbours.list().some((entry) => entry.ip === ip && entry.device === device);
+  if (known && !mayExist) throw new CommandFailure('RTNETLINK answers: File exists\n', 2);
+  context.namespace.neighbours.setPermanent(ip, device, mac.toLowerCase());
+  return output('');
+}
+
+function remove(words: Words, context: IpContext): CommandResult {
+  let address: string | undefined;
+  let device: string | undefined;
+  while (words.hasMore) {
+    const word = words.take();
+    if (word === 'dev') device = words.take();
+    else if (word === 'lladdr' || word === 'nud') words.take();
+    else address = word === 'to' ? words.take() : word;
+  }
+  if (device === undefined || address === undefined) throw new CommandFailure('Device and destination are required arguments.\n', 255);
+  changedDevice(context.namespace, device);
+  if (!context.namespace.neighbours.delete(expectAddress(address, context.family), device)) throw new CommandFailure('RTNETLINK answers: No such file or directory\n', 2);
+  return output('');
+}
+
+function selected(words: Words, context: IpContext): { readonly entries: readonly NeighbourEntry[]; readonly device: string | undefined } {
+  let device: string | undefined;
+  let state: string | undefined;
+  let isWithin: (entry: NeighbourEntry) => boolean = () => true;
+  while (words.hasMore) {
+    const word = words.take();
+    if (word === 'dev') device = shownDevice(context.namespace, words.take()).name;
+    else if (word === 'nud') state = words.take().toUpperCase();
+    else if (word === 'all' || word === 'unused') continue;
+    else {
+      const prefix = expectPrefix(word === 'to' ? words.take() : word, context.family);
+      isWithin = (entry) => contains(prefix, entry.ip);
+    }
+  }
+  const entries = context.namespace.neighbours
+    .list()
+    .filter((entry) => (context.family === undefined || entry.ip.family === context.family) && (device === undefined || entry.device === device) && (state === undefined || entry.state === state) && isWithin(entry));
+  return { entries: [...entries.filter((entry) => entry.ip.family === 4), ...entries.filter((entry) => entry.ip.family === 6)], device };
+}
+
+function show(words: Words, context: IpContext): CommandResult {
+  const { entries, device } = selected(words, context);
+  if (context.isJson) {
+    const values = entries.map((entry) => ({
+      dst: entry.ip.text,
+      ...(device === undefined ? { dev: entry.device } : {}),
+      ...(entry.mac === undefined ? {} : { lladdr: entry.mac }),
+      ...(entry.isRouter ? { router: null } : {}),
+      state: [entry.state],
+    }));
+    return output(json(values, context));
+  }
+  return output(
+    entries
+      .map((entry) => `${entry.ip.text} ${device === undefined ? `dev ${entry.device} ` : ''}${entry.mac === undefined ? '' : `lladdr ${entry.mac} `}${entry.isRouter ? 'router ' : ''}${entry.state} \n`)
+      .join(''),
+  );
+}
+
+function flush(words: Words, context: IpContext): CommandResult {
+  if (!words.hasMore) throw new CommandFailure('Flush requires arguments.\n', 1);
+  for (const entry of selected(words, context).entries) if (entry.state !== 'PERMANENT') context.namespace.neighbours.delete(entry.ip, entry.device);
+  return output('');
+}

@@ -1,0 +1,424 @@
+import type { CommandResult } from '../../../docker/types.ts';
+import { comparePrefixes, contains, isLoopback, parseIp } from '../../../net/address.ts';
+import { errnoText } from '../../../net/network-error.ts';
+import type { Family, Ip, NextHop, Prefix, Route, RouteDecision, RouteInput } from '../../../net/types.ts';
+import { CommandFailure, output } from '../result.ts';
+import { asKernel, changedDevice, expectAddress, expectNumber, expectPrefix, type IpContext, json, matches, Words } from './words.ts';
+
+export const tableNames: Readonly<Record<number, string>> = { 253: 'default', 254: 'main', 255: 'local' };
+const protocolNumbers: Readonly<Record<string, Route['protocol']>> = { '2': 'kernel', '3': 'boot', '4': 'static', '9': 'ra', '11': 'zebra', '186': 'bgp' };
+const types = ['unicast', 'local', 'broadcast', 'multicast', 'anycast', 'blackhole', 'unreachable', 'prohibit', 'throw'] as const;
+
+export function ipRoute(words: readonly string[], context: IpContext): CommandResult {
+  const [verb = 'show', ...rest] = words;
+  if (matches(verb, 'list') || matches(verb, 'show') || matches(verb, 'lst')) return show(new Words(rest), context);
+  if (matches(verb, 'get')) return get(new Words(rest), context);
+  if (matches(verb, 'add') || verb === 'append' || verb === 'prepend') return change(new Words(rest), context, (route) => context.namespace.routes.add(route));
+  if (matches(verb, 'change') || verb === 'chg') {
+    return change(new Words(rest), context, (route) => {
+      const known = context.namespace.routes.list({ table: route.table ?? 254 }).some((other) => other.destination === route.destination);
+      if (!known) throw new CommandFailure('RTNETLINK answers: No such file or directory\n', 2);
+      context.namespace.routes.replace(route);
+    });
+  }
+  if (matches(verb, 'replace')) return change(new Words(rest), context, (route) => context.namespace.routes.replace(route));
+  if (matches(verb, 'delete')) return remove(new Words(rest), context);
+  if (matches(verb, 'flush')) return flush(new Words(rest), context);
+  if (matches(verb, 'help')) return { stdout: '', stderr: 'Usage: ip route { show | flush } SELECTOR\n', exitCode: 255 };
+  throw new CommandFailure(`Command "${verb}" is unknown, try "ip route help".\n`, 255);
+}
+
+export function tableOf(text: string): number {
+  const named = Object.entries(tableNames).find(([, name]) => name === text);
+  if (named !== undefined) return Number(named[0]);
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new CommandFailure(`Error: argument "${text}" is wrong: invalid table ID\n`, 255);
+}
+
+/** What a route command names: only what was written is set. */
+interface RouteWords {
+  destination: Prefix | undefined;
+  family: Family | undefined;
+  type: Route['type'] | undefined;
+  nextHops: NextHop[];
+  protocol: Route['protocol'] | undefined;
+  scope: Route['scope'] | undefined;
+  preferredSource: Ip | undefined;
+  metric: number | undefined;
+  table: number | undefined;
+  mtu: number | undefined;
+}
+
+function parse(words: Words, context: IpContext): RouteWords {
+  const found: RouteWords = {
+    destination: undefined,
+    family: context.family,
+    type: undefined,
+    nextHops: [],
+    protocol: undefined,
+    scope: undefined,
+    preferredSource: undefined,
+    metric: undefined,
+    table: undefined,
+    mtu: undefined,
+  };
+  let hop: { via?: Ip; device?: string; onLink?: boolean } = {};
+  let destinationText: string | undefined;
+  while (words.hasMore) {
+    const word = words.take();
+    if (word === 'to') destinationText = words.take();
+    else if (word === 'via') {
+      const next = words.take();
+      const family = next === 'inet' || next === 'inet6' ? (next === 'inet' ? 4 : 6) : undefined;
+      hop = { ...hop, via: expectAddress(family === undefined ? next : words.take(), family ?? found.family) };
+    } else if (word === 'dev' || word === 'oif') hop = { ...hop, device: words.take() };
+    else if (word === 'onlink') hop = { ...hop, onLink: true };
+    else if (word === 'nexthop') found.nextHops.push(nextHop(words));
+    else if (word === 'src') found.preferredSource = expectAddress(words.take(), found.family);
+    else if (word === 'metric' || word === 'priority' || word === 'preference') found.metric = expectNumber(words.take(), 'metric');
+    else if (word === 'table') found.table = tableOf(words.take());
+    else if (word === 'proto' || word === 'protocol') {
+      const text = words.take();
+      const named = protocolNumbers[text] ?? Object.values(protocolNumbers).find((name) => name === text);
+      if (named === undefined) throw new CommandFailure(`Error: argument "${text}" is wrong: "protocol" value is invalid\n\n`, 255);
+      found.protocol = named;
+    } else if (word === 'scope') {
+      const text = words.take();
+      const scopes: Readonly<Record<string, Route['scope']>> = { global: 'global', universe: 'global', link: 'link', host: 'host', site: 'site' };
+      const scope = scopes[text];
+      if (scope === undefined) throw new CommandFailure(`Error: argument "${text}" is wrong: invalid "scope" value\n\n`, 255);
+      found.scope = scope;
+    } else if (word === 'mtu') {
+      words.skip('lock');
+      found.mtu = expectNumber(words.take(), 'mtu');
+    } else if (['advmss', 'rtt', 'window', 'initcwnd', 'pref', 'tos', 'dsfield', 'realm', 'nhid', 'encap', 'expires'].includes(word)) {
+      throw new CommandFailure(`Error: not simulated: ip route ${word}\n`, 2);
+    } else {
+      const type = types.find((name) => name === word);
+      if (type !== undefined && found.type === undefined && destinationText === undefined) found.type = type;
+      else if (destinationText === undefined) destinationText = word;
+      else throw new CommandFailure(`Error: either "to" is duplicate, or "${word}" is a garbage.\n`, 255);
+    }
+  }
+  if (Object.keys(hop).length > 0) found.nextHops.unshift(hop);
+  if (destinationText !== undefined) {
+    const family = found.family ?? (destinationText === 'default' ? found.nextHops.find((next) => next.via !== undefined)?.via?.family : undefined);
+    found.destination = expectPrefix(destinationText, family);
+    found.family = found.destination.family;
+  }
+  return found;
+}
+
+function nextHop(words: Words): NextHop {
+  let hop: NextHop = {};
+  while (words.hasMore) {
+    if (words.skip('via')) {
+      const next = words.take();
+      hop = { ...hop, via: expectAddress(next === 'inet' || next === 'inet6' ? words.take() : next, undefined) };
+    } else if (words.skip('dev')) hop = { ...hop, device: words.take() };
+    else if (words.skip('weight')) hop = { ...hop, weight: expectNumber(words.take(), 'weight') };
+    else if (words.skip('onlink')) hop = { ...hop, onLink: true };
+    else break;
+  }
+  return hop;
+}
+
+function change(words: Words, context: IpContext, apply: (route: RouteInput) => void): CommandResult {
+  const wanted = parse(words, context);
+  const { destination } = wanted;
+  if (destination === undefined) throw new CommandFailure('RTNETLINK answers: No such device\n', 2);
+  for (const hop of wanted.nextHops) if (hop.device !== undefined) changedDevice(context.namespace, hop.device);
+  const needsHop = wanted.type === undefined || wanted.type === 'unicast';
+  if (needsHop && wanted.nextHops.length === 0) throw new CommandFailure('RTNETLINK answers: No such device\n', 2);
+  asKernel(() =>
+    apply({
+      destination,
+      type: wanted.type ?? 'unicast',
+      ...(wanted.nextHops.length === 0 ? {} : { nextHops: wanted.nextHops }),
+      protocol: wanted.protocol ?? 'boot',
+      ...(wanted.scope === undefined ? {} : { scope: wanted.scope }),
+      ...(wanted.preferredSource === undefined ? {} : { preferredSource: wanted.preferredSource }),
+      ...(wanted.metric === undefined ? {} : { metric: wanted.metric }),
+      ...(wanted.table === undefined ? {} : { table: wanted.table }),
+      ...(wanted.mtu === undefined ? {} : { mtu: wanted.mtu }),
+    }),
+  );
+  return output('');
+}
+
+function remove(words: Words, context: IpContext): CommandResult {
+  const wanted = parse(words, context);
+  const { destination } = wanted;
+  if (destination === undefined) throw new CommandFailure('RTNETLINK answers: No such process\n', 2);
+  for (const hop of wanted.nextHops) if (hop.device !== undefined) changedDevice(context.namespace, hop.device);
+  asKernel(() =>
+    context.namespace.routes.delete({
+      destination,
+      ...(wanted.type === undefined ? {} : { type: wanted.type }),
+      ...(wanted.nextHops.length === 0 ? {} : { nextHops: wanted.nextHops }),
+      ...(wanted.protocol === undefined ? {} : { protocol: wanted.protocol }),
+      ...(wanted.scope === undefined ? {} : { scope: wanted.scope }),
+      ...(wanted.metric === undefined ? {} : { metric: wanted.metric }),
+      ...(wanted.table === undefined ? {} : { table: wanted.table }),
+    }),
+  );
+  return output('');
+}
+
+interface Selector {
+  table: number | 'all' | undefined;
+  device: string | undefined;
+  via: Ip | undefined;
+  protocol: string | undefined;
+  type: string | undefined;
+  scope: string | undefined;
+  isWithin: (destination: Prefix) => boolean;
+  family: Family;
+}
+
+function selector(words: Words, context: IpContext): Selector {
+  const found: Selector = { table: undefined, device: undefined, via: undefined, protocol: undefined, type: undefined, scope: undefined, isWithin: () => true, family: context.family ?? 4 };
+  const limit = (text: string, test: (asked: Prefix, destination: Prefix) => boolean): void => {
+    const asked = expectPrefix(text, context.family);
+    found.family = asked.family;
+    found.isWithin = (destination) => test(asked, destination);
+  };
+  while (words.hasMore) {
+    const word = words.take();
+    if (word === 'table') {
+      const text = words.take();
+      found.table = text === 'all' || text === '0' ? 'all' : tableOf(text);
+    } else if (word === 'dev' || word === 'oif') found.device = words.take();
+    else if (word === 'via') {
+      found.via = expectAddress(words.take(), undefined);
+    } else if (word === 'proto' || word === 'protocol') {
+      const text = words.take();
+      found.protocol = protocolNumbers[text] ?? text;
+    } else if (word === 'type') found.type = words.take();
+    else if (word === 'scope') found.scope = words.take();
+    else if (word === 'root') limit(words.take(), (asked, destination) => destination.length >= asked.length && contains(asked, destination.address));
+    else if (word === 'match') limit(words.take(), (asked, destination) => destination.length <= asked.length && contains(destination, asked.address));
+    else if (word === 'cache') return { ...found, isWithin: () => false };
+    else {
+      const type = types.find((name) => name === word);
+      if (type !== undefined) found.type = type;
+      else limit(word === 'to' || word === 'exact' ? words.take() : word, (asked, destination) => asked === destination);
+    }
+  }
+  return found;
+}
+
+function selected(wanted: Selector, context: IpContext): readonly Route[] {
+  const table = wanted.table ?? 254;
+  const routes = context.namespace.routes.list({ family: wanted.family, ...(table === 'all' ? {} : { table }) }).filter(
+    (route) =>
+      wanted.isWithin(route.destination) &&
+      (wanted.device === undefined || route.nextHops.some((hop) => hop.device === wanted.device)) &&
+      (wanted.via === undefined || route.nextHops.some((hop) => hop.via === wanted.via)) &&
+      (wanted.protocol === undefined || route.protocol === wanted.protocol) &&
+      (wanted.type === undefined || route.type === wanted.type) &&
+      (wanted.scope === undefined || route.scope === wanted.scope) &&
+      (wanted.table !== undefined || route.table === 254),
+  );
+  return [...routes].sort((a, b) => tableRank(a.table) - tableRank(b.table) || (wanted.family === 4 ? inTrieOrder(a, b) : inTreeOrder(a, b)));
+}
+
+/** `table all` lists local last, as the kernel's hash of tables happens to do. */
+function tableRank(table: number): number {
+  return table === 254 ? 0 : table === 255 ? 2 : 1;
+}
+
+/** IPv4: by address; of one address the longest prefix first (net/ipv4/fib_trie.c). */
+function inTrieOrder(a: Route, b: Route): number {
+  return a.destination === b.destination ? a.metric - b.metric : a.destination.address === b.destination.address ? b.destination.length - a.destination.length : comparePrefixes(a.destination, b.destination);
+}
+
+/** IPv6: a subtree before its root, so the longer prefix first (net/ipv6/ip6_fib.c). */
+function inTreeOrder(a: Route, b: Route): number {
+  if (a.destination === b.destination) return a.metric - b.metric;
+  if (contains(a.destination, b.destination.address) && a.destination.length < b.destination.length) return 1;
+  if (contains(b.destination, a.destination.address) && b.destination.length < a.destination.length) return -1;
+  return comparePrefixes(a.destination, b.destination);
+}
+
+export function destinationText(destination: Prefix): string {
+  if (destination.length === 0) return 'default';
+  return destination.length === (destination.family === 4 ? 32 : 128) ? destination.address.text : destination.text;
+}
+
+/** What is left out since every line of the list has it in common. */
+interface Omitted {
+  readonly device: boolean;
+  readonly protocol: boolean;
+  readonly scope: boolean;
+  readonly table: boolean;
+}
+
+function viaText(hop: NextHop, family: Family): string {
+  if (hop.via === undefined) return '';
+  return hop.via.family === family ? `via ${hop.via.text} ` : `via inet${hop.via.family === 6 ? '6' : ''} ${hop.via.text} `;
+}
+
+export function routeText(route: Route, context: IpContext, omitted: Omitted): string {
+  const { family } = route.destination;
+  const hops = route.nextHops;
+  const only = hops.length === 1 ? hops[0] : undefined;
+  const isSilent = route.type === 'blackhole' || route.type === 'unreachable' || route.type === 'prohibit' || route.type === 'throw';
+  let text = route.type === 'unicast' ? '' : `${route.type} `;
+  text += `${destinationText(route.destination)} `;
+  if (only !== undefined) text += viaText(only, family);
+  const device = only?.device ?? (isSilent && family === 6 ? 'lo' : undefined);
+  if (device !== undefined && !omitted.device) text += `dev ${device} `;
+  if (!omitted.table && route.table !== 254) text += `table ${tableNames[route.table] ?? route.table} `;
+  if (!omitted.protocol && route.protocol !== 'boot') text += `proto ${route.protocol} `;
+  if (family === 4 && !omitted.scope && route.scope !== 'global') text += `scope ${route.scope} `;
+  if (route.preferredSource !== undefined) text += `src ${route.preferredSource.text} `;
+  if (route.metric !== 0 || family === 6) text += `metric ${route.metric} `;
+  if (only?.onLink === true) text += 'onlink ';
+  if (only?.device !== undefined && isLinkDown(context, only.device)) text += 'linkdown ';
+  if (route.mtu !== undefined) text += `mtu ${route.mtu} `;
+  if (family === 6) text += 'pref medium';
+  if (hops.length > 1) {
+    for (const hop of hops) {
+      text += `${context.isOneLine ? '\\' : '\n'}\tnexthop ${viaText(hop, family)}dev ${hop.device ?? ''} weight ${hop.weight ?? 1} `;
+      if (hop.device !== undefined && isLinkDown(context, hop.device)) text += 'linkdown ';
+    }
+  }
+  return `${text}\n`;
+}
+
+function isLinkDown(context: IpContext, name: string): boolean {
+  const device = context.namespace.getInterface(name);
+  return device?.isAdminUp === true && !device.hasCarrier;
+}
+
+function routeJson(route: Route, context: IpContext, omitted: Omitted): Record<string, unknown> {
+  const { family } = route.destination;
+  const only = route.nextHops.length === 1 ? route.nextHops[0] : undefined;
+  const via = (hop: NextHop): Record<string, unknown> => {
+    if (hop.via === undefined) return {};
+    return hop.via.family === family ? { gateway: hop.via.text } : { via: { family: hop.via.family === 6 ? 'inet6' : 'inet', host: hop.via.text } };
+  };
+  const flagsOf = (hop: NextHop | undefined): readonly string[] => [
+    ...(hop?.onLink === true ? ['onlink'] : []),
+    ...(hop?.device !== undefined && isLinkDown(context, hop.device) ? ['linkdown'] : []),
+  ];
+  const isSilent = route.type === 'blackhole' || route.type === 'unreachable' || route.type === 'prohibit' || route.type === 'throw';
+  const device = only?.device ?? (isSilent && family === 6 ? 'lo' : undefined);
+  return {
+    ...(route.type === 'unicast' ? {} : { type: route.type }),
+    dst: destinationText(route.destination),
+    ...(only === undefined ? {} : via(only)),
+    ...(device === undefined || omitted.device ? {} : { dev: device }),
+    ...(omitted.table || route.table === 254 ? {} : { table: tableNames[route.table] ?? String(route.table) }),
+    ...(route.protocol === 'boot' || omitted.protocol ? {} : { protocol: route.protocol }),
+    ...(family === 4 && route.scope !== 'global' && !omitted.scope ? { scope: route.scope } : {}),
+    ...(route.preferredSource === undefined ? {} : { prefsrc: route.preferredSource.text }),
+    ...(route.metric !== 0 || family === 6 ? { metric: route.metric } : {}),
+    flags: flagsOf(only),
+    ...(family === 6 ? { pref: 'medium' } : {}),
+    ...(route.nextHops.length > 1 ? { nexthops: route.nextHops.map((hop) => ({ ...via(hop), dev: hop.device, weight: hop.weight ?? 1, flags: flagsOf(hop) })) } : {}),
+  };
+}
+
+function show(words: Words, context: IpContext): CommandResult {
+  const wanted = selector(words, context);
+  // `ip route show table all` without a family prints both
+  const families: readonly Family[] = context.family === undefined && wanted.table === 'all' ? [4, 6] : [wanted.family];
+  if (wanted.device !== undefined && context.namespace.getInterface(wanted.device) === undefined) throw new CommandFailure(`Cannot find device "${wanted.device}"\n`, 1);
+  const omitted: Omitted = { device: wanted.device !== undefined, protocol: wanted.protocol !== undefined, scope: wanted.scope !== undefined, table: wanted.table !== 'all' };
+  const routes = families.flatMap((family) => selected({ ...wanted, family }, context));
+  if (context.isJson) return output(json(routes.map((route) => routeJson(route, context, omitted)), context));
+  return output(routes.map((route) => routeText(route, context, omitted)).join(''));
+}
+
+function flush(words: Words, context: IpContext): CommandResult {
+  if (!words.hasMore) throw new CommandFailure('"ip route flush" requires arguments.\n', 1);
+  const wanted = selector(words, context);
+  if (wanted.table === undefined && words.hasMore === false && wanted.family === undefined) return output('');
+  const routes = selected(wanted, context);
+  if (routes.length === 0) return output('');
+  for (const route of routes) asKernel(() => context.namespace.routes.delete(route));
+  return output('');
+}
+
+/** Why a packet would go nowhere, as the kernel answers it. */
+export function decisionErrno(decision: RouteDecision): 'EINVAL' | 'EHOSTUNREACH' | 'EACCES' | 'ENETUNREACH' | undefined {
+  switch (decision.kind) {
+    case 'blackhole':
+      return 'EINVAL';
+    case 'unreachable':
+      return 'EHOSTUNREACH';
+    case 'prohibit':
+      return 'EACCES';
+    case 'no-route':
+      return 'ENETUNREACH';
+    default:
+      return undefined;
+  }
+}
+
+function get(words: Words, context: IpContext): CommandResult {
+  let destination: Ip | undefined;
+  const from: { source?: Ip; inputDevice?: string; outputDevice?: string; mark?: number } = {};
+  while (words.hasMore) {
+    const word = words.take();
+    if (word === 'from') from.source = expectAddress(words.take(), undefined);
+    else if (word === 'iif') from.inputDevice = words.take();
+    else if (word === 'oif' || word === 'dev') from.outputDevice = changedDevice(context.namespace, words.take()).name;
+    else if (word === 'mark') from.mark = expectNumber(words.take(), 'mark');
+    else if (['uid', 'tos', 'ipproto', 'sport', 'dport', 'vrf'].includes(word)) words.take();
+    else if (['fibmatch', 'connected', 'notify'].includes(word)) continue;
+    else {
+      const text = word === 'to' ? words.take() : word;
+      destination = parseIp(text.replace(/\/(32|128)$/, ''));
+      if (destination === undefined || (context.family !== undefined && context.family !== destination.family)) expectPrefix(text, context.family);
+    }
+  }
+  if (destination === undefined) throw new CommandFailure('need at least a destination address\n', 1);
+  const decision = context.namespace.routes.lookup(destination, from);
+  const errno = decisionErrno(decision);
+  if (errno !== undefined || (decision.kind !== 'local' && decision.kind !== 'forward')) {
+    throw new CommandFailure(`RTNETLINK answers: ${errnoText(errno ?? 'ENETUNREACH')}\n`, 2);
+  }
+  const { family } = destination;
+  const isLocal = decision.kind === 'local';
+  const device = isLocal ? 'lo' : decision.device.name;
+  const gateway = decision.kind === 'forward' && decision.nextHop !== destination ? decision.nextHop : undefined;
+  const source = from.source ?? (isLocal ? destination : decision.route.preferredSource) ?? (decision.kind === 'forward' ? decision.source : undefined) ?? sourceOn(context, decision.device.name, family);
+  const { route } = decision;
+  if (context.isJson) {
+    const value = {
+      ...(isLocal ? { type: 'local' } : {}),
+      dst: destination.text,
+      ...(gateway === undefined ? {} : gateway.family === family ? { gateway: gateway.text } : { via: { family: 'inet6', host: gateway.text } }),
+      dev: device,
+      ...(family === 6 && route.protocol !== 'boot' ? { protocol: route.protocol } : {}),
+      ...(source === undefined ? {} : { prefsrc: source.text }),
+      ...(family === 6 ? { metric: isLocal ? 0 : route.metric } : {}),
+      flags: [],
+      ...(family === 4 ? { uid: 0, cache: isLocal ? ['local'] : [] } : { pref: 'medium' }),
+    };
+    return output(json([value], context));
+  }
+  let text = `${isLocal ? 'local ' : ''}${destination.text} `;
+  if (from.source !== undefined) text += `from ${from.source.text} `;
+  else if (family === 6) text += 'from :: ';
+  if (gateway !== undefined) text += viaText({ via: gateway }, family);
+  text += `dev ${device} `;
+  if (isLocal || route.table !== 254) text += family === 6 || !isLocal ? `table ${tableNames[route.table] ?? route.table} ` : '';
+  if (family === 6) {
+    if (route.protocol !== 'boot') text += `proto ${route.protocol} `;
+    if (source !== undefined) text += `src ${source.text} `;
+    return output(`${text}metric ${isLocal ? 0 : route.metric} pref medium\n`);
+  }
+  if (source !== undefined && from.source === undefined) text += `src ${source.text} `;
+  text += 'uid 0 ';
+  const separator = context.isOneLine ? '\\' : '\n';
+  return output(`${text}${separator}    cache ${isLocal || isLoopback(destination) ? '<local> ' : ''}${from.inputDevice === undefined ? '' : `iif ${from.inputDevice} `}\n`);
+}
+
+function sourceOn(context: IpContext, name: string, family: Family): Ip | undefined {
+  const addresses = context.namespace.getInterface(name)?.addresses.filter((address) => address.ip.family === family) ?? [];
+  return (addresses.find((address) => address.scope === 'global') ?? addresses[0])?.ip;
+}

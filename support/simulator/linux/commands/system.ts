@@ -1,0 +1,102 @@
+import type { Random } from '../../clock/random.ts';
+import type { Command, Container } from '../../docker/types.ts';
+import { civilTime, formatTime } from '../../docker/timestamp.ts';
+import { failure, output } from './result.ts';
+
+/** hostname(1). */
+export const hostname: Command = (args, context) => {
+  const { container } = context;
+  const addresses = container.namespace.interfaces
+    .filter((device) => device.kind !== 'loopback' && device.isAdminUp)
+    .flatMap((device) => device.addresses.filter((address) => address.scope === 'global').map((address) => address.ip));
+  switch (args[0]) {
+    case undefined:
+    case '-f':
+    case '--fqdn':
+      return output(`${container.hostname}\n`);
+    case '-s':
+      return output(`${container.hostname.split('.')[0] ?? ''}\n`);
+    case '-d':
+      return output(`${container.hostname.split('.').slice(1).join('.')}\n`);
+    case '-I':
+      return output(`${[...addresses.filter((ip) => ip.family === 4), ...addresses.filter((ip) => ip.family === 6)].map((ip) => `${ip.text} `).join('')}\n`);
+    case '-i':
+      return output(`${(container.namespace.hosts.get(container.hostname) ?? []).map((ip) => ip.text).join(' ')}\n`);
+    default:
+      return args[0]?.startsWith('-') === true ? failure(`hostname: invalid option -- '${args[0].slice(1)}'\n`) : failure('hostname: you must be root to change the host name\n');
+  }
+};
+
+/** uname(1): a machine of today. */
+export const uname: Command = (args, context) => {
+  const values = { s: 'Linux', n: context.container.hostname, r: '6.8.0-45-generic', v: '#45-Ubuntu SMP PREEMPT_DYNAMIC', m: 'x86_64', p: 'x86_64', i: 'x86_64', o: 'GNU/Linux' };
+  const letters = new Set(args.flatMap((arg) => (arg === '--all' ? ['a'] : [...arg.replace(/^-+/, '')])));
+  if (letters.size === 0) return output(`${values.s}\n`);
+  for (const letter of letters) if (letter !== 'a' && !(letter in values)) return failure(`uname: invalid option -- '${letter}'\nTry 'uname --help' for more information.\n`);
+  const order = ['s', 'n', 'r', 'v', 'm', 'p', 'i', 'o'] as const;
+  const chosen = letters.has('a') ? (['s', 'n', 'r', 'v', 'm', 'o'] as const) : order.filter((letter) => letters.has(letter));
+  return output(`${chosen.map((letter) => values[letter]).join(' ')}\n`);
+};
+
+/** id(1): everything in a container runs as root unless its image says otherwise, and no lab cares. */
+export const id: Command = (args) => {
+  switch (args[0]) {
+    case '-u':
+    case '-g':
+      return output('0\n');
+    case '-un':
+    case '-gn':
+      return output('root\n');
+    default:
+      return output('uid=0(root) gid=0(root) groups=0(root)\n');
+  }
+};
+
+export const whoami: Command = () => output('root\n');
+
+/** Processes of a container: its main process, and its programs that have another name. */
+export function processesIn(container: Container): readonly { readonly pid: number; readonly command: string }[] {
+  const main = commandLineOf(container).join(' ');
+  const others = container.programs.filter((program) => !main.split(/[\s/]/).includes(program.name));
+  return [{ pid: 1, command: main }, ...others.map((program, index) => ({ pid: 7 + index, command: program.name }))];
+}
+
+export function commandLineOf(container: Container): readonly string[] {
+  const { entrypoint = [], command = [] } = container.options;
+  if (entrypoint.length > 0) return [...entrypoint, ...command];
+  return command.length > 0 ? [...(container.image.entrypoint ?? []), ...command] : container.image.command;
+}
+
+/** ps(1): `ps`, `ps aux` and `ps -ef`. */
+export const ps: Command = (args, context) => {
+  const processes = processesIn(context.container);
+  const option = args.join('').replace(/^-/, '');
+  const started = formatTime(civilTime(context.container.startedAt ?? context.clock.now())).slice(0, 5);
+  if (option.includes('f')) {
+    return output(`UID          PID    PPID  C STIME TTY          TIME CMD\n${processes.map(({ pid, command }) => `root     ${String(pid).padStart(7)} ${String(pid === 1 ? 0 : 1).padStart(7)}  0 ${started} ?        00:00:00 ${command}\n`).join('')}`);
+  }
+  if (option.includes('u')) {
+    return output(`USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND\n${processes.map(({ pid, command }) => `root     ${String(pid).padStart(7)}  0.0  0.1   2576  1024 ?        Ss   ${started}   0:00 ${command}\n`).join('')}`);
+  }
+  return output(`PID   USER     TIME  COMMAND\n${processes.map(({ pid, command }) => `${String(pid).padStart(5)} root      0:00 ${command}\n`).join('')}`);
+};
+
+export const systemctl: Command = () =>
+  failure("System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down\n");
+
+/** Programs that change what is not modelled: they say so. */
+export function notSimulated(name: string): Command {
+  return () => failure(`${name}: not simulated\n`);
+}
+
+const streams = new WeakMap<Container, Random>();
+
+/** Stands behind `$RANDOM` in scripts: 0 to 32767, from the lab's seed. */
+export const simulatedRandom: Command = (_args, { container }) => {
+  let stream = streams.get(container);
+  if (stream === undefined) {
+    stream = container.namespace.network.random.stream(`shell/${container.name}`);
+    streams.set(container, stream);
+  }
+  return output(`${stream.integer(0, 32_767)}\n`);
+};
