@@ -27,7 +27,9 @@ export class Address implements Ip {
 
   get value(): bigint {
     this.#value ??=
-      this.family === 4 ? BigInt(this.w0) : (BigInt(this.w0) << 96n) | (BigInt(this.w1) << 64n) | (BigInt(this.w2) << 32n) | BigInt(this.w3);
+      this.family === 4
+        ? BigInt(this.w0)
+        : (BigInt(this.w0) << 96n) | (BigInt(this.w1) << 64n) | (BigInt(this.w2) << 32n) | BigInt(this.w3);
     return this.#value;
   }
 

@@ -34,7 +34,15 @@ export interface Tracked {
 }
 
 /** nf_conntrack_*_timeout, in milliseconds. */
-const timeouts = { tcp: 432_000_000, tcpNew: 120_000, tcpClosing: 120_000, tcpReset: 10_000, udp: 30_000, udpStream: 120_000, icmp: 30_000 };
+const timeouts = {
+  tcp: 432_000_000,
+  tcpNew: 120_000,
+  tcpClosing: 120_000,
+  tcpReset: 10_000,
+  udp: 30_000,
+  udpStream: 120_000,
+  icmp: 30_000,
+};
 
 const untracked: Tracked = { connection: undefined, direction: 'original', state: 'invalid', isError: false };
 
@@ -172,7 +180,12 @@ export class Conntrack {
 export function translateDestination(packet: Packet, { connection, direction, isError }: Tracked): Packet {
   if (connection === undefined || !(direction === 'original' ? connection.hasDestinationNat : connection.hasSourceNat)) return packet;
   const target = inverse(direction === 'original' ? connection.reply : connection.original);
-  if (isError) return translateError(packet, { destination: target.destination, innerSource: target.destination, innerSourcePort: target.destinationPort });
+  if (isError)
+    return translateError(packet, {
+      destination: target.destination,
+      innerSource: target.destination,
+      innerSourcePort: target.destinationPort,
+    });
   return packetWith(packet, packet.source, target.destination, packet.ttl, withPorts(packet.transport, undefined, target.destinationPort));
 }
 
@@ -180,14 +193,22 @@ export function translateDestination(packet: Packet, { connection, direction, is
 export function translateSource(packet: Packet, { connection, direction, isError }: Tracked): Packet {
   if (connection === undefined || !(direction === 'original' ? connection.hasSourceNat : connection.hasDestinationNat)) return packet;
   const target = inverse(direction === 'original' ? connection.reply : connection.original);
-  if (isError) return translateError(packet, { source: target.source, innerDestination: target.source, innerDestinationPort: target.sourcePort });
+  if (isError)
+    return translateError(packet, { source: target.source, innerDestination: target.source, innerDestinationPort: target.sourcePort });
   return packetWith(packet, target.source, packet.destination, packet.ttl, withPorts(packet.transport, target.sourcePort, undefined));
 }
 
 /** An ICMP error and the packet quoted in it are translated together, so that the sender recognizes its own. */
 function translateError(
   packet: Packet,
-  change: { source?: Ip; destination?: Ip; innerSource?: Ip; innerSourcePort?: number; innerDestination?: Ip; innerDestinationPort?: number },
+  change: {
+    source?: Ip;
+    destination?: Ip;
+    innerSource?: Ip;
+    innerSourcePort?: number;
+    innerDestination?: Ip;
+    innerDestinationPort?: number;
+  },
 ): Packet {
   const { transport } = packet;
   if (transport.protocol !== 'icmp' || transport.about === undefined) return packet;
@@ -209,7 +230,8 @@ function withPorts(transport: Transport, sourcePort: number | undefined, destina
 
 function tupleOf({ source, destination, transport }: Packet): Tuple {
   const { protocol } = transport;
-  if (protocol === 'icmp') return { protocol, source, sourcePort: transport.identifier, destination, destinationPort: transport.identifier };
+  if (protocol === 'icmp')
+    return { protocol, source, sourcePort: transport.identifier, destination, destinationPort: transport.identifier };
   return { protocol, source, sourcePort: transport.sourcePort, destination, destinationPort: transport.destinationPort };
 }
 

@@ -158,7 +158,10 @@ class Resolution {
   #ask(): void {
     const server = this.#namespace.resolver.nameservers[this.#server];
     const name = this.#names[this.#name];
-    if (server === undefined || name === undefined) return this.#nextServer();
+    if (server === undefined || name === undefined) {
+      this.#nextServer();
+      return;
+    }
     this.#open = new Map();
     this.#found = [];
     this.#isMissing = true;

@@ -263,7 +263,10 @@ export class IpLayer {
     const { settings } = device;
     const { source } = packet;
     if (device.kind === 'loopback') return true;
-    if ((isLoopback(source) && !settings.routeLocalnet) || (!settings.acceptLocal && this.#namespace.routes.localDevice(source) !== undefined)) {
+    if (
+      (isLoopback(source) && !settings.routeLocalnet) ||
+      (!settings.acceptLocal && this.#namespace.routes.localDevice(source) !== undefined)
+    ) {
       this.#dispose(packet, 'martian', `source ${source.text}`);
       return false;
     }
@@ -271,8 +274,7 @@ export class IpLayer {
     const { routes } = this.#namespace;
     const back = routes.lookup(source, settings.reversePathFilter === 1 ? { outputDevice: device.name } : {});
     // Strict: the best way back must leave by the device; so the bound look-up must find what the free one finds.
-    const isReachable =
-      back.kind === 'forward' && (settings.reversePathFilter !== 1 || routes.bestRoute(source) === back.route);
+    const isReachable = back.kind === 'forward' && (settings.reversePathFilter !== 1 || routes.bestRoute(source) === back.route);
     if (!isReachable) this.#dispose(packet, 'reverse-path', `source ${source.text}`);
     return isReachable;
   }

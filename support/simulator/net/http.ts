@@ -96,8 +96,14 @@ class Received {
     this.#bytes = joined;
   }
 
-  /** The message once it is whole: by Content-Length, or (a response without one) by the end of the connection. */
-  message(hasEnded: boolean, isBodyOpen: boolean): { start: string; headers: Record<string, string>; body: string } | undefined {
+  /**
+   * The message once it is whole (RFC 9112 §6.3): by Content-Length; without one a request has no body, and a
+   * response lasts until the connection ends. An answer to HEAD has none whatever it declares.
+   */
+  message(
+    kind: 'request' | 'response' | 'head-response',
+    hasEnded: boolean,
+  ): { start: string; headers: Record<string, string>; body: string } | undefined {
     const headEnd = this.#findHeadEnd();
     if (headEnd < 0) return undefined;
     const [start = '', ...lines] = new TextDecoder().decode(this.#bytes.subarray(0, headEnd)).split('\r\n');
@@ -108,7 +114,8 @@ class Received {
     }
     const body = this.#bytes.subarray(headEnd + 4);
     const declared = Object.entries(headers).find(([name]) => name.toLowerCase() === 'content-length')?.[1];
-    const length = declared === undefined ? (isBodyOpen ? undefined : 0) : Number(declared);
+    const hasNoBody = kind === 'head-response' || (declared === undefined && kind === 'request') || / (1\d\d|204|304)( |$)/.test(start);
+    const length = hasNoBody ? 0 : declared === undefined ? undefined : Number(declared);
     if (length === undefined ? !hasEnded : body.length < length) return undefined;
     return { start, headers, body: new TextDecoder().decode(length === undefined ? body : body.subarray(0, length)) };
   }
@@ -140,7 +147,7 @@ export function serveHttp(
         onData(bytes) {
           if (isAnswered) return;
           received.add(bytes);
-          const message = received.message(false, false);
+          const message = received.message('request', false);
           if (message === undefined) return;
           isAnswered = true;
           answer(namespace, connection, message, handler);
@@ -162,7 +169,9 @@ function answer(
   const [method = '', path = '', version = ''] = message.start.split(' ');
   const headers = new Map(Object.entries(message.headers).map(([name, value]) => [name.toLowerCase(), value]));
   const { remote, local } = connection;
-  const response: HttpResponse = version.startsWith('HTTP/1.') ? handler({ method, path, headers, body: message.body, remote, local }) : { status: 400 };
+  const response: HttpResponse = version.startsWith('HTTP/1.')
+    ? handler({ method, path, headers, body: message.body, remote, local })
+    : { status: 400 };
   const bytes = encoder.encode(responseText(response, method));
   const send = () => {
     connection.send(bytes);
@@ -176,7 +185,8 @@ function responseText(response: HttpResponse, method: string): string {
   const body = response.body ?? '';
   const headers: Record<string, string> = { ...response.headers };
   const has = (name: string) => Object.keys(headers).some((known) => known.toLowerCase() === name);
-  if (!has('content-length') && response.status !== 204 && response.status !== 304) headers['Content-Length'] = String(encoder.encode(body).length);
+  if (!has('content-length') && response.status !== 204 && response.status !== 304)
+    headers['Content-Length'] = String(encoder.encode(body).length);
   if (!has('connection')) headers.Connection = 'close';
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const reason = response.reason ?? reasons[response.status] ?? '';
@@ -195,7 +205,7 @@ export function requestHttp(namespace: NetworkNamespace, request: HttpClientRequ
     return true;
   };
   const tryToRead = (hasEnded: boolean): boolean => {
-    const message = received.message(hasEnded, request.method !== 'HEAD');
+    const message = received.message(request.method === 'HEAD' ? 'head-response' : 'response', hasEnded);
     if (message === undefined) return false;
     const [, status = '0', ...reason] = message.start.split(' ');
     if (!finish()) return true;

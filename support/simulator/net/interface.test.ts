@@ -48,16 +48,19 @@ describe('IPv6 addresses', () => {
   it('get a link-local one from the MAC address and are tentative for a second', () => {
     const lab = testNetwork();
     const host = lab.namespace('host');
-    const [eth] = lab.network.createVeth({ namespace: host, name: 'eth0', mac: '02:42:ac:12:00:04' }, { namespace: lab.namespace('peer'), name: 'eth0' });
+    const [eth] = lab.network.createVeth(
+      { namespace: host, name: 'eth0', mac: '02:42:c0:00:02:04' },
+      { namespace: lab.namespace('peer'), name: 'eth0' },
+    );
     eth.setUp();
     expect([eth.hasCarrier, addresses(eth)]).toEqual([false, []]);
     eth.peer?.setUp();
     give(eth, '2001:db8::1/64');
-    expect(addresses(eth)).toEqual(['fe80::42:acff:fe12:4/64 link tentative', '2001:db8::1/64 global tentative']);
+    expect(addresses(eth)).toEqual(['fe80::42:c0ff:fe00:204/64 link tentative', '2001:db8::1/64 global tentative']);
     expect(host.isLocalAddress(ip('2001:db8::1'))).toBe(false);
     expect(routes(host, 6)).toEqual(['2001:db8::/64 dev eth0', 'fe80::/64 dev eth0']);
     lab.clock.advance(1000);
-    expect(addresses(eth)).toEqual(['fe80::42:acff:fe12:4/64 link preferred', '2001:db8::1/64 global preferred']);
+    expect(addresses(eth)).toEqual(['fe80::42:c0ff:fe00:204/64 link preferred', '2001:db8::1/64 global preferred']);
     expect(host.isLocalAddress(ip('2001:db8::1'))).toBe(true);
   });
 

@@ -1,4 +1,15 @@
-import { bits, contains, hostPrefix, ip as parse, ipv6FromWords, isLinkLocal, isLoopback, lastAddress, prefix, prefixOf } from './address.ts';
+import {
+  bits,
+  contains,
+  hostPrefix,
+  ipv6FromWords,
+  isLinkLocal,
+  isLoopback,
+  lastAddress,
+  ip as parse,
+  prefix,
+  prefixOf,
+} from './address.ts';
 import { Bridge } from './bridge.ts';
 import type { Namespace } from './namespace.ts';
 import type { NeighbourRecord } from './neighbour.ts';
@@ -279,7 +290,8 @@ export class Device implements NetworkInterface {
     const { namespace, statistics, peer } = this;
     const { network } = namespace;
     if (!this.#isRunning || namespace.isFrozen) {
-      if (frame.content.kind === 'ip') network.dispose(frame.content.packet, namespace, namespace.isFrozen ? 'lost' : 'link-down', this.name);
+      if (frame.content.kind === 'ip')
+        network.dispose(frame.content.packet, namespace, namespace.isFrozen ? 'lost' : 'link-down', this.name);
       return;
     }
     statistics.txPackets++;
@@ -360,7 +372,13 @@ export class Device implements NetworkInterface {
     if (this.#isIpv6Ready || this.settings.disableIpv6 || this.kind === 'loopback') return;
     this.#isIpv6Ready = true;
     const linkLocal = linkLocalOf(this.mac);
-    this.namespace.routes.insertKernelRoute(this, { destination: multicastPrefix, type: 'multicast', scope: 'global', metric: 256, table: tableLocal });
+    this.namespace.routes.insertKernelRoute(this, {
+      destination: multicastPrefix,
+      type: 'multicast',
+      scope: 'global',
+      metric: 256,
+      table: tableLocal,
+    });
     if (this.addresses.some((address) => address.ip === linkLocal)) {
       for (const address of this.addresses) if (address.state === 'tentative') this.#startDad(address);
       return;
@@ -378,7 +396,14 @@ export class Device implements NetworkInterface {
     }
     if (!this.#isIpv6Ready) return;
     address.isProbing = true;
-    this.transmit(neighbourFrame(this.mac, solicitedNodeMac(address.ip), { operation: 'request', target: address.ip, senderIp: undefined, senderMac: this.mac }));
+    this.transmit(
+      neighbourFrame(this.mac, solicitedNodeMac(address.ip), {
+        operation: 'request',
+        target: address.ip,
+        senderIp: undefined,
+        senderMac: this.mac,
+      }),
+    );
     namespace.network.clock.schedule(dadMs, () => {
       if (!address.isProbing || address.dadFailed || !this.addresses.includes(address)) return;
       address.isProbing = false;
@@ -398,7 +423,14 @@ export class Device implements NetworkInterface {
       routes.insertKernelRoute(this, { destination: hostPrefix(ip), type: 'local', scope: 'global', metric: 0, table: tableLocal });
       return;
     }
-    routes.insertKernelRoute(this, { destination: hostPrefix(ip), type: 'local', scope: 'host', metric: 0, table: tableLocal, preferredSource: ip });
+    routes.insertKernelRoute(this, {
+      destination: hostPrefix(ip),
+      type: 'local',
+      scope: 'host',
+      metric: 0,
+      table: tableLocal,
+      preferredSource: ip,
+    });
   }
 
   /** fib_add_ifaddr: the routes of an IPv4 address whose device is up. */
@@ -409,9 +441,23 @@ export class Device implements NetworkInterface {
     const network = prefixOf(ip, prefixLength);
     const isLocalNet = this.kind === 'loopback' && isLoopback(ip);
     if (isLocalNet) {
-      routes.insertKernelRoute(this, { destination: network, type: 'local', scope: 'host', metric: 0, table: tableLocal, preferredSource: ip });
+      routes.insertKernelRoute(this, {
+        destination: network,
+        type: 'local',
+        scope: 'host',
+        metric: 0,
+        table: tableLocal,
+        preferredSource: ip,
+      });
     } else if (address.noPrefixRoute !== true) {
-      routes.insertKernelRoute(this, { destination: network, type: 'unicast', scope: 'link', metric: 0, table: tableMain, preferredSource: ip });
+      routes.insertKernelRoute(this, {
+        destination: network,
+        type: 'unicast',
+        scope: 'link',
+        metric: 0,
+        table: tableMain,
+        preferredSource: ip,
+      });
     }
     if (prefixLength < 31) {
       const destination = hostPrefix(lastAddress(network));
@@ -424,7 +470,12 @@ export class Device implements NetworkInterface {
     const network = prefixOf(ip, prefixLength);
     routes.removeKernelRoute(this, { destination: network, table: tableMain, type: 'unicast', preferredSource: ip });
     routes.removeKernelRoute(this, { destination: network, table: tableLocal, type: 'local', preferredSource: ip });
-    routes.removeKernelRoute(this, { destination: hostPrefix(lastAddress(network)), table: tableLocal, type: 'broadcast', preferredSource: ip });
+    routes.removeKernelRoute(this, {
+      destination: hostPrefix(lastAddress(network)),
+      table: tableLocal,
+      type: 'broadcast',
+      preferredSource: ip,
+    });
   }
 
   #addPrefixRoute6({ ip, prefixLength, noPrefixRoute }: DeviceAddress): void {
@@ -459,13 +510,17 @@ export class Device implements NetworkInterface {
         this.#removeConnected4(address);
         // promote_secondaries: the next address of the subnet takes over its routes.
         const network = prefixOf(ip, address.prefixLength);
-        const heir = this.addresses.find((other) => other.ip.family === 4 && other.prefixLength === address.prefixLength && contains(network, other.ip));
+        const heir = this.addresses.find(
+          (other) => other.ip.family === 4 && other.prefixLength === address.prefixLength && contains(network, other.ip),
+        );
         if (heir !== undefined && this.isAdminUp) this.#addConnected4(heir);
       }
       if (routes.localDevice(ip) === undefined) routes.removeRoutesFrom(ip);
     } else {
       const network = prefixOf(ip, address.prefixLength);
-      const isShared = this.addresses.some((other) => other.ip.family === 6 && other.prefixLength === address.prefixLength && contains(network, other.ip));
+      const isShared = this.addresses.some(
+        (other) => other.ip.family === 6 && other.prefixLength === address.prefixLength && contains(network, other.ip),
+      );
       if (!isShared) routes.removeKernelRoute(this, { destination: network, table: tableMain, type: 'unicast' });
     }
     routes.changed();

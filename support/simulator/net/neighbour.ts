@@ -1,5 +1,5 @@
-import { isLoopback, isUnspecified } from './address.ts';
 import type { Timer } from '../clock/clock.ts';
+import { isLoopback, isUnspecified } from './address.ts';
 import { type Device, linkLocalOf, solicitedNodeMac } from './interface.ts';
 import type { Namespace } from './namespace.ts';
 import { broadcastMac, neighbourFrame } from './packet.ts';

@@ -109,7 +109,10 @@ export class NetfilterTables implements Netfilter {
     this.#changed(family);
   }
 
-  chains(family: Family, table: TableName): ReadonlyMap<string, { readonly policy: 'accept' | 'drop' | undefined; readonly rules: readonly NetfilterRule[] }> {
+  chains(
+    family: Family,
+    table: TableName,
+  ): ReadonlyMap<string, { readonly policy: 'accept' | 'drop' | undefined; readonly rules: readonly NetfilterRule[] }> {
     return this.#table(family, table);
   }
 
@@ -184,7 +187,8 @@ export class NetfilterTables implements Netfilter {
   }
 
   #bindDestination(connection: Connection, verdict: Verdict): void {
-    if (verdict?.kind === 'dnat') this.conntrack.setDestinationNat(connection, verdict.address ?? connection.original.destination, verdict.port);
+    if (verdict?.kind === 'dnat')
+      this.conntrack.setDestinationNat(connection, verdict.address ?? connection.original.destination, verdict.port);
   }
 
   #bindSource(connection: Connection, verdict: Verdict, output: Device | undefined, packet: Packet): void {
@@ -241,7 +245,13 @@ class Walk {
   readonly #output: Device | undefined;
   readonly #tracked: Tracked | undefined;
 
-  constructor(chains: ReadonlyMap<string, Chain>, packet: Packet, input: Device | undefined, output: Device | undefined, tracked: Tracked | undefined) {
+  constructor(
+    chains: ReadonlyMap<string, Chain>,
+    packet: Packet,
+    input: Device | undefined,
+    output: Device | undefined,
+    tracked: Tracked | undefined,
+  ) {
     this.#chains = chains;
     this.packet = packet;
     this.#input = input;
@@ -281,9 +291,12 @@ class Walk {
       if (rule.protocol !== name) return false;
     }
     if (rule.source !== undefined && contains(rule.source.prefix, packet.source) === (rule.source.inverted === true)) return false;
-    if (rule.destination !== undefined && contains(rule.destination.prefix, packet.destination) === (rule.destination.inverted === true)) return false;
-    if (rule.inInterface !== undefined && matchesName(rule.inInterface.name, this.#input) === (rule.inInterface.inverted === true)) return false;
-    if (rule.outInterface !== undefined && matchesName(rule.outInterface.name, this.#output) === (rule.outInterface.inverted === true)) return false;
+    if (rule.destination !== undefined && contains(rule.destination.prefix, packet.destination) === (rule.destination.inverted === true))
+      return false;
+    if (rule.inInterface !== undefined && matchesName(rule.inInterface.name, this.#input) === (rule.inInterface.inverted === true))
+      return false;
+    if (rule.outInterface !== undefined && matchesName(rule.outInterface.name, this.#output) === (rule.outInterface.inverted === true))
+      return false;
     if (rule.sourcePort !== undefined || rule.destinationPort !== undefined) {
       if (transport.protocol === 'icmp') return false;
       if (!isWithin(rule.sourcePort, transport.sourcePort) || !isWithin(rule.destinationPort, transport.destinationPort)) return false;

@@ -1,5 +1,14 @@
 import { bits } from './address.ts';
-import { type Frame, type IcmpKind, type IcmpMessage, type Mac, type NeighbourMessage, type Packet, type Transport, tcpFlag } from './types.ts';
+import {
+  type Frame,
+  type IcmpKind,
+  type IcmpMessage,
+  type Mac,
+  type NeighbourMessage,
+  type Packet,
+  type Transport,
+  tcpFlag,
+} from './types.ts';
 
 export const broadcastMac: Mac = 'ff:ff:ff:ff:ff:ff';
 export const noMac: Mac = '00:00:00:00:00:00';
@@ -56,7 +65,13 @@ export function icmpError(kind: IcmpKind, about: Packet, mtu?: number): IcmpMess
 }
 
 /** The fields are spelled out, in one order, so that all packets share one hidden class. */
-export function packetWith(packet: Packet, source: Packet['source'], destination: Packet['destination'], ttl: number, transport: Transport): Packet {
+export function packetWith(
+  packet: Packet,
+  source: Packet['source'],
+  destination: Packet['destination'],
+  ttl: number,
+  transport: Transport,
+): Packet {
   const { flowLabel, mark } = packet;
   return mark === undefined ? { source, destination, ttl, flowLabel, transport } : { source, destination, ttl, flowLabel, transport, mark };
 }
@@ -87,7 +102,10 @@ export function flowHash(packet: Packet, policy: number, seed: number): number {
 }
 
 /** The layer-3 part alone, for look-ups without a packet. */
-export function addressHash(packet: { readonly source: Packet['source']; readonly destination: Packet['destination'] }, seed: number): number {
+export function addressHash(
+  packet: { readonly source: Packet['source']; readonly destination: Packet['destination'] },
+  seed: number,
+): number {
   const source = bits(packet.source);
   const destination = bits(packet.destination);
   let value = mix(mix(seed, source.w0), destination.w0);

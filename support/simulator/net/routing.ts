@@ -249,7 +249,9 @@ export class Routing implements RoutingTables {
   renameDevice(device: Device): void {
     this.#sweep(undefined, (entry) => {
       if (entry.devices.includes(device)) {
-        const nextHops = entry.route.nextHops.map((hop, index) => (entry.devices[index] === device ? { ...hop, device: device.name } : hop));
+        const nextHops = entry.route.nextHops.map((hop, index) =>
+          entry.devices[index] === device ? { ...hop, device: device.name } : hop,
+        );
         entry.route = { ...entry.route, nextHops };
       }
       return false;
@@ -360,7 +362,13 @@ export class Routing implements RoutingTables {
     if (input.preferredSource !== undefined && this.localDevice(input.preferredSource) === undefined) {
       throw new NetworkError('EINVAL', isV4 ? 'Invalid prefsrc address.' : 'Invalid source address.');
     }
-    const defaultScope = !isV4 ? 'global' : type === 'local' ? 'host' : needsDevice && hops.every((hop) => hop.via === undefined) ? 'link' : 'global';
+    const defaultScope = !isV4
+      ? 'global'
+      : type === 'local'
+        ? 'host'
+        : needsDevice && hops.every((hop) => hop.via === undefined)
+          ? 'link'
+          : 'global';
     const route: Route = {
       destination,
       type,

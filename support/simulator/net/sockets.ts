@@ -1,5 +1,5 @@
 import type { Random } from '../clock/random.ts';
-import { ip as parse, isMulticast, isUnspecified } from './address.ts';
+import { isMulticast, isUnspecified, ip as parse } from './address.ts';
 import { errnoOf } from './forwarding.ts';
 import type { Device } from './interface.ts';
 import type { Namespace } from './namespace.ts';
@@ -124,7 +124,9 @@ export class Sockets implements SocketsContract {
       handlers: options.handlers,
     });
     const errno =
-      'errno' in hooked ? hooked.errno : (this.#connectError(options, decision, source, remote) ?? (port === undefined ? 'EADDRNOTAVAIL' : undefined));
+      'errno' in hooked
+        ? hooked.errno
+        : (this.#connectError(options, decision, source, remote) ?? (port === undefined ? 'EADDRNOTAVAIL' : undefined));
     if (errno !== undefined) {
       namespace.network.clock.schedule(0, () => connection.fail(errno));
       return connection;
@@ -141,7 +143,8 @@ export class Sockets implements SocketsContract {
     if (ip !== undefined) this.#checkBindable(ip);
     const port = options.port || this.#freeUdpPort();
     const others = this.#udp.get(port) ?? [];
-    if (others.some((other) => other.local.ip === undefined || ip === undefined || other.local.ip === ip)) throw new NetworkError('EADDRINUSE');
+    if (others.some((other) => other.local.ip === undefined || ip === undefined || other.local.ip === ip))
+      throw new NetworkError('EADDRINUSE');
     const socket = new BoundUdpSocket(this, { ip, port, program: options.program });
     this.#udp.set(port, [...others, socket]);
     return socket;
@@ -279,7 +282,10 @@ export class Sockets implements SocketsContract {
       const key = portsKey(transport.sourcePort, transport.destinationPort);
       this.#findConnection(key, about.source, about.destination)?.receiveError(message.kind, transport, message.mtu);
     } else if (transport.protocol === 'udp') {
-      this.#udp.get(transport.sourcePort)?.find((socket) => socket.accepts(about.source))?.receiveError(message.kind, about.source.family);
+      this.#udp
+        .get(transport.sourcePort)
+        ?.find((socket) => socket.accepts(about.source))
+        ?.receiveError(message.kind, about.source.family);
     } else if (transport.kind === 'echo-request') {
       this.#pings.get(pingKey(transport.identifier, transport.sequence))?.onReply({
         from: packet.source,
@@ -409,7 +415,13 @@ export class Sockets implements SocketsContract {
       acknowledgment: found.nextExpected,
       payload: new Uint8Array(0),
     };
-    this.namespace.ip.send({ source: found.local.ip, destination: found.remote.ip, ttl: defaultTtl, flowLabel: packet.flowLabel, transport });
+    this.namespace.ip.send({
+      source: found.local.ip,
+      destination: found.remote.ip,
+      ttl: defaultTtl,
+      flowLabel: packet.flowLabel,
+      transport,
+    });
     return true;
   }
 

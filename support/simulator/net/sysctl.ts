@@ -182,6 +182,7 @@ export class Sysctls {
   }
 
   #setEverywhere(tree: string, key: string, value: string): void {
-    for (const scope of ['all', 'default', ...this.#devices().map((device) => device.name)]) this.values.set(`${tree}.${scope}.${key}`, value);
+    for (const scope of ['all', 'default', ...this.#devices().map((device) => device.name)])
+      this.values.set(`${tree}.${scope}.${key}`, value);
   }
 }

@@ -3,7 +3,16 @@ import { isLinkLocal } from './address.ts';
 import type { Namespace } from './namespace.ts';
 import { defaultTtl } from './packet.ts';
 import type { Sockets } from './sockets.ts';
-import { type Endpoint, type Errno, type IcmpKind, type Packet, type TcpConnection, type TcpHandlers, type TcpSegment, tcpFlag } from './types.ts';
+import {
+  type Endpoint,
+  type Errno,
+  type IcmpKind,
+  type Packet,
+  type TcpConnection,
+  type TcpHandlers,
+  type TcpSegment,
+  tcpFlag,
+} from './types.ts';
 
 const { fin, syn, rst, psh, ack } = tcpFlag;
 const noPayload = new Uint8Array(0);
@@ -131,14 +140,14 @@ export class Connection implements TcpConnection {
 
   end(): void {
     if (this.#hasToEnd || this.state === 'CLOSED') return;
-    if (this.state === 'SYN-SENT') {
+    if (this.state === 'SYN-SENT' && this.#waiting.length === 0) {
       // close() before the connection stands: nobody has heard of it.
       this.vanish();
       this.handlers.onClose?.();
       return;
     }
     this.#hasToEnd = true;
-    if (this.state !== 'SYN-RECEIVED') this.#sendFin();
+    if (this.state !== 'SYN-SENT' && this.state !== 'SYN-RECEIVED') this.#sendFin();
   }
 
   abort(): void {
@@ -188,7 +197,7 @@ export class Connection implements TcpConnection {
       return;
     }
     if ((segment.flags & ack) !== 0) this.#acknowledge(segment);
-    if (this.state as string !== 'CLOSED') this.#takeIn(segment);
+    if ((this.state as string) !== 'CLOSED') this.#takeIn(segment);
   }
 
   /** An ICMP error about one of our segments (tcp_v4_err, tcp_v6_err). */
@@ -260,7 +269,8 @@ export class Connection implements TcpConnection {
   #acknowledge({ acknowledgment, payload, flags }: TcpSegment): void {
     if (isBefore(this.#nextToSend, acknowledgment)) return;
     if (!isBefore(this.#unacknowledged, acknowledgment)) {
-      const isDuplicate = acknowledgment === this.#unacknowledged && payload.length === 0 && (flags & (syn | fin)) === 0 && this.#sent.length > 0;
+      const isDuplicate =
+        acknowledgment === this.#unacknowledged && payload.length === 0 && (flags & (syn | fin)) === 0 && this.#sent.length > 0;
       if (isDuplicate && ++this.#duplicateAcks === 3) this.#repeat();
       return;
     }
@@ -455,7 +465,14 @@ export class Connection implements TcpConnection {
         const payload = sent.payload.subarray(offset, offset + limit);
         const isLast = offset + limit >= sent.payload.length;
         const sequence = add(sent.sequence, offset);
-        const piece = { sequence, end: add(sequence, payload.length), flags: isLast ? sent.flags : ack, payload, sentAt: sent.sentAt, isRepeated: true };
+        const piece = {
+          sequence,
+          end: add(sequence, payload.length),
+          flags: isLast ? sent.flags : ack,
+          payload,
+          sentAt: sent.sentAt,
+          isRepeated: true,
+        };
         this.#sent.push(piece);
         this.#emit(piece.flags, sequence, payload);
       }

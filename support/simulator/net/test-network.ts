@@ -10,7 +10,10 @@ export interface TestNetwork {
   readonly network: Network;
   namespace(name: string): NetworkNamespace;
   /** A veth between two namespaces, both ends up, with addresses (`192.0.2.1/24`) on either end. */
-  link(a: readonly [NetworkNamespace, string, ...string[]], b: readonly [NetworkNamespace, string, ...string[]]): readonly [NetworkInterface, NetworkInterface];
+  link(
+    a: readonly [NetworkNamespace, string, ...string[]],
+    b: readonly [NetworkNamespace, string, ...string[]],
+  ): readonly [NetworkInterface, NetworkInterface];
   /** Runs past duplicate address detection. */
   settle(): void;
 }
@@ -59,8 +62,14 @@ export function clientRouterServer(seed?: string) {
   const middle = lab.namespace('router');
   const server = lab.namespace('server');
   router(middle);
-  const [clientEth, routerLeft] = lab.link([client, 'eth0', '192.0.2.2/24', '2001:db8:1::2/64'], [middle, 'left', '192.0.2.1/24', '2001:db8:1::1/64']);
-  const [routerRight, serverEth] = lab.link([middle, 'right', '198.51.100.1/24', '2001:db8:2::1/64'], [server, 'eth0', '198.51.100.2/24', '2001:db8:2::2/64']);
+  const [clientEth, routerLeft] = lab.link(
+    [client, 'eth0', '192.0.2.2/24', '2001:db8:1::2/64'],
+    [middle, 'left', '192.0.2.1/24', '2001:db8:1::1/64'],
+  );
+  const [routerRight, serverEth] = lab.link(
+    [middle, 'right', '198.51.100.1/24', '2001:db8:2::1/64'],
+    [server, 'eth0', '198.51.100.2/24', '2001:db8:2::2/64'],
+  );
   route(client, '0.0.0.0/0', '192.0.2.1');
   route(client, '::/0', '2001:db8:1::1');
   route(server, '0.0.0.0/0', '198.51.100.1');
@@ -70,7 +79,13 @@ export function clientRouterServer(seed?: string) {
 }
 
 /** How a TCP connection attempt ends: `connected` or an errno, with the milliseconds that it took. */
-export function tryConnect(lab: { clock: SimulatedClock }, from: NetworkNamespace, target: string, port: number, limitMs = 200_000): { result: 'connected' | Errno | 'nothing'; ms: number } {
+export function tryConnect(
+  lab: { clock: SimulatedClock },
+  from: NetworkNamespace,
+  target: string,
+  port: number,
+  limitMs = 200_000,
+): { result: 'connected' | Errno | 'nothing'; ms: number } {
   const startedAt = lab.clock.now();
   let result: 'connected' | Errno | 'nothing' = 'nothing';
   const connection = from.sockets.connect({
@@ -95,7 +110,12 @@ export type PingResult = { readonly kind: string; readonly from: string; readonl
 let nextIdentifier = 1;
 
 /** One echo request and what came of it within the time. */
-export function tryPing(lab: { clock: SimulatedClock }, from: NetworkNamespace, target: string, options: { ttl?: number; device?: string; source?: string; size?: number; limitMs?: number } = {}): PingResult {
+export function tryPing(
+  lab: { clock: SimulatedClock },
+  from: NetworkNamespace,
+  target: string,
+  options: { ttl?: number; device?: string; source?: string; size?: number; limitMs?: number } = {},
+): PingResult {
   let result: PingResult = 'nothing';
   const { ttl, device, source, size, limitMs } = options;
   from.sockets.ping({

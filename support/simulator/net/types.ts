@@ -130,7 +130,13 @@ export type TcVerdict =
   | { readonly action: 'pass'; readonly packet: Packet }
   | { readonly action: 'drop'; readonly reason: string }
   /** Out of (or, with `into: 'ingress'`, in at) another interface of the same namespace or of the peer; with `nextHop` the neighbour is resolved there. */
-  | { readonly action: 'redirect'; readonly packet: Packet; readonly device: NetworkInterface; readonly into: 'egress' | 'ingress'; readonly nextHop?: Ip };
+  | {
+      readonly action: 'redirect';
+      readonly packet: Packet;
+      readonly device: NetworkInterface;
+      readonly into: 'egress' | 'ingress';
+      readonly nextHop?: Ip;
+    };
 
 export type TcProgram = (packet: Packet, device: NetworkInterface) => TcVerdict;
 
@@ -219,7 +225,13 @@ export interface RoutingRule {
 /** What the kernel would do with a packet, and by which route. */
 export type RouteDecision =
   | { readonly kind: 'local'; readonly route: Route; readonly device: NetworkInterface }
-  | { readonly kind: 'forward'; readonly route: Route; readonly nextHop: Ip; readonly device: NetworkInterface; readonly source: Ip | undefined }
+  | {
+      readonly kind: 'forward';
+      readonly route: Route;
+      readonly nextHop: Ip;
+      readonly device: NetworkInterface;
+      readonly source: Ip | undefined;
+    }
   | { readonly kind: 'blackhole' | 'unreachable' | 'prohibit' | 'no-route'; readonly route?: Route };
 
 export interface RoutingTables {
@@ -231,7 +243,10 @@ export interface RoutingTables {
   /** @throws NetworkError ESRCH (`No such process`) */
   delete(match: Partial<Route> & { destination: Prefix }): void;
   list(filter?: { family?: Family; table?: number }): readonly Route[];
-  lookup(destination: Ip, options?: { source?: Ip; mark?: number; inputDevice?: string; outputDevice?: string; hash?: number }): RouteDecision;
+  lookup(
+    destination: Ip,
+    options?: { source?: Ip; mark?: number; inputDevice?: string; outputDevice?: string; hash?: number },
+  ): RouteDecision;
   readonly rules: readonly RoutingRule[];
   addRule(rule: RoutingRule): void;
   deleteRule(match: Partial<RoutingRule>): void;
@@ -270,7 +285,10 @@ export interface Netfilter {
   createChain(family: Family, table: 'filter' | 'nat' | 'mangle' | 'raw', chain: string): void;
   flush(family: Family, table: 'filter' | 'nat' | 'mangle' | 'raw', chain?: string): void;
   setPolicy(family: Family, chain: string, policy: 'accept' | 'drop'): void;
-  chains(family: Family, table: 'filter' | 'nat' | 'mangle' | 'raw'): ReadonlyMap<string, { readonly policy: 'accept' | 'drop' | undefined; readonly rules: readonly NetfilterRule[] }>;
+  chains(
+    family: Family,
+    table: 'filter' | 'nat' | 'mangle' | 'raw',
+  ): ReadonlyMap<string, { readonly policy: 'accept' | 'drop' | undefined; readonly rules: readonly NetfilterRule[] }>;
 }
 
 // ── neighbours (neighbour.ts) ───────────────────────────────────────────────────────────────────────────────
@@ -385,7 +403,10 @@ export interface UdpSocket {
 
 /** What a socket of the namespace is about to do; an answer with another destination replaces it (cgroup eBPF in reality). */
 export interface SocketHook {
-  connect?(socket: { readonly protocol: 'tcp' | 'udp'; readonly namespace: NetworkNamespace }, destination: Endpoint): Endpoint | { readonly errno: Errno } | undefined;
+  connect?(
+    socket: { readonly protocol: 'tcp' | 'udp'; readonly namespace: NetworkNamespace },
+    destination: Endpoint,
+  ): Endpoint | { readonly errno: Errno } | undefined;
   /** Told when a connection that came in from `remote` makes the program ask who its peer is (getpeername). */
   peerName?(socket: { readonly protocol: 'tcp' | 'udp'; readonly namespace: NetworkNamespace }, local: Endpoint, remote: Endpoint): void;
 }
@@ -454,7 +475,13 @@ export interface NetworkNamespace {
   setSysctl(key: string, value: string): boolean;
   readonly sysctls: ReadonlyMap<string, string>;
   getInterface(name: string): NetworkInterface | undefined;
-  addInterface(options: { readonly name: string; readonly kind: 'bridge' | 'dummy' | 'vxlan' | 'uplink'; readonly mac?: Mac; readonly mtu?: number; readonly vxlan?: { readonly id: number; readonly port: number } }): NetworkInterface;
+  addInterface(options: {
+    readonly name: string;
+    readonly kind: 'bridge' | 'dummy' | 'vxlan' | 'uplink';
+    readonly mac?: Mac;
+    readonly mtu?: number;
+    readonly vxlan?: { readonly id: number; readonly port: number };
+  }): NetworkInterface;
   /** All addresses of the namespace that packets are delivered to. */
   isLocalAddress(ip: Ip): boolean;
   /** Sends a packet as if a socket of this namespace had made it. */
@@ -474,10 +501,24 @@ export interface Network {
   createNamespace(name: string): NetworkNamespace;
   /** A veth pair, both ends down. */
   createVeth(
-    a: { readonly namespace: NetworkNamespace; readonly name: string; readonly mac?: Mac; readonly mtu?: number; readonly txQueueLength?: number },
-    b: { readonly namespace: NetworkNamespace; readonly name: string; readonly mac?: Mac; readonly mtu?: number; readonly txQueueLength?: number },
+    a: {
+      readonly namespace: NetworkNamespace;
+      readonly name: string;
+      readonly mac?: Mac;
+      readonly mtu?: number;
+      readonly txQueueLength?: number;
+    },
+    b: {
+      readonly namespace: NetworkNamespace;
+      readonly name: string;
+      readonly mac?: Mac;
+      readonly mtu?: number;
+      readonly txQueueLength?: number;
+    },
   ): readonly [NetworkInterface, NetworkInterface];
   onDisposition(listener: (disposition: Disposition) => void): () => void;
   /** Every frame that crosses an interface, for `tcpdump`. */
-  onFrame(listener: (event: { readonly device: NetworkInterface; readonly direction: 'in' | 'out'; readonly frame: Frame }) => void): () => void;
+  onFrame(
+    listener: (event: { readonly device: NetworkInterface; readonly direction: 'in' | 'out'; readonly frame: Frame }) => void,
+  ): () => void;
 }
