@@ -1,6 +1,6 @@
 import { type DataTable, Then } from '@cucumber/cucumber';
 import type { OutpostWorld } from '../support/cucumber/world.ts';
-import { familyOf, families, hostPrefix } from '../support/tools/addresses.ts';
+import { families, familyOf, hostPrefix } from '../support/tools/addresses.ts';
 import { expectedPaths, type Origin, pathDifferences, sessionRows } from '../support/tools/bgp-tables.ts';
 import type { ObjectName } from '../support/tools/kubectl.ts';
 import { missingRows, observe } from '../support/verdict/compare.ts';
@@ -38,18 +38,25 @@ Then(
   },
 );
 
-Then('every BGP session has these prefix counts within {duration}:', async function (this: OutpostWorld, budgetMs: number, table: DataTable) {
-  const counts = table.hashes();
-  await this.within(budgetMs, { expected: 'the listed prefix counts in every BGP session', look: lookAtPeers }, async () => {
-    const peers = await this.readers.cilium.bgpPeers();
-    if (!peers.isEnabled) return { ok: false, saw: peers.reason };
-    if (peers.sessions.length === 0) return { ok: false, saw: 'no BGP session' };
-    const differences = peers.sessions.flatMap(({ node, families: seen }) =>
-      missingRows(counts, seen.map((item) => ({ ...item })), ['family']).map((difference) => `${node} ${difference}`),
-    );
-    return observe(differences, undefined);
-  });
-});
+Then(
+  'every BGP session has these prefix counts within {duration}:',
+  async function (this: OutpostWorld, budgetMs: number, table: DataTable) {
+    const counts = table.hashes();
+    await this.within(budgetMs, { expected: 'the listed prefix counts in every BGP session', look: lookAtPeers }, async () => {
+      const peers = await this.readers.cilium.bgpPeers();
+      if (!peers.isEnabled) return { ok: false, saw: peers.reason };
+      if (peers.sessions.length === 0) return { ok: false, saw: 'no BGP session' };
+      const differences = peers.sessions.flatMap(({ node, families: seen }) =>
+        missingRows(
+          counts,
+          seen.map((item) => ({ ...item })),
+          ['family'],
+        ).map((difference) => `${node} ${difference}`),
+      );
+      return observe(differences, undefined);
+    });
+  },
+);
 
 Then(
   'router {string} has learned the IPv4 and IPv6 pod CIDR of every node within {duration}:',
@@ -80,19 +87,26 @@ Then(
       const addresses = (await this.readers.kubectl.service(service))?.externalAddresses ?? [];
       if (new Set(addresses.map(familyOf)).size < families.length) return { ok: false, saw: 'the service lacks an external address' };
       const learned = (await this.readers.vtysh.bgpTables(router)).filter(({ prefix }) => addresses.map(hostPrefix).includes(prefix));
-      return observe(learned.map(({ prefix, nextHop }) => `${prefix} via ${nextHop}`), undefined);
+      return observe(
+        learned.map(({ prefix, nextHop }) => `${prefix} via ${nextHop}`),
+        undefined,
+      );
     });
   },
 );
 
 Then('the nodes use these gateways within {duration}:', async function (this: OutpostWorld, budgetMs: number, table: DataTable) {
   const wanted = table.hashes();
-  await this.within(budgetMs, { expected: 'packets to leave each node by its gateway', look: 'docker exec NODE ip route get DESTINATION' }, async () => {
-    const seen = [];
-    for (const { node = '', destination = '' } of wanted) {
-      const route = await this.readers.ip.routeTo(node, destination);
-      seen.push({ node, destination, gateway: 'unroutable' in route ? route.unroutable : (route.gateway ?? `none (${route.device})`) });
-    }
-    return observe(missingRows(wanted, seen, ['node', 'destination']), undefined);
-  });
+  await this.within(
+    budgetMs,
+    { expected: 'packets to leave each node by its gateway', look: 'docker exec NODE ip route get DESTINATION' },
+    async () => {
+      const seen = [];
+      for (const { node = '', destination = '' } of wanted) {
+        const route = await this.readers.ip.routeTo(node, destination);
+        seen.push({ node, destination, gateway: 'unroutable' in route ? route.unroutable : (route.gateway ?? `none (${route.device})`) });
+      }
+      return observe(missingRows(wanted, seen, ['node', 'destination']), undefined);
+    },
+  );
 });

@@ -19,7 +19,10 @@ Then('every workload of Cilium has all its pods ready within {duration}', async 
     const { workloads } = await this.readers.cilium.status();
     if (workloads.length === 0) return { ok: false, saw: 'no workload of Cilium' };
     const late = workloads.filter(({ desired, ready }) => ready < desired || desired === 0);
-    return observe(late.map(({ kind, name, desired, ready }) => `${kind} ${name}: ${ready} of ${desired} ready`), undefined);
+    return observe(
+      late.map(({ kind, name, desired, ready }) => `${kind} ${name}: ${ready} of ${desired} ready`),
+      undefined,
+    );
   });
 });
 
@@ -32,11 +35,14 @@ Then('every pod of the cluster is managed by Cilium within {duration}', async fu
   });
 });
 
-Then('Cilium is configured with these settings within {duration}:', async function (this: OutpostWorld, budgetMs: number, table: DataTable) {
-  const wanted = table.hashes();
-  await this.within(budgetMs, { expected: 'the listed settings of Cilium', look: 'cilium config view' }, async () => {
-    const settings = await this.readers.cilium.config();
-    const seen = [...settings].map(([setting, value]) => ({ setting, value }));
-    return observe(missingRows(wanted, seen, ['setting']), undefined);
-  });
-});
+Then(
+  'Cilium is configured with these settings within {duration}:',
+  async function (this: OutpostWorld, budgetMs: number, table: DataTable) {
+    const wanted = table.hashes();
+    await this.within(budgetMs, { expected: 'the listed settings of Cilium', look: 'cilium config view' }, async () => {
+      const settings = await this.readers.cilium.config();
+      const seen = [...settings].map(([setting, value]) => ({ setting, value }));
+      return observe(missingRows(wanted, seen, ['setting']), undefined);
+    });
+  },
+);

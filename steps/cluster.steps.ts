@@ -15,7 +15,12 @@ When('label {string} is set on service {object}', action, async function (this: 
 Given('no {kind} exists', async function (this: OutpostWorld, kind: string) {
   const names = await this.readers.kubectl.names(kind.toLowerCase());
   const expectation = { expected: `no ${kind} yet`, look: `kubectl get ${kind.toLowerCase()}` };
-  await this.within(0, expectation, async () => observe(names.map((name) => `${name} exists`), undefined));
+  await this.within(0, expectation, async () =>
+    observe(
+      names.map((name) => `${name} exists`),
+      undefined,
+    ),
+  );
 });
 
 Then('these nodes are Ready within {duration}:', async function (this: OutpostWorld, budgetMs: number, table: DataTable) {

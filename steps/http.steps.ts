@@ -2,10 +2,10 @@ import { Then } from '@cucumber/cucumber';
 import { expect } from 'chai';
 import type { OutpostWorld } from '../support/cucumber/world.ts';
 import { type Family, familyOf, urlHost } from '../support/tools/addresses.ts';
+import { describeAnswer, refusalOf, saysAddress } from '../support/tools/answers.ts';
 import { curlArgv } from '../support/tools/curl.ts';
 import type { ObjectName, Pod } from '../support/tools/kubectl.ts';
 import { formatCommand } from '../support/tools/run.ts';
-import { describeAnswer, refusalOf, saysAddress } from '../support/tools/answers.ts';
 import { observe } from '../support/verdict/compare.ts';
 
 type Client = string | undefined;
@@ -22,7 +22,15 @@ async function serviceUrl(world: OutpostWorld, name: ObjectName, family: Family,
 
 Then(
   'every pod of deployment {object} answers {client} under its own name over {family} on port {int} at {string} within {duration}',
-  async function (this: OutpostWorld, deployment: ObjectName, client: Client, family: Family, port: number, path: string, budgetMs: number) {
+  async function (
+    this: OutpostWorld,
+    deployment: ObjectName,
+    client: Client,
+    family: Family,
+    port: number,
+    path: string,
+    budgetMs: number,
+  ) {
     const urlOf = (address: string) => `http://${urlHost(address)}${port === 80 ? '' : `:${port}`}${path}`;
     const expectation = { expected: 'an answer from every pod', look: lookAt(client, urlOf('POD')) };
     await this.within(budgetMs, expectation, async () => {
@@ -40,7 +48,16 @@ Then(
 
 Then(
   'service {object} answers {client} with {string} over {family} at {string} {int} times in a row within {duration}',
-  async function (this: OutpostWorld, name: ObjectName, client: Client, text: string, family: Family, path: string, times: number, budgetMs: number) {
+  async function (
+    this: OutpostWorld,
+    name: ObjectName,
+    client: Client,
+    text: string,
+    family: Family,
+    path: string,
+    times: number,
+    budgetMs: number,
+  ) {
     const expectation = { expected: `${times} answers in a row`, look: lookAt(client, `http://${name.name}${path}`) };
     await this.within(budgetMs, expectation, async () => {
       const url = await serviceUrl(this, name, family, path);
@@ -90,7 +107,9 @@ Then(
   '{string} answers every pod of deployment {object} with {string} to {source} within {duration}',
   async function (this: OutpostWorld, url: string, deployment: ObjectName, text: string, source: string | undefined, budgetMs: number) {
     const look = `kubectl -n ${deployment.namespace} exec deployments/${deployment.name} -- curl ${url}`;
-    await this.within(budgetMs, { expected: `"${text}" for ${deployment.name}`, look }, () => answersToPods(this, url, deployment, text, source));
+    await this.within(budgetMs, { expected: `"${text}" for ${deployment.name}`, look }, () =>
+      answersToPods(this, url, deployment, text, source),
+    );
   },
 );
 
@@ -98,6 +117,8 @@ Then(
   '{string} keeps answering every pod of deployment {object} with {string} to {source} for {duration}',
   async function (this: OutpostWorld, url: string, deployment: ObjectName, text: string, source: string | undefined, durationMs: number) {
     const look = `kubectl -n ${deployment.namespace} exec deployments/${deployment.name} -- curl ${url}`;
-    await this.throughout(durationMs, { expected: `"${text}" for ${deployment.name}`, look }, () => answersToPods(this, url, deployment, text, source));
+    await this.throughout(durationMs, { expected: `"${text}" for ${deployment.name}`, look }, () =>
+      answersToPods(this, url, deployment, text, source),
+    );
   },
 );

@@ -12,7 +12,9 @@ Then(
       const sources = (await this.readers.kubectl.podsOf(from)).map(({ name }) => name);
       const seen = await this.readers.hubble.flows(from, to);
       if (!seen.isReachable) return { ok: false, saw: seen.reason };
-      const packets = seen.flows.filter(({ sourcePod, type, verdict }) => sources.includes(sourcePod) && type === 'L3_L4' && verdict === 'FORWARDED');
+      const packets = seen.flows.filter(
+        ({ sourcePod, type, verdict }) => sources.includes(sourcePod) && type === 'L3_L4' && verdict === 'FORWARDED',
+      );
       const strangers = packets.filter((packet) => packet.family !== family).length;
       if (packets.length === 0) return { ok: false, saw: `no forwarded packet from ${from.name} among ${seen.flows.length} flows` };
       return observe(strangers === 0 ? [] : [`${strangers} of ${packets.length} packets over the other family`], undefined);

@@ -5,7 +5,8 @@ import { rangeDifferences } from '../support/tools/workloads.ts';
 import { observe } from '../support/verdict/compare.ts';
 
 const look = ({ namespace, name }: ObjectName) => `kubectl -n ${namespace} get service ${name} --show-labels`;
-const lookAtConditions = ({ namespace, name }: ObjectName) => `kubectl -n ${namespace} get service ${name} -o jsonpath='{.status.conditions}'`;
+const lookAtConditions = ({ namespace, name }: ObjectName) =>
+  `kubectl -n ${namespace} get service ${name} -o jsonpath='{.status.conditions}'`;
 const ranges = (table: DataTable) => table.hashes().map(({ range = '' }) => range);
 
 function absent({ namespace, name }: ObjectName): string {
@@ -88,7 +89,10 @@ Then(
   'the same node keeps the L2 announcement lease of service {object} for {duration}',
   async function (this: OutpostWorld, service: ObjectName, durationMs: number) {
     const lease = l2Lease(service);
-    const expectation = { expected: `${this.observation} to keep the lease`, look: `kubectl -n ${lease.namespace} get lease ${lease.name}` };
+    const expectation = {
+      expected: `${this.observation} to keep the lease`,
+      look: `kubectl -n ${lease.namespace} get lease ${lease.name}`,
+    };
     await this.throughout(durationMs, expectation, async () => {
       const holder = (await this.readers.kubectl.lease(lease))?.holder;
       return holder === this.observation ? { ok: true, value: holder } : { ok: false, saw: holder ?? 'no holder' };

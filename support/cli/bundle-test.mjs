@@ -54,7 +54,9 @@ const commonJsNames = [
 
 /** Files that Cucumber imports, in this order. */
 function vocabulary() {
-  const steps = readdirSync(join(clone, 'steps')).filter((name) => name.endsWith('.steps.ts')).sort();
+  const steps = readdirSync(join(clone, 'steps'))
+    .filter((name) => name.endsWith('.steps.ts'))
+    .sort();
   return [
     ...['parameter-types.ts', 'world.ts', 'hooks.ts'].map((name) => join(clone, 'support/cucumber', name)),
     ...steps.map((name) => join(clone, 'steps', name)),
@@ -65,13 +67,19 @@ async function build(folder, entries) {
   const esbuild = await import('esbuild');
   const unfinished = `${folder}.${process.pid}`;
   await esbuild.build({
-    entryPoints: [{ name: 'main', path: join(clone, 'support/cli/main.ts') }, { name: 'allure-reporter', path: allureReporter }, ...entries].map(({ name, path }) => ({ in: path, out: name })),
+    entryPoints: [
+      { name: 'main', path: join(clone, 'support/cli/main.ts') },
+      { name: 'allure-reporter', path: allureReporter },
+      ...entries,
+    ].map(({ name, path }) => ({ in: path, out: name })),
     outdir: unfinished,
     bundle: true,
     splitting: true,
     format: 'esm',
     platform: 'node',
     target: 'node20',
+    minifyWhitespace: true,
+    legalComments: 'none',
     external,
     alias: { 'regexp-match-indices': join(clone, 'support/cli/regexp-match-indices.mjs') },
     banner: { js: commonJsNames },
@@ -79,7 +87,8 @@ async function build(folder, entries) {
     absWorkingDir: clone,
   });
   // Two runs may start at the same time: the first one to finish wins.
-  for (const old of readdirSync(cache)) if (old !== basename(unfinished) && !old.includes('.')) rmSync(join(cache, old), { recursive: true, force: true });
+  for (const old of readdirSync(cache))
+    if (old !== basename(unfinished) && !old.includes('.')) rmSync(join(cache, old), { recursive: true, force: true });
   if (!existsSync(folder)) renameSync(unfinished, folder);
 }
 

@@ -54,7 +54,9 @@ const commonJsNames = [
 
 /** Files that Cucumber imports, in this order. */
 function vocabulary() {
-  const steps = readdirSync(join(clone, 'steps')).filter((name) => name.endsWith('.steps.ts')).sort();
+  const steps = readdirSync(join(clone, 'steps'))
+    .filter((name) => name.endsWith('.steps.ts'))
+    .sort();
   return [
     ...['parameter-types.ts', 'world.ts', 'hooks.ts'].map((name) => join(clone, 'support/cucumber', name)),
     ...steps.map((name) => join(clone, 'steps', name)),
@@ -65,22 +67,41 @@ async function build(folder, entries) {
   const esbuild = await import('esbuild');
   const unfinished = `${folder}.${process.pid}`;
   await esbuild.build({
-    entryPoints: [{ name: 'main', path: join(clone, 'support/cli/main.ts') }, { name: 'allure-reporter', path: allureReporter }, ...entries].map(({ name, path }) => ({ in: path, out: name })),
+    entryPoints: [
+      { name: 'main', path: join(clone, 'support/cli/main.ts') },
+      { name: 'allure-reporter', path: allureReporter },
+      ...entries,
+    ].map(({ name, path }) => ({ in: path, out: name })),
     outdir: unfinished,
     bundle: true,
     splitting: true,
     format: 'esm',
     platform: 'node',
     target: 'node20',
+    minifyWhitespace: true,
+    legalComments: 'none',
     external,
     alias: { 'regexp-match-indices': join(clone, 'support/cli/regexp-match-indices.mjs') },
     banner: { js: commonJsNames },
     logLevel: 'silent',
     absWorkingDir: clone,
   });
-  // Two runs may start at the same time: the first one to finish wins.
-  for (const old of readdirSync(cache)) if (old !== basename(unfinished) && !old.includes('.')) rmSync(join(cache, old), { recursive: true, force: true });
-  if (!existsSync(folder)) renameSync(unfinished, folder);
+  try {
+    renameSync(unfinished, folder);
+  } catch (error) {
+    // Another run made the same bundle at the same time, and was first.
+    rmSync(unfinished, { recursive: true, force: true });
+    if (!existsSync(folder)) throw error;
+  }
+  removeOld();
+}
+
+/** Bundles of older sources go, but not at once: a run that started before the sources changed may still load from its own. */
+function removeOld() {
+  for (const name of readdirSync(cache)) {
+    const path = join(cache, name);
+    if (Date.now() - statSync(path).mtimeMs > 3_600_000) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 function sourcesIn(folder) {
@@ -100,3 +121,6 @@ function fingerprint(files) {
   }
   return hash.digest('hex');
 }
+
+// `node support/cli/bundle.mjs` makes the bundle, so that the first command need not.
+if (process.argv[1] === fileURLToPath(import.meta.url)) await openProgram(false);

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
-import type { Envelope } from '@cucumber/messages';
 import { type ISupportCodeLibrary, loadSources, loadSupport, runCucumber } from '@cucumber/cucumber/api';
+import type { Envelope } from '@cucumber/messages';
 import { ContentError } from '../verdict/errors.ts';
 import { program } from './program.ts';
 

@@ -1,6 +1,7 @@
 import { readdirSync, realpathSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { LabDefinition } from '../content/lab.ts';
+import { shown } from '../content/yaml-file.ts';
 import { type Mode, provideSession } from '../cucumber/session.ts';
 import type { Lab } from '../port/lab.ts';
 import { RunRecorder } from '../reports/recorder.ts';
@@ -8,8 +9,8 @@ import type { Reports } from '../reports/reports.ts';
 import { ContentError, UsageError } from '../verdict/errors.ts';
 import type { ScenarioRecord } from '../verdict/scenario.ts';
 import { judge, type Verdict } from '../verdict/verdict.ts';
-import { program } from './program.ts';
 import { loadVocabulary, planScenarios, runScenarios, type Selection, type Vocabulary } from './cucumber-run.ts';
+import { program } from './program.ts';
 
 /** Runs scenarios of one lab, in one mode or another, on one vocabulary. */
 export class Grader {
@@ -39,6 +40,7 @@ export class Grader {
         reports?.onScenario(scenario);
         options.onScenario?.(scenario);
       },
+      (uri) => shown(resolve(this.definition.root, uri)),
     );
     provideSession({ lab, mode, note: options.note ?? '' });
     try {
@@ -115,7 +117,8 @@ export function challengeIndex(definition: LabDefinition, name: string): number 
 export function featurePaths(definition: LabDefinition, features: readonly string[]): string[] {
   const known = labFeatures(definition);
   if (features.length === 0) {
-    if (known.length === 0) throw new ContentError('content/no-features', `${definition.root} has no features`, { fix: 'add features/NAME.feature' });
+    if (known.length === 0)
+      throw new ContentError('content/no-features', `${definition.root} has no features`, { fix: 'add features/NAME.feature' });
     return known;
   }
   return features.flatMap((argument) => {
@@ -123,7 +126,9 @@ export function featurePaths(definition: LabDefinition, features: readonly strin
     const candidates = [resolve(path), resolve(definition.root, path)].flatMap((candidate) => real(candidate));
     const [file] = candidates;
     if (file === undefined) {
-      throw new UsageError('usage/feature', `there is no feature ${path}`, { hint: `features of this lab: ${known.map((name) => relative(definition.root, name)).join(', ')}` });
+      throw new UsageError('usage/feature', `there is no feature ${path}`, {
+        hint: `features of this lab: ${known.map((name) => relative(definition.root, name)).join(', ')}`,
+      });
     }
     const inside = known.filter((name) => name.startsWith(`${file}/`));
     return inside.length > 0 ? inside : [`${file}${lines}`];

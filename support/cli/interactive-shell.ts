@@ -64,15 +64,24 @@ async function runCommand(session: ShellSession, text: string, lines: Interface)
 }
 
 async function checkHere(lab: Lab, definition: LabDefinition, challenge: string | undefined): Promise<number> {
-  const [{ Grader, challengeIndex, labFeatures }, { formatVerdict, Progress }] = await Promise.all([import('./grade.ts'), import('./summary.ts')]);
-  const paths = challenge === undefined ? labFeatures(definition) : [definition.challenges[challengeIndex(definition, challenge)]?.feature ?? ''];
+  const [{ Grader, challengeIndex, labFeatures }, { formatVerdict, Progress }] = await Promise.all([
+    import('./grade.ts'),
+    import('./summary.ts'),
+  ]);
+  const paths =
+    challenge === undefined ? labFeatures(definition) : [definition.challenges[challengeIndex(definition, challenge)]?.feature ?? ''];
   const terminal = openTerminal();
   const progress = new Progress(terminal);
   const startedAt = performance.now();
   const labStartedAt = lab.clock.now();
   graders.set(definition, graders.get(definition) ?? Grader.open(definition));
   const grader = await graders.get(definition);
-  const verdict = await grader?.grade(lab, 'check', { paths, tags: checkTags }, { onScenario: (scenario) => progress.onScenario(scenario) });
+  const verdict = await grader?.grade(
+    lab,
+    'check',
+    { paths, tags: checkTags },
+    { onScenario: (scenario) => progress.onScenario(scenario) },
+  );
   if (verdict === undefined) return 3;
   terminal.tell(formatVerdict(verdict, terminal, { wallMs: performance.now() - startedAt, labMs: lab.clock.now() - labStartedAt }));
   return verdict.exitCode;
@@ -118,7 +127,11 @@ function prompt(session: ShellSession, definition: LabDefinition): string {
 
 function readHistory(): string[] {
   if (!existsSync(historyFile)) return [];
-  return readFileSync(historyFile, 'utf8').split('\n').filter((line) => line !== '').reverse().slice(0, historyLength);
+  return readFileSync(historyFile, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .reverse()
+    .slice(0, historyLength);
 }
 
 function writeHistory(history: readonly string[]): void {

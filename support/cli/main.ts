@@ -41,8 +41,19 @@ function buildCommands(end: (code: number) => void): Command {
     .description('Grades hands-on network labs, on the real lab or on a simulator in this process.')
     .exitOverride()
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(`outpost: ${text.replace(/^error: /, '').trim().replaceAll('\n', ' ')}\n`) })
-    .addHelpText('after', '\nExit status: 0 all held, 1 a check did not hold, 2 wrong usage, 3 the lab could not be judged, 4 the content is broken.');
+    .configureOutput({
+      outputError: (text, write) =>
+        write(
+          `outpost: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replaceAll('\n', ' ')}\n`,
+        ),
+    })
+    .addHelpText(
+      'after',
+      '\nExit status: 0 all held, 1 a check did not hold, 2 wrong usage, 3 the lab could not be judged, 4 the content is broken.',
+    );
 
   withLab(commands.command('run'))
     .description('do the tasks and check them, challenge by challenge')
@@ -95,9 +106,7 @@ function withContent(command: Command): Command {
 
 function withLab(command: Command, driver: LabOptions['driver'] = 'auto'): Command {
   const choice = new Option('--driver <driver>', 'where the lab is').choices(['auto', 'live', 'simulator']).default(driver);
-  return withContent(command)
-    .addOption(choice)
-    .option('--seed <number>', 'seed of the simulator: same seed, same run', wholeNumber, 1);
+  return withContent(command).addOption(choice).option('--seed <number>', 'seed of the simulator: same seed, same run', wholeNumber, 1);
 }
 
 function wholeNumber(text: string): number {

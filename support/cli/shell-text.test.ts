@@ -25,7 +25,11 @@ describe('a command goes on in the next line', () => {
 describe('completion', () => {
   const session = (stdout: string): ShellSession & { scripts: string[] } => {
     const scripts: string[] = [];
-    return { scripts, cwd: '/root', env: new Map(), run: async (script) => (scripts.push(script), { stdout, stderr: '', exitCode: 0 }) };
+    const run = async (script: string) => {
+      scripts.push(script);
+      return { stdout, stderr: '', exitCode: 0 };
+    };
+    return { scripts, cwd: '/root', env: new Map(), run };
   };
 
   it('is of commands at the beginning of a command', async () => {

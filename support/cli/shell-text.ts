@@ -7,7 +7,14 @@ export function isIncomplete(text: string): boolean {
   if (quote !== undefined || depth > 0) return true;
   if (/(\||&&)\s*$/.test(text)) return true;
   const hereDocument = /<<-?\s*(['"]?)([A-Za-z_][A-Za-z0-9_]*)\1/.exec(text);
-  if (hereDocument !== null && !text.split('\n').slice(1).some((line) => line.trim() === hereDocument[2])) return true;
+  if (
+    hereDocument !== null &&
+    !text
+      .split('\n')
+      .slice(1)
+      .some((line) => line.trim() === hereDocument[2])
+  )
+    return true;
   const count = (pattern: RegExp) => [...text.matchAll(pattern)].length;
   return count(/(^|[;\n&|]|\bdo|\bthen|\belse)\s*(for|while|until|if|case)\b/g) > count(/(^|[;\n])\s*(done|fi|esac)\b/g);
 }
@@ -43,7 +50,9 @@ export async function completions(session: ShellSession, line: string): Promise<
   const before = line.slice(0, line.length - word.length).trimEnd();
   const isCommand = (before === '' || /[|;&(]$/.test(before)) && !word.includes('/');
   const quoted = `'${word.replaceAll("'", "'\\''")}'`;
-  const script = isCommand ? `compgen -c -- ${quoted} 2>/dev/null || ls /usr/local/bin /usr/bin /bin 2>/dev/null` : `ls -dp -- ${quoted}* 2>/dev/null`;
+  const script = isCommand
+    ? `compgen -c -- ${quoted} 2>/dev/null || ls /usr/local/bin /usr/bin /bin 2>/dev/null`
+    : `ls -dp -- ${quoted}* 2>/dev/null`;
   const { stdout } = await session.run(script);
   const found = [...new Set(stdout.split('\n'))].filter((name) => name !== '' && name.startsWith(word)).sort();
   return [found.map((name) => (name.endsWith('/') ? name : `${name} `)), word];

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
-import type { Fault } from '../verdict/errors.ts';
 import type { ReportPaths } from '../reports/reports.ts';
+import type { Fault } from '../verdict/errors.ts';
 import type { ScenarioRecord } from '../verdict/scenario.ts';
 import type { ChallengeVerdict, FirstFailure, Outcome, Verdict } from '../verdict/verdict.ts';
 import { formatDuration } from '../waiting/waiting.ts';
@@ -20,14 +20,19 @@ const blame: Readonly<Record<Fault, string>> = {
 /** Tells each scenario when it is over, under the name of its feature. */
 export class Progress {
   readonly #terminal: Terminal;
+  #title: string | undefined;
   #feature = '';
 
-  constructor(terminal: Terminal) {
+  /** @param title told once there is something to tell */
+  constructor(terminal: Terminal, title?: string) {
     this.#terminal = terminal;
+    this.#title = title;
   }
 
   onScenario(scenario: ScenarioRecord): void {
     const { paint, tell } = this.#terminal;
+    if (this.#title !== undefined) tell(this.#title);
+    this.#title = undefined;
     if (scenario.feature !== this.#feature) {
       this.#feature = scenario.feature;
       tell(`\n${paint('bold', scenario.feature)}`);
@@ -46,7 +51,10 @@ export function formatVerdict(verdict: Verdict, terminal: Terminal, times: { rea
   const { passed, failed, skipped } = verdict.counts;
   const counts = [`${passed} passed`, `${failed} failed`, ...(skipped === 0 ? [] : [`${skipped} skipped`])].join(', ');
   const points = verdict.points === 0 ? '' : `   ${verdict.earned} of ${verdict.points} points`;
-  lines.push('', `${paint(verdict.exitCode === 0 ? 'green' : 'red', counts)}${points}   ${formatDuration(times.wallMs)} (lab time ${formatDuration(times.labMs)})`);
+  lines.push(
+    '',
+    `${paint(verdict.exitCode === 0 ? 'green' : 'red', counts)}${points}   ${formatDuration(times.wallMs)} (lab time ${formatDuration(times.labMs)})`,
+  );
   if (verdict.firstFailure !== undefined) lines.push('', ...formatFailure(verdict.firstFailure, terminal));
   return lines.join('\n');
 }
@@ -91,14 +99,27 @@ export function formatReports(paths: ReportPaths): string {
 }
 
 /** The verdict for a machine. */
-export function verdictAsJson(verdict: Verdict, run: { readonly lab: string; readonly note: string; readonly driver: string; readonly seed: number; readonly wallMs: number; readonly labMs: number; readonly reports: ReportPaths }) {
-  const scenario = ({ feature, uri, line, name, tags, status, labMs, failed }: ScenarioRecord) => ({
+export function verdictAsJson(
+  verdict: Verdict,
+  run: {
+    readonly lab: string;
+    readonly note: string;
+    readonly driver: string;
+    readonly seed: number;
+    readonly wallMs: number;
+    readonly bootMs: number;
+    readonly labMs: number;
+    readonly reports: ReportPaths;
+  },
+) {
+  const scenario = ({ feature, uri, line, name, tags, status, steps, labMs, failed }: ScenarioRecord) => ({
     feature,
     file: uri,
     line,
     name,
     tags,
     status,
+    steps: steps.length,
     labMs,
     ...(failed === undefined ? {} : { failure: { step: `${failed.keyword}${failed.text}`, line: failed.line, ...failed.failure } }),
   });
@@ -113,6 +134,7 @@ export function verdictAsJson(verdict: Verdict, run: { readonly lab: string; rea
     earned: verdict.earned,
     counts: verdict.counts,
     wallMs: Math.round(run.wallMs),
+    bootMs: Math.round(run.bootMs),
     labMs: Math.round(run.labMs),
     challenges: verdict.challenges.map((challenge) => ({ ...challenge, scenarios: challenge.scenarios.map(scenario) })),
     reports: run.reports,

@@ -48,7 +48,8 @@ export class Evidence {
       seen.set(entry.command, index + 1);
       const isKept = index < keptAtEachEnd || index >= count - keptAtEachEnd;
       if (isKept) blocks.push(this.#format(entry));
-      else if (index === keptAtEachEnd) blocks.push(`… ${count - 2 * keptAtEachEnd} more times, with other output each: ${entry.command}\n`);
+      else if (index === keptAtEachEnd)
+        blocks.push(`… ${count - 2 * keptAtEachEnd} more times, with other output each: ${entry.command}\n`);
     }
     return blocks.join('\n');
   }

@@ -36,7 +36,11 @@ export function currentSession(): Session {
 }
 
 /** The lab of plain `npx cucumber-js`, chosen by `worldParameters` of cucumber.json or OUTPOST_LAB, OUTPOST_DRIVER, OUTPOST_SEED. */
-export async function openSession(parameters: Readonly<Record<string, unknown>>, env: NodeJS.ProcessEnv, directory: string): Promise<Session> {
+export async function openSession(
+  parameters: Readonly<Record<string, unknown>>,
+  env: NodeJS.ProcessEnv,
+  directory: string,
+): Promise<Session> {
   if (current !== undefined) return current;
   const [{ loadLab }, { openLab }] = await Promise.all([import('../content/lab.ts'), import('../drivers.ts')]);
   const options = readOptions(parameters, env, directory);

@@ -14,6 +14,9 @@ export async function makeAllureSite(results: string, site: string): Promise<voi
   const program = join(dirname(createRequire(import.meta.url).resolve('allure-commandline/package.json')), 'bin/allure');
   const result = await execa(program, ['generate', '--clean', '--output', site, results], { reject: false });
   if (result.exitCode !== 0) {
-    throw new EnvironmentError('report/allure', `allure could not make its site: ${result.stderr.trim() || result.shortMessage || 'unknown reason'}`);
+    throw new EnvironmentError(
+      'report/allure',
+      `allure could not make its site: ${result.stderr.trim() || result.shortMessage || 'unknown reason'}`,
+    );
   }
 }

@@ -32,7 +32,13 @@ export async function execInContainer(docker: Docker, container: string, argv: r
   }
 }
 
-async function collect(docker: Docker, stream: NodeJS.ReadWriteStream, container: string, argv: readonly string[], timeoutMs: number | undefined) {
+async function collect(
+  docker: Docker,
+  stream: NodeJS.ReadWriteStream,
+  container: string,
+  argv: readonly string[],
+  timeoutMs: number | undefined,
+) {
   const gather = () => {
     const chunks: Buffer[] = [];
     const sink = new PassThrough();
@@ -47,7 +53,11 @@ async function collect(docker: Docker, stream: NodeJS.ReadWriteStream, container
       timeoutMs === undefined
         ? undefined
         : setTimeout(() => {
-            reject(new EnvironmentError('exec/timeout', `${argv[0]} gave no answer in ${container} in ${timeoutMs / 1000} s`, { fix: `docker top ${container}` }));
+            reject(
+              new EnvironmentError('exec/timeout', `${argv[0]} gave no answer in ${container} in ${timeoutMs / 1000} s`, {
+                fix: `docker top ${container}`,
+              }),
+            );
             (stream as NodeJS.ReadWriteStream & { destroy?: () => void }).destroy?.();
           }, timeoutMs);
     const settle = (finish: () => void) => () => {
@@ -63,9 +73,15 @@ async function collect(docker: Docker, stream: NodeJS.ReadWriteStream, container
 
 function explain(error: unknown, container: string): unknown {
   const statusCode = (error as { statusCode?: number }).statusCode;
-  if (statusCode === 404) return new EnvironmentError('exec/no-container', `there is no container ${container}`, { fix: 'docker ps -a' }, { cause: error });
+  if (statusCode === 404)
+    return new EnvironmentError('exec/no-container', `there is no container ${container}`, { fix: 'docker ps -a' }, { cause: error });
   if (statusCode === 409) {
-    return new EnvironmentError('exec/not-running', `container ${container} does not run`, { fix: `docker start ${container}` }, { cause: error });
+    return new EnvironmentError(
+      'exec/not-running',
+      `container ${container} does not run`,
+      { fix: `docker start ${container}` },
+      { cause: error },
+    );
   }
   return error;
 }

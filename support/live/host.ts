@@ -15,12 +15,18 @@ export async function execOnHost(argv: readonly string[], home: string, options:
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
   });
   if (result.timedOut) {
-    throw new EnvironmentError('exec/timeout', `${program} gave no answer in ${(options.timeoutMs ?? 0) / 1000} s`, { hint: 'the lab may still be starting' });
+    throw new EnvironmentError('exec/timeout', `${program} gave no answer in ${(options.timeoutMs ?? 0) / 1000} s`, {
+      hint: 'the lab may still be starting',
+    });
   }
   if (result.exitCode === undefined) {
-    throw new EnvironmentError('exec/not-run', `${program} could not be run: ${result.originalMessage ?? result.shortMessage ?? 'killed'}`, {
-      fix: 'install it, or put it on the PATH',
-    });
+    throw new EnvironmentError(
+      'exec/not-run',
+      `${program} could not be run: ${result.originalMessage ?? result.shortMessage ?? 'killed'}`,
+      {
+        fix: 'install it, or put it on the PATH',
+      },
+    );
   }
   return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode };
 }

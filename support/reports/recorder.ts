@@ -25,22 +25,33 @@ export class RunRecorder {
   readonly scenarios: ScenarioRecord[] = [];
   readonly #labNow: () => number;
   readonly #onScenario: (scenario: ScenarioRecord) => void;
+  readonly #shown: (uri: string) => string;
   readonly #documents = new Map<string, Document>();
   readonly #pickles = new Map<string, Pickle>();
   readonly #testCases = new Map<string, TestCase>();
   readonly #running = new Map<string, Running>();
   #evidence: string[] = [];
 
-  /** @param labNow the lab's time in milliseconds */
-  constructor(labNow: () => number, onScenario: (scenario: ScenarioRecord) => void = () => {}) {
+  /**
+   * @param labNow the lab's time in milliseconds
+   * @param shown a feature's path as messages to its author name it
+   */
+  constructor(
+    labNow: () => number,
+    onScenario: (scenario: ScenarioRecord) => void = () => {},
+    shown: (uri: string) => string = (uri) => uri,
+  ) {
     this.#labNow = labNow;
     this.#onScenario = onScenario;
+    this.#shown = shown;
   }
 
   /** @throws ContentError for a feature that cannot be read, and for a step that no definition, or more than one, fits */
   onEnvelope(envelope: Envelope): void {
-    if (envelope.gherkinDocument !== undefined) this.#documents.set(envelope.gherkinDocument.uri ?? '', readDocument(envelope.gherkinDocument));
-    else if (envelope.parseError !== undefined) throw parseFailure(envelope.parseError.source.uri ?? '', envelope.parseError.message);
+    if (envelope.gherkinDocument !== undefined)
+      this.#documents.set(envelope.gherkinDocument.uri ?? '', readDocument(envelope.gherkinDocument));
+    else if (envelope.parseError !== undefined)
+      throw parseFailure(this.#shown(envelope.parseError.source.uri ?? ''), envelope.parseError.message);
     else if (envelope.pickle !== undefined) this.#pickles.set(envelope.pickle.id, envelope.pickle);
     else if (envelope.testCase !== undefined) this.#plan(envelope.testCase);
     else if (envelope.testCaseStarted !== undefined) this.#start(envelope.testCaseStarted.id, envelope.testCaseStarted.testCaseId);
@@ -56,7 +67,7 @@ export class RunRecorder {
       const pickleStep = pickle?.steps.find(({ id }) => id === step.pickleStepId);
       if (pickle === undefined || pickleStep === undefined || step.stepDefinitionIds?.length === 1) continue;
       const line = this.#documents.get(pickle.uri)?.steps.get(pickleStep.astNodeIds[0] ?? '')?.location.line ?? 1;
-      throw stepFailure(pickle.uri, line, pickleStep.text, step.stepDefinitionIds?.length ?? 0);
+      throw stepFailure(this.#shown(pickle.uri), line, pickleStep.text, step.stepDefinitionIds?.length ?? 0);
     }
   }
 

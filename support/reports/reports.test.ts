@@ -21,13 +21,56 @@ const at = { seconds: 0, nanos: 0 };
 function messages(options: { definitions?: string[]; exception?: { type: string; message: string }; evidence?: string } = {}): Envelope[] {
   const { definitions = ['d1'], exception, evidence } = options;
   const step = { id: 's1', keyword: 'Then ', keywordType: 'Outcome', text: 'r1 is "up" within 30 seconds', location: { line: 4 } };
-  const scenario = { id: 'sc1', location: { line: 3 }, tags: [], keyword: 'Scenario', name: 'up', description: '', steps: [step], examples: [] };
-  const feature = { location: { line: 1 }, tags: [], language: 'en', keyword: 'Feature', name: 'Routing', description: '', children: [{ scenario }] };
-  const result = exception === undefined ? { status: 'PASSED', duration: at } : { status: 'FAILED', duration: at, message: exception.message, exception };
-  const attachment = evidence === undefined ? [] : [{ attachment: { body: evidence, contentEncoding: 'IDENTITY', mediaType: 'text/plain', testCaseStartedId: 'run1', testStepId: 'ts1' } }];
+  const scenario = {
+    id: 'sc1',
+    location: { line: 3 },
+    tags: [],
+    keyword: 'Scenario',
+    name: 'up',
+    description: '',
+    steps: [step],
+    examples: [],
+  };
+  const feature = {
+    location: { line: 1 },
+    tags: [],
+    language: 'en',
+    keyword: 'Feature',
+    name: 'Routing',
+    description: '',
+    children: [{ scenario }],
+  };
+  const result =
+    exception === undefined
+      ? { status: 'PASSED', duration: at }
+      : { status: 'FAILED', duration: at, message: exception.message, exception };
+  const attachment =
+    evidence === undefined
+      ? []
+      : [
+          {
+            attachment: {
+              body: evidence,
+              contentEncoding: 'IDENTITY',
+              mediaType: 'text/plain',
+              testCaseStartedId: 'run1',
+              testStepId: 'ts1',
+            },
+          },
+        ];
   return [
     { gherkinDocument: { uri: 'features/1.feature', feature, comments: [] } },
-    { pickle: { id: 'p1', uri: 'features/1.feature', name: 'up', language: 'en', astNodeIds: ['sc1'], tags: [{ name: '@task-a', astNodeId: 't' }], steps: [{ id: 'ps1', text: step.text, astNodeIds: ['s1'] }] } },
+    {
+      pickle: {
+        id: 'p1',
+        uri: 'features/1.feature',
+        name: 'up',
+        language: 'en',
+        astNodeIds: ['sc1'],
+        tags: [{ name: '@task-a', astNodeId: 't' }],
+        steps: [{ id: 'ps1', text: step.text, astNodeIds: ['s1'] }],
+      },
+    },
     { testCase: { id: 'tc1', pickleId: 'p1', testSteps: [{ id: 'ts1', pickleStepId: 'ps1', stepDefinitionIds: definitions }] } },
     { testCaseStarted: { id: 'run1', testCaseId: 'tc1', attempt: 0, timestamp: at } },
     { testStepStarted: { testCaseStartedId: 'run1', testStepId: 'ts1', timestamp: at } },
@@ -71,7 +114,12 @@ describe('a recorded run', () => {
       'features/1.feature:4: no step definition fits "r1 is "up" within 30 seconds"',
       "correct the wording, or define Then('r1 is {string} within {duration}', async function (this: OutpostWorld) { … })",
     ],
-    ['ambiguous', ['d1', 'd2'], 'features/1.feature:4: 2 step definitions fit "r1 is "up" within 30 seconds"', 'word their patterns in steps/ so that only one fits'],
+    [
+      'ambiguous',
+      ['d1', 'd2'],
+      'features/1.feature:4: 2 step definitions fit "r1 is "up" within 30 seconds"',
+      'word their patterns in steps/ so that only one fits',
+    ],
   ])('refuses an %s step, before anything is run', (_name, definitions, shortMessage, fix) => {
     expect(() => record(messages({ definitions }))).toThrow(expect.objectContaining({ constructor: ContentError, shortMessage, fix }));
   });
@@ -112,12 +160,26 @@ describe('the reports of a run', () => {
   const read = (path: string) => readFileSync(path, 'utf8');
 
   it('are whole when the run ends in the middle', () => {
-    const { paths } = run(...messages({ exception: { type: 'CheckFailure', message: 'expected <up>\n  saw: "down" & out' }, evidence: '$ show bgp\nnothing\n' }));
+    const { paths } = run(
+      ...messages({
+        exception: { type: 'CheckFailure', message: 'expected <up>\n  saw: "down" & out' },
+        evidence: '$ show bgp\nnothing\n',
+      }),
+    );
     const junit = read(paths.junit);
-    expect(junit).toMatch(/^<\?xml version="1.0" encoding="UTF-8"\?>\n<testsuites>\n<testsuite name="lab: simulator, seed 1" tests="1" failures="1" errors="0" skipped="0" time="\d+\.\d{3}" +>\n<testcase /);
-    expect(junit).toContain('<failure type="learner" message="expected &lt;up&gt;">Then r1 is &quot;up&quot; within 30 seconds&#10;expected &lt;up&gt;&#10;  saw: &quot;down&quot; &amp; out</failure>');
+    expect(junit).toMatch(
+      /^<\?xml version="1.0" encoding="UTF-8"\?>\n<testsuites>\n<testsuite name="lab: simulator, seed 1" tests="1" failures="1" errors="0" skipped="0" time="\d+\.\d{3}" +>\n<testcase /,
+    );
+    expect(junit).toContain(
+      '<failure type="learner" message="expected &lt;up&gt;">Then r1 is &quot;up&quot; within 30 seconds&#10;expected &lt;up&gt;&#10;  saw: &quot;down&quot; &amp; out</failure>',
+    );
     expect(junit.endsWith('</testcase>\n</testsuite>\n</testsuites>\n')).toBe(true);
-    expect(read(paths.messages).trim().split('\n').map((line) => Object.keys(JSON.parse(line))[0])).toEqual([
+    expect(
+      read(paths.messages)
+        .trim()
+        .split('\n')
+        .map((line) => Object.keys(JSON.parse(line))[0]),
+    ).toEqual([
       'gherkinDocument',
       'pickle',
       'testCase',

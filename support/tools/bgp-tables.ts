@@ -1,5 +1,5 @@
-import type { BgpSession } from './cilium.ts';
 import { families, familyOf, isSame } from './addresses.ts';
+import type { BgpSession } from './cilium.ts';
 import type { BgpPath } from './vtysh.ts';
 
 /** A node as a router sees what it announces. */
@@ -28,7 +28,10 @@ export function sessionRows(sessions: readonly BgpSession[]) {
  * The paths that a router must have when each node announces its prefixes.
  * @returns `missing` names nodes without a prefix of one of the families
  */
-export function expectedPaths(origins: readonly Origin[], prefixesOf: (node: string) => readonly string[]): { paths: ExpectedPath[]; missing: string[] } {
+export function expectedPaths(
+  origins: readonly Origin[],
+  prefixesOf: (node: string) => readonly string[],
+): { paths: ExpectedPath[]; missing: string[] } {
   const paths: ExpectedPath[] = [];
   const missing: string[] = [];
   for (const origin of origins) {

@@ -5,7 +5,13 @@ import { recording, result } from './result.fixture.ts';
 
 describe('cilium bgp peers -o json', () => {
   it('gives sessions by node, with what the CLI leaves out as 0', () => {
-    const peer = { 'local-asn': 64501, 'peer-asn': 64500, 'peer-address': '2001:db8::1', 'session-state': 'active', families: [{ afi: 'ipv4', safi: 'unicast' }] };
+    const peer = {
+      'local-asn': 64501,
+      'peer-asn': 64500,
+      'peer-address': '2001:db8::1',
+      'session-state': 'active',
+      families: [{ afi: 'ipv4', safi: 'unicast' }],
+    };
     const up = {
       ...peer,
       'session-state': 'established',
@@ -34,12 +40,18 @@ describe('cilium bgp peers -o json', () => {
   });
 
   it('tells that BGP is off, which is a state of the lab', () => {
-    const stderr = "\nError: Unable to get peering status: failed to unmarshal bgp state from cilium-x: invalid character 'B' looking for beginning of value\n";
-    expect(parseBgpPeers(result('', { exitCode: 1, stderr }))).toEqual({ isEnabled: false, reason: 'the BGP control plane of Cilium is disabled' });
+    const stderr =
+      "\nError: Unable to get peering status: failed to unmarshal bgp state from cilium-x: invalid character 'B' looking for beginning of value\n";
+    expect(parseBgpPeers(result('', { exitCode: 1, stderr }))).toEqual({
+      isEnabled: false,
+      reason: 'the BGP control plane of Cilium is disabled',
+    });
   });
 
   it('is no verdict when the CLI fails otherwise', () => {
-    expect(() => parseBgpPeers(result('', { exitCode: 1, stderr: '\nError: Unable to get peering status: no agents\n' }))).toThrow(EnvironmentError);
+    expect(() => parseBgpPeers(result('', { exitCode: 1, stderr: '\nError: Unable to get peering status: no agents\n' }))).toThrow(
+      EnvironmentError,
+    );
   });
 });
 
@@ -72,7 +84,10 @@ describe('cilium status', () => {
     const status = parseStatus(result(text));
     expect(status.components.get('Cilium')).toBe('1 errors');
     expect(status.workloads).toEqual([{ kind: 'DaemonSet', name: 'cilium', desired: 3, ready: 2 }]);
-    expect(status.problems).toEqual(['cilium cilium 1 pods of DaemonSet cilium are not ready', 'cilium cilium-x unable to retrieve cilium status: timeout']);
+    expect(status.problems).toEqual([
+      'cilium cilium 1 pods of DaemonSet cilium are not ready',
+      'cilium cilium-x unable to retrieve cilium status: timeout',
+    ]);
   });
 
   it('is no verdict when there is no table', () => {
@@ -83,7 +98,8 @@ describe('cilium status', () => {
 
 describe('cilium config view', () => {
   it('gives settings, blanks and empty ones included', () => {
-    const text = 'enable-ipv4                                       true\ndebug                                             \nlabels          a b c\n';
+    const text =
+      'enable-ipv4                                       true\ndebug                                             \nlabels          a b c\n';
     expect([...parseConfig(result(text))]).toEqual([
       ['enable-ipv4', 'true'],
       ['debug', ''],

@@ -13,7 +13,9 @@ export interface BgpSession {
 }
 
 /** The agents' sessions, or the reason why they cannot tell. */
-export type BgpSessions = { readonly isEnabled: true; readonly sessions: readonly BgpSession[] } | { readonly isEnabled: false; readonly reason: string };
+export type BgpSessions =
+  | { readonly isEnabled: true; readonly sessions: readonly BgpSession[] }
+  | { readonly isEnabled: false; readonly reason: string };
 
 export interface Workload {
   readonly kind: string;
@@ -90,7 +92,13 @@ export function parseStatus(result: ExecResult): CiliumStatus {
         ready: number(/Ready: (\d+)/),
       });
     } else if (pods !== null) managedPods = { managed: Number(pods[1]), all: Number(pods[2]) };
-    else if (isProblem && line.trim() !== '') problems.push(line.replace(/^(Errors|Warnings):/, '').trim().replaceAll(/\s{2,}/g, ' '));
+    else if (isProblem && line.trim() !== '')
+      problems.push(
+        line
+          .replace(/^(Errors|Warnings):/, '')
+          .trim()
+          .replaceAll(/\s{2,}/g, ' '),
+      );
   }
   if (components.size === 0) throw unexpectedOutput('cilium status', 'its table', result.stdout);
   return { components, workloads, managedPods, problems };

@@ -14,7 +14,9 @@ export interface Flow {
 }
 
 /** Flows, or why Hubble gives none. */
-export type Flows = { readonly isReachable: true; readonly flows: readonly Flow[] } | { readonly isReachable: false; readonly reason: string };
+export type Flows =
+  | { readonly isReachable: true; readonly flows: readonly Flow[] }
+  | { readonly isReachable: false; readonly reason: string };
 
 /** Hubble takes pod names by their beginning: the caller picks the pods it means out of the flows. */
 export function observeArgv(from: ObjectName, to: ObjectName, last = 40): string[] {

@@ -1,7 +1,7 @@
 import type { ExecResult, Lab } from '../port/lab.ts';
+import { type Family, familyOf } from './addresses.ts';
 import { Json } from './json.ts';
 import { lastLine, run, toolFailed } from './run.ts';
-import { type Family, familyOf } from './addresses.ts';
 
 /** Addresses of a device, with their prefix length; undefined when there is no such device. */
 export function parseAddresses(result: ExecResult): string[] | undefined {
@@ -18,7 +18,8 @@ export type RouteChoice = { readonly gateway: string | undefined; readonly devic
 
 /** The first line of `ip route get`: `ADDRESS [from …] [via GATEWAY] dev DEVICE …`. */
 export function parseRouteGet(result: ExecResult): RouteChoice {
-  if (result.exitCode === 2 || /^RTNETLINK answers|unreachable|Invalid argument/m.test(result.stderr)) return { unroutable: lastLine(result) };
+  if (result.exitCode === 2 || /^RTNETLINK answers|unreachable|Invalid argument/m.test(result.stderr))
+    return { unroutable: lastLine(result) };
   if (result.exitCode !== 0) throw toolFailed(result);
   const line = result.stdout.split('\n')[0] ?? '';
   const device = / dev (\S+)/.exec(line)?.[1];

@@ -93,6 +93,10 @@ export class Json {
   }
 
   #mismatch(expected: string): EnvironmentError {
-    return unexpectedOutput(this.#tool, `${expected} at ${this.#path === '' ? 'the top' : this.#path}`, JSON.stringify(this.#value) ?? 'undefined');
+    return unexpectedOutput(
+      this.#tool,
+      `${expected} at ${this.#path === '' ? 'the top' : this.#path}`,
+      JSON.stringify(this.#value) ?? 'undefined',
+    );
   }
 }

@@ -15,19 +15,56 @@ function labAnswering(answer: Partial<ExecResult>): { lab: Lab; commands: (reado
     commands.push(argv);
     return result('', { argv, ...answer });
   };
-  const lab: Lab = { driver: 'simulator', clock: { now: () => 0, sleep: async () => {} }, exec, execIn: never, up: never, down: never, reset: never, status: never };
+  const lab: Lab = {
+    driver: 'simulator',
+    clock: { now: () => 0, sleep: async () => {} },
+    exec,
+    execIn: never,
+    up: never,
+    down: never,
+    reset: never,
+    status: never,
+  };
   return { lab, commands };
 }
 
 describe('commands', () => {
   it('ask for one object, or a selection, as JSON', () => {
-    expect(getArgv({ kind: 'service', name: 'web', namespace: 'shop' })).toEqual(['kubectl', 'get', 'service', 'web', '-n', 'shop', '-o', 'json']);
-    expect(getArgv({ kind: 'pods', namespace: 'shop', selector: 'app=web' })).toEqual(['kubectl', 'get', 'pods', '-n', 'shop', '-l', 'app=web', '-o', 'json']);
+    expect(getArgv({ kind: 'service', name: 'web', namespace: 'shop' })).toEqual([
+      'kubectl',
+      'get',
+      'service',
+      'web',
+      '-n',
+      'shop',
+      '-o',
+      'json',
+    ]);
+    expect(getArgv({ kind: 'pods', namespace: 'shop', selector: 'app=web' })).toEqual([
+      'kubectl',
+      'get',
+      'pods',
+      '-n',
+      'shop',
+      '-l',
+      'app=web',
+      '-o',
+      'json',
+    ]);
     expect(getArgv({ kind: 'nodes' })).toEqual(['kubectl', 'get', 'nodes', '-o', 'json']);
   });
 
   it('run a program in a pod', () => {
-    expect(execArgv({ namespace: 'shop', name: 'web-1' }, ['curl', '-s'])).toEqual(['kubectl', 'exec', '-n', 'shop', 'web-1', '--', 'curl', '-s']);
+    expect(execArgv({ namespace: 'shop', name: 'web-1' }, ['curl', '-s'])).toEqual([
+      'kubectl',
+      'exec',
+      '-n',
+      'shop',
+      'web-1',
+      '--',
+      'curl',
+      '-s',
+    ]);
   });
 });
 
@@ -38,15 +75,30 @@ describe('objects', () => {
       spec: { nodeName: 'n1' },
       status: { podIPs: [{ ip: '192.0.2.7' }, { ip: '2001:db8::7' }], conditions: [{ type: 'Ready', status: 'True' }] },
     };
-    expect(parsePod(json(pod))).toEqual({ name: 'web-1', namespace: 'shop', node: 'n1', addresses: ['192.0.2.7', '2001:db8::7'], isReady: true, isEnding: false });
+    expect(parsePod(json(pod))).toEqual({
+      name: 'web-1',
+      namespace: 'shop',
+      node: 'n1',
+      addresses: ['192.0.2.7', '2001:db8::7'],
+      isReady: true,
+      isEnding: false,
+    });
   });
 
   it('a pod that nobody has placed yet', () => {
-    expect(parsePod(json({ metadata: { name: 'web-1', namespace: 'shop' }, spec: {}, status: {} }))).toMatchObject({ node: undefined, addresses: [], isReady: false });
+    expect(parsePod(json({ metadata: { name: 'web-1', namespace: 'shop' }, spec: {}, status: {} }))).toMatchObject({
+      node: undefined,
+      addresses: [],
+      isReady: false,
+    });
   });
 
   it('a deployment, whose counters are left out when they are 0', () => {
-    const deployment = { metadata: { name: 'web', generation: 2 }, spec: { replicas: 2, selector: { matchLabels: { app: 'web', tier: 'front' } } }, status: { observedGeneration: 1 } };
+    const deployment = {
+      metadata: { name: 'web', generation: 2 },
+      spec: { replicas: 2, selector: { matchLabels: { app: 'web', tier: 'front' } } },
+      status: { observedGeneration: 1 },
+    };
     expect(parseDeployment(json(deployment))).toEqual({
       name: 'web',
       wanted: 2,
@@ -62,7 +114,10 @@ describe('objects', () => {
     const service = {
       metadata: { name: 'web', labels: { app: 'web' } },
       spec: { type: 'LoadBalancer', clusterIPs: ['198.51.100.1'], ports: [{ port: 80 }] },
-      status: { loadBalancer: { ingress: [{ ip: '203.0.113.1' }, { hostname: 'x' }] }, conditions: [{ type: 't', status: 'False', reason: 'no_pool', message: 'no pool' }] },
+      status: {
+        loadBalancer: { ingress: [{ ip: '203.0.113.1' }, { hostname: 'x' }] },
+        conditions: [{ type: 't', status: 'False', reason: 'no_pool', message: 'no pool' }],
+      },
     };
     expect(parseService(json(service))).toEqual({
       name: 'web',
@@ -117,7 +172,9 @@ describe('changes', () => {
     const { lab } = labAnswering({ exitCode: 1, stderr: 'The Service "web" is invalid: spec.ports: Required value\n' });
     const refused = new Kubectl(lab).apply('web.yaml');
     await expect(refused).rejects.toBeInstanceOf(CheckFailure);
-    await expect(refused).rejects.toThrow('expected kubectl apply -f web.yaml to be accepted\n  saw: The Service "web" is invalid: spec.ports: Required value');
+    await expect(refused).rejects.toThrow(
+      'expected kubectl apply -f web.yaml to be accepted\n  saw: The Service "web" is invalid: spec.ports: Required value',
+    );
   });
 
   it('are no verdict when kubectl is not there', async () => {

@@ -254,7 +254,8 @@ export class Kubectl {
 
 /** The API server did not answer: nobody can tell how the cluster is. */
 function unreachable(result: ExecResult): EnvironmentError | undefined {
-  const pattern = /connection to the server .* was refused|Unable to connect to the server|server is currently unable to handle|Unauthorized/;
+  const pattern =
+    /connection to the server .* was refused|Unable to connect to the server|server is currently unable to handle|Unauthorized/;
   if (!pattern.test(result.stderr)) return undefined;
   return new EnvironmentError('kubectl/unreachable', `kubectl cannot talk to the cluster: ${lastLine(result)}`, { fix: 'outpost doctor' });
 }

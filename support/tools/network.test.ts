@@ -49,11 +49,16 @@ describe('curl', () => {
 
   it('through kubectl exec, whose own line comes last', () => {
     const stderr = 'curl: (28) Connection timed out after 2001 milliseconds\ncommand terminated with exit code 28\n';
-    expect(parseCurl(result('', { exitCode: 28, stderr }))).toEqual({ answered: false, reason: 'curl: (28) Connection timed out after 2001 milliseconds' });
+    expect(parseCurl(result('', { exitCode: 28, stderr }))).toEqual({
+      answered: false,
+      reason: 'curl: (28) Connection timed out after 2001 milliseconds',
+    });
   });
 
   it('a bad URL is no verdict', () => {
-    expect(() => parseCurl(result('', { exitCode: 3, stderr: 'curl: (3) URL using bad/illegal format or missing URL\n' }))).toThrow(EnvironmentError);
+    expect(() => parseCurl(result('', { exitCode: 3, stderr: 'curl: (3) URL using bad/illegal format or missing URL\n' }))).toThrow(
+      EnvironmentError,
+    );
   });
 
   it('answers in words', () => {
@@ -81,10 +86,22 @@ describe('ip', () => {
   });
 
   it.each([
-    ['by a gateway', '192.0.2.9 via 198.51.100.1 dev net0 src 198.51.100.2 uid 0 \n    cache \n', { gateway: '198.51.100.1', device: 'net0' }],
-    ['by a gateway of the other family', '192.0.2.9 via inet6 2001:db8::2 dev net2 src 192.0.2.1 uid 0 \n', { gateway: '2001:db8::2', device: 'net2' }],
+    [
+      'by a gateway',
+      '192.0.2.9 via 198.51.100.1 dev net0 src 198.51.100.2 uid 0 \n    cache \n',
+      { gateway: '198.51.100.1', device: 'net0' },
+    ],
+    [
+      'by a gateway of the other family',
+      '192.0.2.9 via inet6 2001:db8::2 dev net2 src 192.0.2.1 uid 0 \n',
+      { gateway: '2001:db8::2', device: 'net2' },
+    ],
     ['directly', '192.0.2.9 dev net0 src 192.0.2.2 uid 0 \n    cache \n', { gateway: undefined, device: 'net0' }],
-    ['IPv6', '2001:db8::9 from :: via 2001:db8:1::1 dev net0 src 2001:db8:1::2 metric 1024 pref medium\n', { gateway: '2001:db8:1::1', device: 'net0' }],
+    [
+      'IPv6',
+      '2001:db8::9 from :: via 2001:db8:1::1 dev net0 src 2001:db8:1::2 metric 1024 pref medium\n',
+      { gateway: '2001:db8:1::1', device: 'net0' },
+    ],
   ])('a route %s', (_name, output, route) => expect(parseRouteGet(result(output))).toEqual(route));
 
   it('no route', () => {
@@ -106,7 +123,13 @@ describe('hubble', () => {
   });
 
   it('gives flows, and leaves out notices about nodes', () => {
-    const flow = { verdict: 'FORWARDED', IP: { ipVersion: 'IPv6' }, source: { pod_name: 'web-1' }, destination: { pod_name: 'db-1' }, Type: 'L3_L4' };
+    const flow = {
+      verdict: 'FORWARDED',
+      IP: { ipVersion: 'IPv6' },
+      source: { pod_name: 'web-1' },
+      destination: { pod_name: 'db-1' },
+      Type: 'L3_L4',
+    };
     const lines = [{ node_status: { state_change: 'NODE_UNAVAILABLE' } }, { flow, node_name: 'n1' }];
     expect(parseFlows(result(`${lines.map((line) => JSON.stringify(line)).join('\n')}\n`))).toEqual({
       isReachable: true,

@@ -14,9 +14,7 @@ export interface Command {
 export async function run(lab: Lab, command: Command, timeoutMs: number = budgets.commandMs): Promise<ExecResult> {
   const options: ExecOptions = command.stdin === undefined ? { timeoutMs } : { timeoutMs, stdin: command.stdin };
   const result =
-    command.container === undefined
-      ? await lab.exec(command.argv, options)
-      : await lab.execIn(command.container, command.argv, options);
+    command.container === undefined ? await lab.exec(command.argv, options) : await lab.execIn(command.container, command.argv, options);
   // 126 and 127 are the shell's and docker's codes for a program that cannot be run or is not there.
   if (result.exitCode === 126 || result.exitCode === 127) {
     throw new EnvironmentError('tool/missing', `${command.argv[0]} cannot be run ${where(command)}: ${lastLine(result)}`, {

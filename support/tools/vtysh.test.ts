@@ -35,7 +35,9 @@ describe('show bgp FAMILY unicast json', () => {
   });
 
   it('is no verdict when it is no JSON', () => {
-    expect(() => parseBgpTable(result('% Unknown command: show bgp\n'))).toThrow('vtysh printed something else than JSON: % Unknown command');
+    expect(() => parseBgpTable(result('% Unknown command: show bgp\n'))).toThrow(
+      'vtysh printed something else than JSON: % Unknown command',
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 import type { ExecResult, Lab } from '../port/lab.ts';
-import { families, type Family } from './addresses.ts';
+import { type Family, families } from './addresses.ts';
 import { Json } from './json.ts';
 import { type Command, run, toolFailed } from './run.ts';
 

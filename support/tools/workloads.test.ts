@@ -17,7 +17,14 @@ describe('a roll-out', () => {
 });
 
 describe('addresses of pods', () => {
-  const pod: Pod = { name: 'web-1', namespace: 'shop', node: 'n1', addresses: ['192.0.2.7', '2001:db8::7'], isReady: true, isEnding: false };
+  const pod: Pod = {
+    name: 'web-1',
+    namespace: 'shop',
+    node: 'n1',
+    addresses: ['192.0.2.7', '2001:db8::7'],
+    isReady: true,
+    isEnding: false,
+  };
   const nodes = [{ name: 'n1', podCidrs: ['192.0.2.0/24', '2001:db8::/64'] }];
   it.each<[string, Pod, string[]]>([
     ['are in order', pod, []],
@@ -42,7 +49,9 @@ describe('addresses in ranges', () => {
 
 describe('paths that a router must have', () => {
   const origin = { node: 'n1', nextHop: '2001:db8:ff::2', asPath: '64501' };
-  const paths = (over: object = {}) => [{ prefix: '192.0.2.0/24', nextHop: '2001:db8:ff::2', asPath: '64501', isValid: true, isBest: true, ...over }];
+  const paths = (over: object = {}) => [
+    { prefix: '192.0.2.0/24', nextHop: '2001:db8:ff::2', asPath: '64501', isValid: true, isBest: true, ...over },
+  ];
   const wanted = [{ ...origin, prefix: '192.0.2.0/24' }];
 
   it('come from what each node announces, in both families', () => {

@@ -19,7 +19,9 @@ export function addressDifferences(pods: readonly Pod[], nodes: readonly CiliumN
       const addresses = pod.addresses.filter((address) => familyOf(address) === family);
       if (addresses.length === 0) return [`${pod.name} has no ${family} address`];
       const strangers = addresses.filter((address) => !cidrs.some((cidr) => isInside(address, cidr)));
-      return strangers.map((address) => `${address} of ${pod.name} is outside ${cidrs.join(' and ') || 'any pod CIDR'} of ${pod.node ?? 'no node'}`);
+      return strangers.map(
+        (address) => `${address} of ${pod.name} is outside ${cidrs.join(' and ') || 'any pod CIDR'} of ${pod.node ?? 'no node'}`,
+      );
     });
   });
 }

@@ -17,7 +17,15 @@ const plan: ChallengePlan = {
 
 function scenario(name: string, tags: string[], fault?: Fault, rest: Partial<ScenarioRecord> = {}): ScenarioRecord {
   const failure = fault === undefined ? undefined : { fault, message: `${name} went wrong` };
-  const step = { keyword: 'Then ', text: name, line: 3, durationMs: 1, evidence: [], status: failure === undefined ? ('passed' as const) : ('failed' as const), failure };
+  const step = {
+    keyword: 'Then ',
+    text: name,
+    line: 3,
+    durationMs: 1,
+    evidence: [],
+    status: failure === undefined ? ('passed' as const) : ('failed' as const),
+    failure,
+  };
   return {
     feature: 'Routing',
     uri: 'features/1.feature',
@@ -36,7 +44,12 @@ function scenario(name: string, tags: string[], fault?: Fault, rest: Partial<Sce
 const featureOf = (path: string) => path.replace(/^\/lab\//, '');
 const outcomes = (scenarios: ScenarioRecord[]) => {
   const verdict = judge([plan], scenarios, featureOf);
-  return { exitCode: verdict.exitCode, earned: verdict.earned, points: verdict.points, tasks: verdict.challenges[0]?.tasks.map(({ outcome }) => outcome) };
+  return {
+    exitCode: verdict.exitCode,
+    earned: verdict.earned,
+    points: verdict.points,
+    tasks: verdict.challenges[0]?.tasks.map(({ outcome }) => outcome),
+  };
 };
 
 describe('a verdict', () => {
@@ -84,7 +97,11 @@ describe('a verdict', () => {
   ])('%s', (_name, scenarios, expected) => expect(outcomes(scenarios)).toEqual(expected));
 
   it('counts features outside of challenges, under their own name', () => {
-    const verdict = judge([plan], [scenario('up', ['@task-sessions']), scenario('more', [], 'learner', { uri: 'features/2.feature', feature: 'Extras' })], featureOf);
+    const verdict = judge(
+      [plan],
+      [scenario('up', ['@task-sessions']), scenario('more', [], 'learner', { uri: 'features/2.feature', feature: 'Extras' })],
+      featureOf,
+    );
     expect(verdict.challenges.map(({ title, points, outcome }) => ({ title, points, outcome }))).toEqual([
       { title: 'Routing', points: 15, outcome: 'passed' },
       { title: 'Extras', points: 0, outcome: 'failed' },
@@ -93,9 +110,17 @@ describe('a verdict', () => {
   });
 
   it('explains the first failure of the gravest kind, with the hint of its task', () => {
-    const learner = judge([plan], [scenario('up', ['@task-sessions'], 'learner'), scenario('learned', ['@task-routes'], 'learner')], featureOf);
+    const learner = judge(
+      [plan],
+      [scenario('up', ['@task-sessions'], 'learner'), scenario('learned', ['@task-routes'], 'learner')],
+      featureOf,
+    );
     expect(learner.firstFailure).toMatchObject({ scenario: { name: 'up' }, hint: 'show bgp summary' });
-    const environment = judge([plan], [scenario('up', ['@task-sessions'], 'learner'), scenario('learned', ['@task-routes'], 'environment')], featureOf);
+    const environment = judge(
+      [plan],
+      [scenario('up', ['@task-sessions'], 'learner'), scenario('learned', ['@task-routes'], 'environment')],
+      featureOf,
+    );
     expect(environment.firstFailure).toMatchObject({ scenario: { name: 'learned' }, hint: undefined });
   });
 });
@@ -121,7 +146,9 @@ describe('a check that did not hold', () => {
   it('says for how long, and why it cannot come true', () => {
     const waited = { held: false, saw: 'Active', elapsedMs: 40_000, probes: 161, impossible: 'r1 has no such neighbor' } as const;
     expect(() => mustHold(waited, expectation)).toThrow(
-      new CheckFailure('check/not-held', 'expected r1 established\n  saw: Active (after 40 s)\n  look at: show bgp summary', { hint: 'r1 has no such neighbor' }),
+      new CheckFailure('check/not-held', 'expected r1 established\n  saw: Active (after 40 s)\n  look at: show bgp summary', {
+        hint: 'r1 has no such neighbor',
+      }),
     );
   });
 
@@ -136,10 +163,33 @@ describe('rows of a feature against rows seen', () => {
     { node: 'n2', state: 'up' },
   ];
   it.each([
-    ['agree, in any order and with more of them', [{ node: 'n3', state: 'x' }, { node: 'n2', state: 'up' }, { node: 'n1', state: 'up' }], []],
+    [
+      'agree, in any order and with more of them',
+      [
+        { node: 'n3', state: 'x' },
+        { node: 'n2', state: 'up' },
+        { node: 'n1', state: 'up' },
+      ],
+      [],
+    ],
     ['lack one', [{ node: 'n1', state: 'up' }], ['no n2']],
-    ['differ in a cell', [{ node: 'n1', state: 'up' }, { node: 'n2', state: 'down' }], ['n2: state down instead of up']],
-    ['agree when one of several does', [{ node: 'n1', state: 'up' }, { node: 'n2', state: 'down' }, { node: 'n2', state: 'up' }], []],
+    [
+      'differ in a cell',
+      [
+        { node: 'n1', state: 'up' },
+        { node: 'n2', state: 'down' },
+      ],
+      ['n2: state down instead of up'],
+    ],
+    [
+      'agree when one of several does',
+      [
+        { node: 'n1', state: 'up' },
+        { node: 'n2', state: 'down' },
+        { node: 'n2', state: 'up' },
+      ],
+      [],
+    ],
   ])('%s', (_name, seen, differences) => expect(missingRows(expected, seen, ['node'])).toEqual(differences));
 
   it('compare numbers by how they are written', () => {

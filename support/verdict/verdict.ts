@@ -60,7 +60,11 @@ export function taskTag(task: string): string {
  * that belong to no challenge count for the verdict, not for points.
  * @param featureOf brings the path of a scenario and that of a challenge's feature to one form
  */
-export function judge(plans: readonly ChallengePlan[], scenarios: readonly ScenarioRecord[], featureOf: (path: string) => string = (path) => path): Verdict {
+export function judge(
+  plans: readonly ChallengePlan[],
+  scenarios: readonly ScenarioRecord[],
+  featureOf: (path: string) => string = (path) => path,
+): Verdict {
   const byFeature = new Map<string, ScenarioRecord[]>();
   for (const scenario of scenarios) {
     const feature = featureOf(scenario.uri);
@@ -77,7 +81,13 @@ export function judge(plans: readonly ChallengePlan[], scenarios: readonly Scena
   const faults = failed.map(({ failed: step }) => step?.failure.fault ?? 'environment');
   return {
     // A broken lab or broken content makes every other verdict of the run doubtful, so it decides.
-    exitCode: faults.some((fault) => fault === 'content' || fault === 'usage') ? 4 : faults.includes('environment') ? 3 : faults.includes('learner') ? 1 : 0,
+    exitCode: faults.some((fault) => fault === 'content' || fault === 'usage')
+      ? 4
+      : faults.includes('environment')
+        ? 3
+        : faults.includes('learner')
+          ? 1
+          : 0,
     challenges,
     points: sum(challenges, ({ points }) => points),
     earned: sum(challenges, ({ earned }) => earned),
@@ -116,7 +126,11 @@ function outcomeOf(scenarios: readonly ScenarioRecord[]): Outcome {
 }
 
 /** The first failure of the gravest kind, with the hint of its task. */
-function firstFailure(plans: readonly ChallengePlan[], failed: readonly ScenarioRecord[], featureOf: (path: string) => string): FirstFailure | undefined {
+function firstFailure(
+  plans: readonly ChallengePlan[],
+  failed: readonly ScenarioRecord[],
+  featureOf: (path: string) => string,
+): FirstFailure | undefined {
   const gravity = { content: 0, usage: 0, environment: 1, learner: 2 } as const;
   const withStep = failed.flatMap((scenario) => (scenario.failed === undefined ? [] : [{ scenario, step: scenario.failed }]));
   const first = withStep.sort((a, b) => gravity[a.step.failure.fault] - gravity[b.step.failure.fault]).at(0);

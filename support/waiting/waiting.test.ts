@@ -76,7 +76,8 @@ describe('consistently', () => {
 
   it('ends at the first look at which it does not hold', async () => {
     const clock = jumpingClock();
-    const upFor = async (): Promise<Observation<string>> => (clock.sleeps.length < 2 ? { ok: true, value: 'up' } : { ok: false, saw: 'down' });
+    const upFor = async (): Promise<Observation<string>> =>
+      clock.sleeps.length < 2 ? { ok: true, value: 'up' } : { ok: false, saw: 'down' };
     expect(await consistently(new Deadline(clock, 5000), upFor)).toMatchObject({ held: false, saw: 'down', elapsedMs: 500 });
   });
 });

@@ -17,7 +17,13 @@ export type Probe<T> = () => Promise<Observation<T>>;
 /** How a wait ended. `elapsedMs` is the lab's time. */
 export type Waited<T> =
   | { readonly held: true; readonly value: T; readonly elapsedMs: number; readonly probes: number }
-  | { readonly held: false; readonly saw: string; readonly elapsedMs: number; readonly probes: number; readonly impossible: string | undefined };
+  | {
+      readonly held: false;
+      readonly saw: string;
+      readonly elapsedMs: number;
+      readonly probes: number;
+      readonly impossible: string | undefined;
+    };
 
 /** The time that one step has: every wait of the step draws from it. */
 export class Deadline {

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { loadLab } from '../../content/lab.ts';
 import { UsageError } from '../../verdict/errors.ts';
-import { challengeIndex } from '../grade.ts';
-import { labFeatures } from '../grade.ts';
+import { challengeIndex, labFeatures } from '../grade.ts';
 import { openSimulatorShell } from '../simulator-shell.ts';
 import { gradeAndTell, type RunOptions } from './run.ts';
 
@@ -16,13 +15,15 @@ export const checkTags = 'not @before';
 /** `outpost check`: looks at what a learner has done, and changes nothing. */
 export async function check(challenge: string | undefined, options: CheckOptions): Promise<number> {
   const definition = loadLab(options.lab);
-  const paths = challenge === undefined ? labFeatures(definition) : [definition.challenges[challengeIndex(definition, challenge)]?.feature ?? ''];
+  const paths =
+    challenge === undefined ? labFeatures(definition) : [definition.challenges[challengeIndex(definition, challenge)]?.feature ?? ''];
   const script = options.after === undefined ? undefined : readScript(options.after);
   return await gradeAndTell(definition, 'check', { paths, tags: checkTags }, options, async (_grader, lab, tell) => {
     if (script !== undefined) {
       const result = await (await openSimulatorShell(lab)).run(script);
       tell(`${options.after} ended with exit status ${result.exitCode}`);
-    } else if (lab.driver === 'simulator') tell('a fresh simulated lab: nothing has been done in it (outpost shell has a check of its own)');
+    } else if (lab.driver === 'simulator')
+      tell('a fresh simulated lab: nothing has been done in it (outpost shell has a check of its own)');
   });
 }
 

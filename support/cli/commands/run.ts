@@ -41,12 +41,13 @@ export async function gradeAndTell(
   const startedAt = performance.now();
   const terminal = openTerminal(options.json === true);
   const grader = await Grader.open(definition);
+  const bootStartedAt = performance.now();
   const { lab, note } = await openLab(definition, { driver: options.driver, seed: options.seed });
-  terminal.tell(`${terminal.paint('bold', definition.title)} on the ${note}`);
+  const bootMs = performance.now() - bootStartedAt;
   await prepare(grader, lab, terminal.tell);
   const labStartedAt = lab.clock.now();
   const reports = new Reports(reportsFolder(definition.root, options.reports), `${definition.name}: ${note}`);
-  const progress = new Progress(terminal);
+  const progress = new Progress(terminal, `${terminal.paint('bold', definition.title)} on the ${note}`);
   const verdict = await grader.grade(lab, mode, selection, { note, reports, onScenario: (scenario) => progress.onScenario(scenario) });
   const { passed, failed, skipped } = verdict.counts;
   if (passed + failed + skipped === 0) throw new UsageError('usage/nothing', 'no scenario was selected', { hint: 'see: outpost list' });
@@ -54,7 +55,15 @@ export async function gradeAndTell(
   terminal.tell(formatVerdict(verdict, terminal, times));
   terminal.tell(`\n${formatReports(reports.paths)}`);
   if (options.json === true) {
-    const document = verdictAsJson(verdict, { lab: definition.name, note, driver: lab.driver, seed: options.seed, reports: reports.paths, ...times });
+    const document = verdictAsJson(verdict, {
+      lab: definition.name,
+      note,
+      driver: lab.driver,
+      seed: options.seed,
+      reports: reports.paths,
+      bootMs,
+      ...times,
+    });
     terminal.print(JSON.stringify(document, null, 2));
   }
   return verdict.exitCode;

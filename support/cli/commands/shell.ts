@@ -30,7 +30,8 @@ export async function shell(options: ShellOptions): Promise<number> {
   }
   // With -c, standard input belongs to the script; without it, it is the script.
   const input = process.stdin.isTTY === true ? undefined : readFileSync(0, 'utf8');
-  const result = options.c === undefined ? await session.run(input ?? '') : await session.run(options.c, input === undefined ? {} : { stdin: input });
+  const result =
+    options.c === undefined ? await session.run(input ?? '') : await session.run(options.c, input === undefined ? {} : { stdin: input });
   process.stdout.write(result.stdout);
   process.stderr.write(result.stderr);
   return result.exitCode;

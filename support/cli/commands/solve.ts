@@ -16,6 +16,8 @@ export async function solve(name: string, options: LabOptions): Promise<number> 
   // A simulated lab is new each time: what the challenge builds on has to be there first.
   if (lab.driver === 'simulator') refuse(await grader.solve(lab, grader.beforeChallenge(name)));
   refuse(await grader.solve(lab, { paths: [challenge?.feature ?? ''], tags: '' }));
-  terminal.tell(lab.driver === 'simulator' ? `${name} can be solved; the simulated lab ends here (outpost shell keeps one open)` : `${name} is solved`);
+  terminal.tell(
+    lab.driver === 'simulator' ? `${name} can be solved; the simulated lab ends here (outpost shell keeps one open)` : `${name} is solved`,
+  );
   return 0;
 }

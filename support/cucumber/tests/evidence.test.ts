@@ -18,7 +18,9 @@ describe('evidence of a step', () => {
   it('is the commands as they would be typed, and what they printed', () => {
     const evidence = new Evidence(1000);
     evidence.record(ran(1250, 'empty\n'));
-    evidence.record(ran(3500, '', { argv: ['curl', 'http://[2001:db8::1]/'], container: undefined, stderr: 'curl: (28) late\n', exitCode: 28 }));
+    evidence.record(
+      ran(3500, '', { argv: ['curl', 'http://[2001:db8::1]/'], container: undefined, stderr: 'curl: (28) late\n', exitCode: 28 }),
+    );
     expect(evidence.drain()).toBe(
       "# at 0.250 s\n$ docker exec r1 vtysh -c 'show bgp'\nempty\n\n# at 2.500 s\n$ curl http://[2001:db8::1]/\ncurl: (28) late\n[exit status 28]\n",
     );
@@ -66,7 +68,11 @@ describe('the lab of plain cucumber-js', () => {
   it('is the clone on the driver that fits, unless somebody says otherwise', () => {
     expect(readOptions({}, {}, '/clone')).toEqual({ directory: '/clone', driver: 'auto', seed: 1 });
     expect(readOptions({ driver: 'live', seed: 7, lab: '/other' }, {}, '/clone')).toEqual({ directory: '/other', driver: 'live', seed: 7 });
-    expect(readOptions({ seed: 7 }, { OUTPOST_SEED: '9', OUTPOST_DRIVER: 'simulator' }, '/clone')).toEqual({ directory: '/clone', driver: 'simulator', seed: 9 });
+    expect(readOptions({ seed: 7 }, { OUTPOST_SEED: '9', OUTPOST_DRIVER: 'simulator' }, '/clone')).toEqual({
+      directory: '/clone',
+      driver: 'simulator',
+      seed: 9,
+    });
   });
 
   it.each([

@@ -112,7 +112,8 @@ export function writeAttributes(wire: WireAttributes, style: AttributeStyle): Ui
       for (const community of attributes.communities) value.u32(community);
       emit(writer, flag.optional | flag.transitive, type.communities, value.finish(), style.usesExtendedLength);
     }
-    if (attributes.originatorId !== undefined) emit(writer, flag.optional, type.originatorId, Uint8Array.from(addressBytes(attributes.originatorId)));
+    if (attributes.originatorId !== undefined)
+      emit(writer, flag.optional, type.originatorId, Uint8Array.from(addressBytes(attributes.originatorId)));
     if (attributes.clusterList !== undefined && attributes.clusterList.length > 0) {
       const value = new Writer();
       for (const cluster of attributes.clusterList) value.bytes(addressBytes(cluster));
@@ -221,7 +222,12 @@ export function readAttributes(bytes: Uint8Array, isFourOctetAs: boolean): WireA
         if (family === undefined) break;
         if (length !== 4 && length !== 16 && length !== 32) throw new MessageError(3, 9, `next hop of ${length} bytes`, value);
         const nlri = all(inner, () => readPrefix(inner, family === 'ipv4-unicast' ? 4 : 6));
-        mpReach = { family, nextHop: readAddress(hop, length === 4 ? 4 : 6), ...(length === 32 ? { linkLocalNextHop: readAddress(hop.subarray(16), 6) } : {}), nlri };
+        mpReach = {
+          family,
+          nextHop: readAddress(hop, length === 4 ? 4 : 6),
+          ...(length === 32 ? { linkLocalNextHop: readAddress(hop.subarray(16), 6) } : {}),
+          nlri,
+        };
         break;
       }
       case type.mpUnreach: {
@@ -234,8 +240,12 @@ export function readAttributes(bytes: Uint8Array, isFourOctetAs: boolean): WireA
         if ((flags & flag.optional) === 0) throw new MessageError(3, 2, `unknown well-known attribute ${code}`, value);
     }
   }
-  const path = !isFourOctetAs && as4Path !== undefined && asPath !== undefined && as4Path.length <= asPath.length ? [...asPath.slice(0, asPath.length - as4Path.length), ...as4Path] : asPath;
-  const attributes = origin === undefined && path === undefined ? undefined : { origin: origin ?? 'incomplete', asPath: path ?? [], ...rest };
+  const path =
+    !isFourOctetAs && as4Path !== undefined && asPath !== undefined && as4Path.length <= asPath.length
+      ? [...asPath.slice(0, asPath.length - as4Path.length), ...as4Path]
+      : asPath;
+  const attributes =
+    origin === undefined && path === undefined ? undefined : { origin: origin ?? 'incomplete', asPath: path ?? [], ...rest };
   return { attributes, nextHop, mpReach, mpUnreach };
 }
 

@@ -58,7 +58,11 @@ export function writeCapability(writer: Writer, capability: Capability): void {
     case 'graceful-restart':
       code = 64;
       value.u16((capability.flags << 12) | capability.restartTimeSeconds);
-      for (const { family, isPreserved } of capability.families) value.u16(afiOf(family)).u8(1).u8(isPreserved ? 0x80 : 0);
+      for (const { family, isPreserved } of capability.families)
+        value
+          .u16(afiOf(family))
+          .u8(1)
+          .u8(isPreserved ? 0x80 : 0);
       break;
     case 'four-octet-as':
       code = 65;
@@ -74,7 +78,12 @@ export function writeCapability(writer: Writer, capability: Capability): void {
     case 'long-lived-graceful-restart':
       code = 71;
       for (const { family, flags, staleTimeSeconds } of capability.families) {
-        value.u16(afiOf(family)).u8(1).u8(flags).u8(staleTimeSeconds >>> 16).u16(staleTimeSeconds & 0xffff);
+        value
+          .u16(afiOf(family))
+          .u8(1)
+          .u8(flags)
+          .u8(staleTimeSeconds >>> 16)
+          .u16(staleTimeSeconds & 0xffff);
       }
       break;
     case 'fqdn': {

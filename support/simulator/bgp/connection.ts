@@ -32,7 +32,13 @@ export function zeroCounters(): MessageCounters {
   };
 }
 
-const sentCounter = { open: 'opensSent', update: 'updatesSent', notification: 'notificationsSent', keepalive: 'keepalivesSent', 'route-refresh': 'refreshesSent' } as const;
+const sentCounter = {
+  open: 'opensSent',
+  update: 'updatesSent',
+  notification: 'notificationsSent',
+  keepalive: 'keepalivesSent',
+  'route-refresh': 'refreshesSent',
+} as const;
 const receivedCounter = {
   open: 'opensReceived',
   update: 'updatesReceived',

@@ -86,7 +86,9 @@ export function compare(candidate: Path, best: Path, context: DecisionContext): 
   const metricA = candidate.igpMetric ?? 0;
   const metricB = best.igpMetric ?? 0;
   if (metricA !== metricB) return decided('IGP Metric', metricA < metricB);
-  const isEqual = isLocalA ? true : context.multipath.relaxAsPath || (isExternalA ? candidate.peer?.remoteAsn === best.peer?.remoteAsn : isSameAsPath(candidate, best));
+  const isEqual = isLocalA
+    ? true
+    : context.multipath.relaxAsPath || (isExternalA ? candidate.peer?.remoteAsn === best.peer?.remoteAsn : isSameAsPath(candidate, best));
 
   if (context.compareRouterId !== true && isExternalA && isExternalB) {
     if (context.selected === candidate) return decided('Older Path', true, isEqual);

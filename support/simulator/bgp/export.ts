@@ -47,7 +47,9 @@ function nextHopSelf(options: SpeakerOptions, family: BgpFamily, peer: Peer): Pi
   const nextHop = hops.v6 ?? ip('::');
   // RFC 2545 §3: the link-local address goes along to a peer on the same link; gobgp leaves it out (recorded).
   const isOnLink = peer.config.multihopTtl === 1 || !peer.isExternal;
-  return isFrr && isOnLink && hops.linkLocal !== undefined && hops.linkLocal !== nextHop ? { nextHop, linkLocalNextHop: hops.linkLocal } : { nextHop };
+  return isFrr && isOnLink && hops.linkLocal !== undefined && hops.linkLocal !== nextHop
+    ? { nextHop, linkLocalNextHop: hops.linkLocal }
+    : { nextHop };
 }
 
 function withoutKeys(attributes: PathAttributes, ...keys: (keyof PathAttributes)[]): PathAttributes {
@@ -81,16 +83,30 @@ export function exportPath(options: SpeakerOptions, destination: Destination, pe
     base = { ...base, localPref: base.localPref ?? 100 };
     if (isReflected) {
       const originatorId = base.originatorId ?? from.remoteRouterId;
-      base = { ...base, ...(originatorId === undefined ? {} : { originatorId }), clusterList: [options.clusterId ?? options.routerId, ...(base.clusterList ?? [])] };
+      base = {
+        ...base,
+        ...(originatorId === undefined ? {} : { originatorId }),
+        clusterList: [options.clusterId ?? options.routerId, ...(base.clusterList ?? [])],
+      };
     }
   }
-  const decision = options.exportPolicy === undefined ? { attributes: base } : options.exportPolicy({ prefix: destination.prefix, attributes: base }, peer);
+  const decision =
+    options.exportPolicy === undefined
+      ? { attributes: base }
+      : options.exportPolicy({ prefix: destination.prefix, attributes: base }, peer);
   if (decision === undefined) return undefined;
   return finishExport(options, decision.attributes, base.nextHop, destination.family, peer, from === undefined);
 }
 
 /** AS path, local preference and next hop, after the policy has had its say. */
-export function finishExport(options: SpeakerOptions, decided: PathAttributes, baseNextHop: Ip, family: BgpFamily, peer: Peer, isLocal: boolean): Exported {
+export function finishExport(
+  options: SpeakerOptions,
+  decided: PathAttributes,
+  baseNextHop: Ip,
+  family: BgpFamily,
+  peer: Peer,
+  isLocal: boolean,
+): Exported {
   let attributes = decided;
   const isSetByPolicy = decided.nextHop !== baseNextHop;
   const isNextHopSelf = !isSetByPolicy && (peer.isExternal || isLocal || peer.config.nextHopSelf === true);

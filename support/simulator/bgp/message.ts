@@ -143,7 +143,11 @@ export function decode(bytes: Uint8Array, options: { readonly isFourOctetAs: boo
   const kind = (bytes[18] ?? 0) - 1;
   const overrun: readonly MessageError[] = [];
   const subcode = kind === 0 ? [2, 0] : [3, 1];
-  const reader = new Reader(bytes, () => overrun[0] ?? new MessageError(subcode[0] as number, subcode[1] as number, 'message runs over its end'), headerLength);
+  const reader = new Reader(
+    bytes,
+    () => overrun[0] ?? new MessageError(subcode[0] as number, subcode[1] as number, 'message runs over its end'),
+    headerLength,
+  );
   switch (types[kind]) {
     case 'open':
       return decodeOpen(reader);
@@ -198,10 +202,33 @@ export class MessageStream {
 }
 
 /** Names of NOTIFICATION codes and subcodes, as FRR prints them. */
-const codeNames = ['', 'Message Header Error', 'OPEN Message Error', 'UPDATE Message Error', 'Hold Timer Expired', 'Neighbor Events Error', 'Cease', 'CAPABILITY Message Error', 'ROUTE-REFRESH Message Error'];
+const codeNames = [
+  '',
+  'Message Header Error',
+  'OPEN Message Error',
+  'UPDATE Message Error',
+  'Hold Timer Expired',
+  'Neighbor Events Error',
+  'Cease',
+  'CAPABILITY Message Error',
+  'ROUTE-REFRESH Message Error',
+];
 const subcodeNames: Readonly<Record<number, readonly string[]>> = {
   1: ['/Unspecific', '/Connection Not Synchronized', '/Bad Message Length', '/Bad Message Type'],
-  2: ['/Unspecific', '/Unsupported Version Number', '/Bad Peer AS', '/Bad BGP Identifier', '/Unsupported Optional Parameter', '/Authentication Failure', '/Unacceptable Hold Time', '/Unsupported Capability', '', '', '', '/Role Mismatch'],
+  2: [
+    '/Unspecific',
+    '/Unsupported Version Number',
+    '/Bad Peer AS',
+    '/Bad BGP Identifier',
+    '/Unsupported Optional Parameter',
+    '/Authentication Failure',
+    '/Unacceptable Hold Time',
+    '/Unsupported Capability',
+    '',
+    '',
+    '',
+    '/Role Mismatch',
+  ],
   3: [
     '/Unspecific',
     '/Malformed Attribute List',
@@ -216,7 +243,12 @@ const subcodeNames: Readonly<Record<number, readonly string[]>> = {
     '/Invalid Network Field',
     '/Malformed AS_PATH',
   ],
-  5: ['/Unspecific', '/Receive Unexpected Message in OpenSent State', '/Receive Unexpected Message in OpenConfirm State', '/Receive Unexpected Message in Established State'],
+  5: [
+    '/Unspecific',
+    '/Receive Unexpected Message in OpenSent State',
+    '/Receive Unexpected Message in OpenConfirm State',
+    '/Receive Unexpected Message in Established State',
+  ],
   6: [
     '/Unspecific',
     '/Maximum Number of Prefixes Reached',

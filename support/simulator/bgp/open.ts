@@ -20,10 +20,18 @@ export interface LocalIdentity {
  */
 export function buildOpen(identity: LocalIdentity, config: PeerConfig): OpenMessage {
   const families = canonicalOrder.filter((family) => config.families.includes(family));
-  const offersExtendedNextHop = families.includes('ipv4-unicast') && (identity.implementation === 'gobgp' || (config.extendedNextHop === true && config.address.family === 6));
+  const offersExtendedNextHop =
+    families.includes('ipv4-unicast') &&
+    (identity.implementation === 'gobgp' || (config.extendedNextHop === true && config.address.family === 6));
   const extendedNextHop: Capability = { kind: 'extended-next-hop', families: [{ family: 'ipv4-unicast', nextHopAfi: 2 }] };
   const asn = config.localAs ?? identity.localAsn;
-  const head = { type: 'open', version: 4, asn: asn > 0xffff ? asTrans : asn, holdTimeSeconds: config.holdTimeSeconds, routerId: identity.routerId } as const;
+  const head = {
+    type: 'open',
+    version: 4,
+    asn: asn > 0xffff ? asTrans : asn,
+    holdTimeSeconds: config.holdTimeSeconds,
+    routerId: identity.routerId,
+  } as const;
   const fourOctetAs: Capability = { kind: 'four-octet-as', asn };
   if (identity.implementation === 'gobgp') {
     const capabilities: Capability[] = [{ kind: 'route-refresh' }, { kind: 'fqdn', hostname: identity.hostname, domain: '' }];
@@ -31,7 +39,12 @@ export function buildOpen(identity: LocalIdentity, config: PeerConfig): OpenMess
     capabilities.push(fourOctetAs);
     if (config.gracefulRestart !== undefined) {
       const restart = config.families.map((family) => ({ family, isPreserved: true }));
-      capabilities.push({ kind: 'graceful-restart', flags: 0, restartTimeSeconds: config.gracefulRestart.restartTimeSeconds, families: restart });
+      capabilities.push({
+        kind: 'graceful-restart',
+        flags: 0,
+        restartTimeSeconds: config.gracefulRestart.restartTimeSeconds,
+        families: restart,
+      });
     }
     if (offersExtendedNextHop) capabilities.push(extendedNextHop);
     return { ...head, parameters: [capabilities] };
@@ -41,7 +54,9 @@ export function buildOpen(identity: LocalIdentity, config: PeerConfig): OpenMess
     capabilities.push({ kind: 'multiprotocol', family });
     if (family === 'ipv4-unicast' && offersExtendedNextHop) capabilities.push(extendedNextHop);
   }
-  capabilities.push({ kind: 'route-refresh-cisco' }, { kind: 'route-refresh' }, { kind: 'enhanced-route-refresh' }, fourOctetAs, { kind: 'extended-message' });
+  capabilities.push({ kind: 'route-refresh-cisco' }, { kind: 'route-refresh' }, { kind: 'enhanced-route-refresh' }, fourOctetAs, {
+    kind: 'extended-message',
+  });
   capabilities.push({ kind: 'add-path', families: families.map((family) => ({ family, mode: 1 })) });
   capabilities.push({ kind: 'fqdn', hostname: identity.hostname, domain: '' });
   // As a helper FRR lists no families; a speaker told to restart gracefully lists them all.
@@ -52,7 +67,10 @@ export function buildOpen(identity: LocalIdentity, config: PeerConfig): OpenMess
     restartTimeSeconds: restart?.restartTimeSeconds ?? 120,
     families: restart === undefined ? [] : families.map((family) => ({ family, isPreserved: false })),
   });
-  capabilities.push({ kind: 'long-lived-graceful-restart', families: families.map((family) => ({ family, flags: 0x80, staleTimeSeconds: 0 })) });
+  capabilities.push({
+    kind: 'long-lived-graceful-restart',
+    families: families.map((family) => ({ family, flags: 0x80, staleTimeSeconds: 0 })),
+  });
   return { ...head, parameters: capabilities.map((capability) => [capability]) };
 }
 
@@ -67,10 +85,13 @@ export function negotiate(identity: LocalIdentity, config: PeerConfig, connectio
   if (open.version !== 4) throw new MessageError(2, 1, `version ${open.version}`, Uint8Array.of(0, 4));
   const fourOctet = capabilities.find((capability) => capability.kind === 'four-octet-as');
   const asn = fourOctet?.asn ?? open.asn;
-  const isExpected = config.remoteAs === 'external' ? asn !== localAsn : config.remoteAs === 'internal' ? asn === localAsn : asn === config.remoteAs;
+  const isExpected =
+    config.remoteAs === 'external' ? asn !== localAsn : config.remoteAs === 'internal' ? asn === localAsn : asn === config.remoteAs;
   // FRR adds the number that it saw, gobgp nothing (recorded).
-  if (!isExpected) throw new MessageError(2, 2, `AS ${asn}`, isFrr ? Uint8Array.of((open.asn >>> 8) & 0xff, open.asn & 0xff) : new Uint8Array());
-  if (open.routerId.value === 0n || (asn === localAsn && open.routerId === identity.routerId)) throw new MessageError(2, 3, `router id ${open.routerId.text}`);
+  if (!isExpected)
+    throw new MessageError(2, 2, `AS ${asn}`, isFrr ? Uint8Array.of((open.asn >>> 8) & 0xff, open.asn & 0xff) : new Uint8Array());
+  if (open.routerId.value === 0n || (asn === localAsn && open.routerId === identity.routerId))
+    throw new MessageError(2, 3, `router id ${open.routerId.text}`);
   if (open.holdTimeSeconds === 1 || open.holdTimeSeconds === 2) throw new MessageError(2, 6, `hold time ${open.holdTimeSeconds}`);
   const offered = new Set<BgpFamily>();
   for (const capability of capabilities) if (capability.kind === 'multiprotocol') offered.add(capability.family);
@@ -83,12 +104,16 @@ export function negotiate(identity: LocalIdentity, config: PeerConfig, connectio
   connection.setFourOctetAs(fourOctet !== undefined);
   connection.hasExtendedNextHop =
     connection.sentCapabilities.some((capability) => capability.kind === 'extended-next-hop') &&
-    capabilities.some((capability) => capability.kind === 'extended-next-hop' && capability.families.some(({ family, nextHopAfi }) => family === 'ipv4-unicast' && nextHopAfi === 2));
+    capabilities.some(
+      (capability) =>
+        capability.kind === 'extended-next-hop' &&
+        capability.families.some(({ family, nextHopAfi }) => family === 'ipv4-unicast' && nextHopAfi === 2),
+    );
   const holdTime = Math.min(open.holdTimeSeconds, config.holdTimeSeconds);
   connection.holdTimeSeconds = holdTime;
   const third = Math.floor(holdTime / 3);
   // RFC 4271 §4.4: a third of the hold time; gobgp keeps its own interval while the peer does not ask for less.
-  if (isFrr) connection.keepaliveSeconds = config.keepaliveSeconds < third ? config.keepaliveSeconds : third;
+  if (isFrr) connection.keepaliveSeconds = Math.min(config.keepaliveSeconds, third);
   else connection.keepaliveSeconds = holdTime < config.holdTimeSeconds ? third : config.keepaliveSeconds;
   if (holdTime === 0) connection.keepaliveSeconds = 0;
 }

@@ -49,7 +49,16 @@ const gobgpFirstDial = { low: 5, high: 9 } as const;
 const gobgpMinimumConnectRetry = 10;
 const largeHoldTimeSeconds = 240;
 
-const sessionFields = ['remoteAs', 'localAs', 'localAddress', 'port', 'multihopTtl', 'password', 'extendedNextHop', 'device'] as const satisfies readonly (keyof PeerConfig)[];
+const sessionFields = [
+  'remoteAs',
+  'localAs',
+  'localAddress',
+  'port',
+  'multihopTtl',
+  'password',
+  'extendedNextHop',
+  'device',
+] as const satisfies readonly (keyof PeerConfig)[];
 
 /**
  * One configured neighbour: its state machine (RFC 4271 §8), its sessions, and its Adj-RIBs.
@@ -70,8 +79,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
   lastReset: LastReset | undefined;
   isPrefixOverflow = false;
   readonly createdAt: number;
-  lastReadAt: number | undefined;
-  lastWriteAt: number | undefined;
+  #lastReadAt: number | undefined;
+  #lastWriteAt: number | undefined;
   lastUpdateAt: number | undefined;
   readonly received: Readonly<Record<BgpFamily, Map<Prefix, ReceivedRoute>>> = { 'ipv4-unicast': new Map(), 'ipv6-unicast': new Map() };
   readonly sent: Readonly<Record<BgpFamily, Map<Prefix, SentRoute>>> = { 'ipv4-unicast': new Map(), 'ipv6-unicast': new Map() };
@@ -144,6 +153,14 @@ export class Peer implements BgpPeer, ConnectionOwner {
     return this.#session?.hasExtendedNextHop ?? false;
   }
 
+  get lastReadAt(): number | undefined {
+    return this.#session?.lastReadAt ?? this.#lastReadAt;
+  }
+
+  get lastWriteAt(): number | undefined {
+    return this.#session?.lastWriteAt ?? this.#lastWriteAt;
+  }
+
   get sentCapabilities(): readonly Capability[] {
     return this.#session?.sentCapabilities ?? [];
   }
@@ -164,8 +181,19 @@ export class Peer implements BgpPeer, ConnectionOwner {
   get counters(): BgpPeer['counters'] {
     const counters = this.#allCounters();
     const sent = counters.opensSent + counters.updatesSent + counters.notificationsSent + counters.keepalivesSent + counters.refreshesSent;
-    const received = counters.opensReceived + counters.updatesReceived + counters.notificationsReceived + counters.keepalivesReceived + counters.refreshesReceived;
-    return { ...counters, messagesSent: sent, messagesReceived: received, connectionsEstablished: this.#established, connectionsDropped: this.#dropped };
+    const received =
+      counters.opensReceived +
+      counters.updatesReceived +
+      counters.notificationsReceived +
+      counters.keepalivesReceived +
+      counters.refreshesReceived;
+    return {
+      ...counters,
+      messagesSent: sent,
+      messagesReceived: received,
+      connectionsEstablished: this.#established,
+      connectionsDropped: this.#dropped,
+    };
   }
 
   get routeRefreshes(): { readonly sent: number; readonly received: number } {
@@ -175,7 +203,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
 
   #allCounters(): MessageCounters {
     const sum = { ...this.#totals };
-    for (const connection of [this.#session, this.#outgoing, this.#isFrr ? undefined : this.#incoming]) if (connection !== undefined) add(sum, connection.counters);
+    for (const connection of [this.#session, this.#outgoing, this.#isFrr ? undefined : this.#incoming])
+      if (connection !== undefined) add(sum, connection.counters);
     return sum;
   }
 
@@ -186,7 +215,15 @@ export class Peer implements BgpPeer, ConnectionOwner {
   adjRibIn(family: BgpFamily): readonly Path[] {
     return [...this.received[family].values()].map(
       (route) =>
-        route.path ?? { prefix: route.prefix, attributes: route.attributes, peer: this, receivedAt: route.receivedAt, weight: 0, isStale: route.isStale, isValid: false },
+        route.path ?? {
+          prefix: route.prefix,
+          attributes: route.attributes,
+          peer: this,
+          receivedAt: route.receivedAt,
+          weight: 0,
+          isStale: route.isStale,
+          isValid: false,
+        },
     );
   }
 
@@ -200,7 +237,6 @@ export class Peer implements BgpPeer, ConnectionOwner {
 
   send(message: Message): void {
     this.#session?.send(message);
-    this.lastWriteAt = this.clock.now();
   }
 
   // ── the state machine ─────────────────────────────────────────────────────────────────────────────────────
@@ -340,9 +376,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
 
   onMessage(connection: Connection, message: Message): void {
     if (connection === this.#session) {
-      this.lastReadAt = this.clock.now();
       if (message.type === 'update') {
-        this.lastUpdateAt = this.lastReadAt;
+        this.lastUpdateAt = this.clock.now();
         this.#owner.onUpdate(this, message);
       } else if (message.type === 'route-refresh') {
         if (message.family !== undefined) this.#owner.onRouteRefresh(this, message.family);
@@ -400,9 +435,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
     this.local = tcp.local;
     this.remotePort = tcp.remote.port;
     this.remoteRouterId = connection.remoteRouterId;
-    for (const capability of connection.receivedCapabilities) if (capability.kind === 'fqdn' && capability.hostname !== '') this.hostname = capability.hostname;
-    this.lastReadAt = connection.lastReadAt;
-    this.lastWriteAt = connection.lastWriteAt;
+    for (const capability of connection.receivedCapabilities)
+      if (capability.kind === 'fqdn' && capability.hostname !== '') this.hostname = capability.hostname;
     this.establishedAt = this.clock.now();
     this.changedAt = this.establishedAt;
     this.#established++;
@@ -418,7 +452,9 @@ export class Peer implements BgpPeer, ConnectionOwner {
 
   onEnded(connection: Connection, ending: Ending): void {
     if (connection === this.#session) {
-      const restart = connection.receivedCapabilities.some((capability) => capability.kind === 'graceful-restart' && capability.families.length > 0);
+      const restart = connection.receivedCapabilities.some(
+        (capability) => capability.kind === 'graceful-restart' && capability.families.length > 0,
+      );
       this.#down(this.#describe(ending), ending.kind === 'closed' && restart);
       return;
     }
@@ -429,7 +465,11 @@ export class Peer implements BgpPeer, ConnectionOwner {
     if (isHidden) return;
     add(this.#totals, connection.counters);
     // A collision that the other connection won is no failure.
-    if (this.#session !== undefined || (ending.kind !== 'closed' && ending.code === 6 && ending.subcode === 7 && this.#incoming !== undefined)) return;
+    if (
+      this.#session !== undefined ||
+      (ending.kind !== 'closed' && ending.code === 6 && ending.subcode === 7 && this.#incoming !== undefined)
+    )
+      return;
     this.#setReset(this.#describe(ending));
     this.#startSeconds = Math.min(this.#startSeconds * 2, frrMaximumStartSeconds);
     this.#idle();
@@ -439,8 +479,14 @@ export class Peer implements BgpPeer, ConnectionOwner {
     if (ending.kind === 'closed') return { direction: 'none', reason: this.#isFrr ? 'Peer closed the session' : 'read-failed' };
     const direction = ending.kind === 'notification-sent' ? 'sent' : 'received';
     const { code, subcode } = ending;
-    if (this.#isFrr) return { direction, code, subcode, reason: direction === 'sent' ? 'BGP Notification send' : 'BGP Notification received' };
-    return { direction, code, subcode, reason: code === 4 ? 'hold-timer-expired' : `notification-${direction} ${notificationText(code, subcode)}` };
+    if (this.#isFrr)
+      return { direction, code, subcode, reason: direction === 'sent' ? 'BGP Notification send' : 'BGP Notification received' };
+    return {
+      direction,
+      code,
+      subcode,
+      reason: code === 4 ? 'hold-timer-expired' : `notification-${direction} ${notificationText(code, subcode)}`,
+    };
   }
 
   #setReason(reason: string): void {
@@ -458,6 +504,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
     if (session === undefined) return;
     session.close('orderly');
     add(this.#totals, session.counters);
+    this.#lastReadAt = session.lastReadAt;
+    this.#lastWriteAt = session.lastWriteAt;
     this.#setReset(reset);
     this.#session = undefined;
     this.isSynchronised = false;
@@ -562,7 +610,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
     const changed = sessionFields.filter((field) => before[field] !== config[field]);
     const familiesChanged = before.families.join() !== config.families.join();
     const restartChanged = before.gracefulRestart?.restartTimeSeconds !== config.gracefulRestart?.restartTimeSeconds;
-    const timersChanged = !this.#isFrr && (before.holdTimeSeconds !== config.holdTimeSeconds || before.keepaliveSeconds !== config.keepaliveSeconds);
+    const timersChanged =
+      !this.#isFrr && (before.holdTimeSeconds !== config.holdTimeSeconds || before.keepaliveSeconds !== config.keepaliveSeconds);
     if (changed.length === 0 && !familiesChanged && !restartChanged && !timersChanged) {
       if (before.isPassive === true && config.isPassive !== true && this.state === 'Active') this.#begin();
       return;
@@ -572,7 +621,19 @@ export class Peer implements BgpPeer, ConnectionOwner {
       return;
     }
     const [first] = changed;
-    const reason = !this.#isFrr ? undefined : first === 'remoteAs' ? 'Remote AS changed' : first === 'localAs' ? 'Local AS change' : first === 'localAddress' ? 'Update source change' : familiesChanged ? 'Address family activated' : first === 'multihopTtl' ? 'Multihop config change' : 'Capability changed';
+    const reason = !this.#isFrr
+      ? undefined
+      : first === 'remoteAs'
+        ? 'Remote AS changed'
+        : first === 'localAs'
+          ? 'Local AS change'
+          : first === 'localAddress'
+            ? 'Update source change'
+            : familiesChanged
+              ? 'Address family activated'
+              : first === 'multihopTtl'
+                ? 'Multihop config change'
+                : 'Capability changed';
     this.reset(6, 6, reason);
   }
 

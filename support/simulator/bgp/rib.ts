@@ -130,7 +130,11 @@ export function isSameAttributes(a: PathAttributes, b: PathAttributes): boolean 
     a.aggregator?.asn === b.aggregator?.asn &&
     a.aggregator?.routerId === b.aggregator?.routerId &&
     a.originatorId === b.originatorId &&
-    isSameList(a.asPath, b.asPath, (x, y) => x === y || (typeof x === 'object' && typeof y === 'object' && isSameList(x.set, y.set, isIdentical))) &&
+    isSameList(
+      a.asPath,
+      b.asPath,
+      (x, y) => x === y || (typeof x === 'object' && typeof y === 'object' && isSameList(x.set, y.set, isIdentical)),
+    ) &&
     isSameList(a.communities, b.communities, isIdentical) &&
     isSameList(a.largeCommunities, b.largeCommunities, (x, y) => x[0] === y[0] && x[1] === y[1] && x[2] === y[2]) &&
     isSameList(a.clusterList, b.clusterList, isIdentical)

@@ -7,7 +7,17 @@ import { MessageError, type UpdateMessage } from './message.ts';
 import type { LocalIdentity } from './open.ts';
 import { Peer, type PeerOwner, type SentRoute } from './peer.ts';
 import { type Destination, familyOfPrefix, isSameAttributes, NextHopTable, Rib, type StoredPath } from './rib.ts';
-import type { BgpFamily, BgpPeer, BgpSpeaker, OriginatedRoute, PathAttributes, PeerConfig, RibEntry, RoutePolicy, SpeakerOptions } from './types.ts';
+import type {
+  BgpFamily,
+  BgpPeer,
+  BgpSpeaker,
+  OriginatedRoute,
+  PathAttributes,
+  PeerConfig,
+  RibEntry,
+  RoutePolicy,
+  SpeakerOptions,
+} from './types.ts';
 
 const families: readonly BgpFamily[] = ['ipv4-unicast', 'ipv6-unicast'];
 /** FRR works its queue of changed prefixes off 50 ms after the first went in (bgp_route.c). */
@@ -159,8 +169,12 @@ class Speaker implements BgpSpeaker, PeerOwner {
   }
 
   onEstablished(peer: Peer): void {
+    const restart = peer.receivedCapabilities.find((capability) => capability.kind === 'graceful-restart');
+    if (restart === undefined) this.#restartOf.delete(peer);
+    else this.#restartOf.set(peer, restart);
+    peer.restartTimer?.cancel();
+    peer.restartTimer = undefined;
     if (this.options.implementation === 'gobgp') {
-      peer.restartTimer?.cancel();
       this.#synchronise([peer]);
       return;
     }
@@ -210,7 +224,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   /** RFC 4724 §4.2: the routes of a peer that restarts stay for a while, marked. */
   #keepStale(peer: Peer): boolean {
-    const capability = peer.receivedCapabilities.find((each) => each.kind === 'graceful-restart') ?? this.#restartOf.get(peer);
+    const capability = this.#restartOf.get(peer);
     const restart = capability?.kind === 'graceful-restart' ? capability : undefined;
     if (restart === undefined) return false;
     for (const family of families) {
@@ -235,7 +249,8 @@ class Speaker implements BgpSpeaker, PeerOwner {
   readonly #restartOf = new Map<Peer, Peer['receivedCapabilities'][number]>();
 
   #dropStale(peer: Peer, which: Iterable<BgpFamily>): void {
-    for (const family of which) for (const route of [...peer.received[family].values()]) if (route.isStale) this.#withdrawReceived(peer, family, route.prefix);
+    for (const family of which)
+      for (const route of [...peer.received[family].values()]) if (route.isStale) this.#withdrawReceived(peer, family, route.prefix);
   }
 
   #forget(peer: Peer): void {
@@ -254,10 +269,15 @@ class Speaker implements BgpSpeaker, PeerOwner {
     if (message.nlri.length > 0 || (mpReach?.nlri.length ?? 0) > 0) {
       if (attributes === undefined) throw new MessageError(3, 3, 'missing well-known attributes', Uint8Array.of(1));
       const base = peer.isExternal ? withoutLocalPref(attributes) : attributes;
-      if (message.nextHop !== undefined) for (const value of message.nlri) this.#receive(peer, 'ipv4-unicast', value, { ...base, nextHop: message.nextHop });
+      if (message.nextHop !== undefined)
+        for (const value of message.nlri) this.#receive(peer, 'ipv4-unicast', value, { ...base, nextHop: message.nextHop });
       if (mpReach !== undefined) {
         const { nextHop, linkLocalNextHop } = mpReach;
-        const full: PathAttributes = { ...base, nextHop, ...(linkLocalNextHop === undefined || linkLocalNextHop.value === 0n ? {} : { linkLocalNextHop }) };
+        const full: PathAttributes = {
+          ...base,
+          nextHop,
+          ...(linkLocalNextHop === undefined || linkLocalNextHop.value === 0n ? {} : { linkLocalNextHop }),
+        };
         for (const value of mpReach.nlri) this.#receive(peer, mpReach.family, value, full);
       }
       return;
@@ -292,8 +312,16 @@ class Speaker implements BgpSpeaker, PeerOwner {
     route.path = undefined;
   }
 
-  #import(peer: Peer, family: BgpFamily, route: { readonly prefix: Prefix; readonly attributes: PathAttributes; readonly receivedAt: number; path: StoredPath | undefined }): void {
-    const decided = this.#isLoop(peer, route.attributes) ? undefined : this.options.importPolicy === undefined ? { attributes: route.attributes } : this.options.importPolicy(route, peer);
+  #import(
+    peer: Peer,
+    family: BgpFamily,
+    route: { readonly prefix: Prefix; readonly attributes: PathAttributes; readonly receivedAt: number; path: StoredPath | undefined },
+  ): void {
+    const decided = this.#isLoop(peer, route.attributes)
+      ? undefined
+      : this.options.importPolicy === undefined
+        ? { attributes: route.attributes }
+        : this.options.importPolicy(route, peer);
     if (decided === undefined) {
       if (route.path !== undefined) {
         peer.accepted[family]--;
@@ -367,7 +395,8 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const address = linkLocalNextHop ?? nextHop;
     if (!isLinkLocal(address)) return { address, device: '' };
     const peer = path.peer;
-    const device = peer?.config.device ?? (peer?.local === undefined ? undefined : interfaceOf(this.options.namespace, peer.local.ip)?.name);
+    const device =
+      peer?.config.device ?? (peer?.local === undefined ? undefined : interfaceOf(this.options.namespace, peer.local.ip)?.name);
     return { address, device: device ?? '' };
   }
 
@@ -393,7 +422,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const { namespace } = this.options;
     if (isLinkLocal(address)) {
       const found = device === '' ? undefined : namespace.getInterface(device);
-      return found !== undefined && found.isAdminUp && found.hasCarrier ? { metric: 0 } : undefined;
+      return found?.isAdminUp && found.hasCarrier ? { metric: 0 } : undefined;
     }
     const decision = namespace.routes.lookup(address);
     if (decision.kind !== 'forward' || decision.route.destination.length === 0) return undefined;
@@ -424,7 +453,8 @@ class Speaker implements BgpSpeaker, PeerOwner {
     if (this.#isStopped) return;
     for (const { address, device, paths } of this.#nextHops.entries()) {
       for (const path of paths) {
-        if (path.peer !== undefined && this.#applyResolution(path, this.#resolve(address, device, this.#mustBeConnected(path.peer)))) this.#enqueue(path.destination);
+        if (path.peer !== undefined && this.#applyResolution(path, this.#resolve(address, device, this.#mustBeConnected(path.peer))))
+          this.#enqueue(path.destination);
       }
     }
     for (const peer of [...this.#peers]) {
@@ -472,7 +502,11 @@ class Speaker implements BgpSpeaker, PeerOwner {
   #decide(destination: Destination): boolean | undefined {
     const before = destination.best;
     const formerMultipath = destination.multipath;
-    const decision = decide(destination.paths, { ...this.options.decision, selected: before, multipath: this.options.multipath ?? singlePath });
+    const decision = decide(destination.paths, {
+      ...this.options.decision,
+      selected: before,
+      multipath: this.options.multipath ?? singlePath,
+    });
     destination.best = decision?.best as StoredPath | undefined;
     destination.reason = decision?.reason;
     destination.multipath = decision?.multipath ?? [];
@@ -483,7 +517,9 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const isSameBest = destination.best === before && !isBestChanged;
     if (isSameBest && before === undefined) return undefined;
     if (isSameBest && hadCompanions === hasCompanions) {
-      const isSameSet = formerMultipath.length === destination.multipath.length && formerMultipath.every((path, index) => path === destination.multipath[index]);
+      const isSameSet =
+        formerMultipath.length === destination.multipath.length &&
+        formerMultipath.every((path, index) => path === destination.multipath[index]);
       return isSameSet ? undefined : false;
     }
     destination.version = ++this.#ribs[destination.family].version;
@@ -493,7 +529,13 @@ class Speaker implements BgpSpeaker, PeerOwner {
   originate(route: OriginatedRoute): void {
     const isFrr = this.options.implementation === 'frr';
     const unspecified = ip(route.prefix.family === 4 ? '0.0.0.0' : '::');
-    const attributes: PathAttributes = { origin: 'igp', asPath: [], nextHop: unspecified, ...(isFrr ? { med: 0 } : {}), ...route.attributes };
+    const attributes: PathAttributes = {
+      origin: 'igp',
+      asPath: [],
+      nextHop: unspecified,
+      ...(isFrr ? { med: 0 } : {}),
+      ...route.attributes,
+    };
     this.#putPath(undefined, route.prefix, attributes, route.weight ?? (isFrr ? 32768 : 0), this.clock.now());
   }
 
@@ -543,15 +585,14 @@ class Speaker implements BgpSpeaker, PeerOwner {
       for (const family of families) {
         if (!peer.negotiatedFamilies.has(family)) continue;
         this.#sendDefault(peer, family, outgoing);
-        for (const destination of this.#ribs[family].list()) if (destination.best !== undefined) this.#advertise(peer, destination, outgoing);
+        for (const destination of this.#ribs[family].list())
+          if (destination.best !== undefined) this.#advertise(peer, destination, outgoing);
       }
     }
     outgoing.flush();
     for (const peer of peers) {
       const restart = peer.receivedCapabilities.find((capability) => capability.kind === 'graceful-restart');
       const offered = peer.sentCapabilities.some((capability) => capability.kind === 'graceful-restart');
-      if (restart !== undefined) this.#restartOf.set(peer, restart);
-      else this.#restartOf.delete(peer);
       if (restart === undefined || !offered) continue;
       for (const family of peer.negotiatedFamilies) {
         peer.endOfRib.sent.add(family);
@@ -608,7 +649,9 @@ class Speaker implements BgpSpeaker, PeerOwner {
   setOptions(options: Partial<Pick<SpeakerOptions, 'multipath' | 'decision' | 'routerId' | 'hostname' | 'clusterId'>>): void {
     const routerIdChanged = options.routerId !== undefined && options.routerId !== this.options.routerId;
     this.options = { ...this.options, ...options };
-    if (routerIdChanged) for (const peer of this.#peers) if (peer.state === 'Established') peer.reset(6, 6, this.#isTracking ? 'Router ID changed' : undefined);
+    if (routerIdChanged)
+      for (const peer of this.#peers)
+        if (peer.state === 'Established') peer.reset(6, 6, this.#isTracking ? 'Router ID changed' : undefined);
     for (const family of families) for (const destination of this.#ribs[family].list()) this.#enqueue(destination);
   }
 
@@ -670,7 +713,8 @@ class Outbox {
     const { updates } = this.#of(peer, family);
     // Neighbouring prefixes share attributes more often than not; looking further back would make this quadratic.
     const last = updates[updates.length - 1];
-    if (peer.implementation === 'frr' && last !== undefined && last.prefixes.length < 100 && isSameAttributes(last.attributes, attributes)) last.prefixes.push(prefix);
+    if (peer.implementation === 'frr' && last !== undefined && last.prefixes.length < 100 && isSameAttributes(last.attributes, attributes))
+      last.prefixes.push(prefix);
     else updates.push({ attributes, prefixes: [prefix] });
   }
 
@@ -697,7 +741,15 @@ class Outbox {
   }
 }
 
-const emptyUpdate = { type: 'update', withdrawn: [], nlri: [], attributes: undefined, nextHop: undefined, mpReach: undefined, mpUnreach: undefined } as const;
+const emptyUpdate = {
+  type: 'update',
+  withdrawn: [],
+  nlri: [],
+  attributes: undefined,
+  nextHop: undefined,
+  mpReach: undefined,
+  mpUnreach: undefined,
+} as const;
 
 function sendUpdate(peer: Peer, family: BgpFamily, update: OutgoingUpdate): void {
   const { nextHop, linkLocalNextHop, ...attributes } = update.attributes;
@@ -705,7 +757,11 @@ function sendUpdate(peer: Peer, family: BgpFamily, update: OutgoingUpdate): void
     peer.send({ ...emptyUpdate, attributes, nextHop, nlri: update.prefixes });
     return;
   }
-  peer.send({ ...emptyUpdate, attributes, mpReach: { family, nextHop, ...(linkLocalNextHop === undefined ? {} : { linkLocalNextHop }), nlri: update.prefixes } });
+  peer.send({
+    ...emptyUpdate,
+    attributes,
+    mpReach: { family, nextHop, ...(linkLocalNextHop === undefined ? {} : { linkLocalNextHop }), nlri: update.prefixes },
+  });
 }
 
 function sendWithdrawal(peer: Peer, family: BgpFamily, withdrawn: readonly Prefix[]): void {

@@ -144,7 +144,9 @@ export interface BgpPeer {
   /** Number of prefixes received before any policy, accepted by it, and sent. */
   prefixCounts(family: BgpFamily): { readonly received: number; readonly accepted: number; readonly advertised: number };
   adjRibIn(family: BgpFamily): readonly Path[];
-  adjRibOut(family: BgpFamily): readonly { readonly prefix: Prefix; readonly attributes: PathAttributes; readonly sentAt: number; readonly isNextHopSelf?: boolean }[];
+  adjRibOut(
+    family: BgpFamily,
+  ): readonly { readonly prefix: Prefix; readonly attributes: PathAttributes; readonly sentAt: number; readonly isNextHopSelf?: boolean }[];
   /** What was sent to this peer for one prefix. */
   hasSent?(prefix: Prefix): boolean;
   /** Capabilities of the OPENs of the current session; empty without one. */
@@ -175,7 +177,10 @@ export interface OriginatedRoute {
 export type BgpImplementation = 'frr' | 'gobgp';
 
 /** Undefined rejects the path. */
-export type RoutePolicy = (path: { readonly prefix: Prefix; readonly attributes: PathAttributes }, peer: BgpPeer) => { readonly attributes: PathAttributes; readonly weight?: number } | undefined;
+export type RoutePolicy = (
+  path: { readonly prefix: Prefix; readonly attributes: PathAttributes },
+  peer: BgpPeer,
+) => { readonly attributes: PathAttributes; readonly weight?: number } | undefined;
 
 export interface SpeakerOptions {
   readonly namespace: NetworkNamespace;
@@ -192,7 +197,13 @@ export interface SpeakerOptions {
   readonly exportPolicy?: RoutePolicy;
   readonly multipath?: { readonly maximumPaths: number; readonly maximumPathsIbgp: number; readonly relaxAsPath: boolean };
   readonly clusterId?: Ip;
-  readonly decision?: { readonly alwaysCompareMed?: boolean; readonly compareRouterId?: boolean; readonly ignoreAsPathLength?: boolean; readonly medMissingAsWorst?: boolean; readonly defaultLocalPref?: number };
+  readonly decision?: {
+    readonly alwaysCompareMed?: boolean;
+    readonly compareRouterId?: boolean;
+    readonly ignoreAsPathLength?: boolean;
+    readonly medMissingAsWorst?: boolean;
+    readonly defaultLocalPref?: number;
+  };
 }
 
 export interface BgpSpeaker {

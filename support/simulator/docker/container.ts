@@ -3,6 +3,7 @@ import type { Ip, NetworkNamespace } from '../net/types.ts';
 import { parseIp } from '../net/address.ts';
 import { EngineError } from './engine-error.ts';
 import { MemoryFileSystem } from './file-system.ts';
+import { processesOf } from './process-table.ts';
 import { programsFor } from './programs/main-process.ts';
 import type { Command, Container, ContainerOptions, ContainerState, ImageDefinition, Program } from './types.ts';
 
@@ -14,6 +15,8 @@ export interface ContainerSurroundings {
   attach(container: EngineContainer): void;
   /** After the programs have stopped. */
   detach(container: EngineContainer): void;
+  /** Standard input of the main process is a terminal: a shell waits there instead of ending. */
+  readonly hasTerminal: boolean;
   /** Whether other running containers are in the same network namespace. */
   sharesNamespace(container: EngineContainer): boolean;
 }
@@ -79,6 +82,10 @@ export class EngineContainer implements Container {
     return this.image.command;
   }
 
+  get hasTerminal(): boolean {
+    return this.#surroundings.hasTerminal;
+  }
+
   writeLog(text: string, stream: 'stdout' | 'stderr' = 'stdout'): void {
     for (const line of text.replace(/\n$/, '').split('\n')) this.log.push({ at: this.#surroundings.clock.now(), stream, text: line });
   }
@@ -90,12 +97,14 @@ export class EngineContainer implements Container {
     this.#restart = undefined;
     this.#surroundings.attach(this);
     this.pid = this.#surroundings.nextPid();
+    processesOf(this.namespace.network).set(this.pid, this);
     this.startedAt = this.#surroundings.clock.now();
     this.exitCode = 0;
     this.#enter('running');
     this.programs = programsFor(this);
     for (const program of this.programs) {
-      if (this.state !== 'running') break;
+      // a program may end the container while it starts
+      if (!this.#isRunning()) break;
       program.start();
     }
   }
@@ -160,6 +169,7 @@ export class EngineContainer implements Container {
     if (this.state === 'paused') this.namespace.isFrozen = false;
     for (const program of [...this.programs].reverse()) program.stop();
     this.#surroundings.detach(this);
+    processesOf(this.namespace.network).delete(this.pid);
     this.pid = 0;
     this.exitCode = exitCode;
     this.finishedAt = this.#surroundings.clock.now();
@@ -169,6 +179,10 @@ export class EngineContainer implements Container {
   /** Servers end cleanly on SIGTERM; an idle PID 1 such as `sleep` ignores it and is killed after the grace time. */
   #exitCodeOnTerm(): number {
     return this.programs.length === 0 ? 137 : 0;
+  }
+
+  #isRunning(): boolean {
+    return this.state === 'running';
   }
 
   #enter(state: ContainerState): void {

@@ -138,6 +138,7 @@ export class Engine implements DockerEngine {
     }
     const container = new EngineContainer(id, this.images.resolve(options.image), hostname === undefined ? options : { ...options, hostname }, namespace, {
       clock: this.clock,
+      hasTerminal: options.hasTerminal ?? true,
       nextPid: () => this.#nextPid(),
       attach: (starting) => this.#attach(this.#recordOf(starting)),
       detach: (stopped) => this.#detach(this.#recordOf(stopped)),
@@ -224,6 +225,7 @@ export class Engine implements DockerEngine {
   createUnlisted(options: ContainerOptions, namespace: NetworkNamespace): Container {
     return new EngineContainer(this.#ids.hex(64), this.images.resolve(options.image), options, namespace, {
       clock: this.clock,
+      hasTerminal: options.hasTerminal ?? false,
       nextPid: () => this.#nextPid(),
       attach: () => {},
       detach: () => {},
@@ -336,10 +338,9 @@ export class Engine implements DockerEngine {
     let number = 0;
     while (namespace.getInterface(`eth${number}`) !== undefined) number++;
     const [hostEnd, device] = this.network.createVeth(
-      { namespace: this.hostNamespace, name: `veth${this.#ids.hex(7)}` },
-      { namespace, name: `eth${number}`, mac },
+      { namespace: this.hostNamespace, name: `veth${this.#ids.hex(7)}`, txQueueLength: 0, ...(network.mtu === undefined ? {} : { mtu: network.mtu }) },
+      { namespace, name: `eth${number}`, mac, txQueueLength: 0, ...(network.mtu === undefined ? {} : { mtu: network.mtu }) },
     );
-    if (network.mtu !== undefined) for (const end of [hostEnd, device]) end.setMtu(network.mtu);
     hostEnd.setMaster(bridge);
     hostEnd.setUp();
     // an interface without an IPv6 address gets no link-local one either

@@ -35,7 +35,7 @@ export interface CommandContext {
   readonly env: ReadonlyMap<string, string>;
   readonly cwd: string;
   /** Runs another program of the same container, found on its PATH (for `sh -c`, `xargs`, `kubectl edit`…). */
-  run(argv: readonly string[], options?: { readonly stdin?: string }): Promise<CommandResult>;
+  run(argv: readonly string[], options?: { readonly stdin?: string; readonly clock?: SimulatedClock }): Promise<CommandResult>;
   /** Puts a question to the person at the terminal; undefined when they closed it. Absent where nobody sits there. */
   ask?(prompt: string): Promise<string | undefined>;
 }
@@ -106,6 +106,10 @@ export interface ContainerOptions {
   readonly ports?: readonly { readonly hostIp?: string; readonly hostPort: number; readonly containerPort: number; readonly protocol: 'tcp' | 'udp' }[];
   readonly restartPolicy?: 'no' | 'always' | 'on-failure' | 'unless-stopped';
   readonly privileged?: boolean;
+  /** Main process on a terminal (`docker run -t`). */
+  readonly hasTerminal?: boolean;
+  /** The caller runs the main process itself (`docker run` without `-d`). */
+  readonly runsInForeground?: boolean;
 }
 
 /** One running (or stopped) container: of the engine, or of a pod (where the node's containerd owns it). */

@@ -1,7 +1,7 @@
-import type { SimulatedClock, Timer } from '../clock/clock.ts';
-import type { Random } from '../clock/random.ts';
 import { createSpeaker } from '../bgp/speaker.ts';
 import type { BgpFamily, BgpSpeaker, PathAttributes, PeerConfig } from '../bgp/types.ts';
+import type { SimulatedClock, Timer } from '../clock/clock.ts';
+import type { Random } from '../clock/random.ts';
 import { parseIp } from '../net/address.ts';
 import type { Ip, NetworkNamespace, Prefix } from '../net/types.ts';
 import { type BgpConfig, bgpFamilies, effectiveNeighbor, type FrrConfig, isExternal, type NeighborConfig } from './config.ts';
@@ -28,7 +28,14 @@ export class Bgpd {
   #policyTimer: Timer | undefined;
   #unwatch: (() => void) | undefined;
 
-  constructor(options: { readonly namespace: NetworkNamespace; readonly clock: SimulatedClock; readonly random: Random; readonly config: FrrConfig; readonly zebra: Zebra; readonly hostname: () => string }) {
+  constructor(options: {
+    readonly namespace: NetworkNamespace;
+    readonly clock: SimulatedClock;
+    readonly random: Random;
+    readonly config: FrrConfig;
+    readonly zebra: Zebra;
+    readonly hostname: () => string;
+  }) {
     this.#namespace = options.namespace;
     this.#clock = options.clock;
     this.#random = options.random;
@@ -90,7 +97,10 @@ export class Bgpd {
       const wanted = this.#changeable(bgp);
       const { options } = this.#speaker;
       const isSame =
-        options.routerId === wanted.routerId && options.hostname === wanted.hostname && options.clusterId === wanted.clusterId && JSON.stringify([options.multipath, options.decision]) === JSON.stringify([wanted.multipath, wanted.decision]);
+        options.routerId === wanted.routerId &&
+        options.hostname === wanted.hostname &&
+        options.clusterId === wanted.clusterId &&
+        JSON.stringify([options.multipath, options.decision]) === JSON.stringify([wanted.multipath, wanted.decision]);
       if (!isSame) this.#speaker.setOptions?.(wanted);
     }
     this.#syncPeers(bgp, this.#speaker);
@@ -108,8 +118,18 @@ export class Bgpd {
       routerId: bgp.routerId ?? automaticRouterId(this.#namespace),
       hostname: this.#hostname(),
       ...(bgp.clusterId === undefined ? {} : { clusterId: bgp.clusterId }),
-      multipath: { maximumPaths: limit((family) => limits(family).maximumPaths), maximumPathsIbgp: limit((family) => limits(family).maximumPathsIbgp), relaxAsPath: bgp.relaxAsPath },
-      decision: { alwaysCompareMed: bgp.alwaysCompareMed, compareRouterId: bgp.compareRouterId, ignoreAsPathLength: bgp.ignoreAsPath, medMissingAsWorst: bgp.medMissingAsWorst, defaultLocalPref: bgp.localPreference },
+      multipath: {
+        maximumPaths: limit((family) => limits(family).maximumPaths),
+        maximumPathsIbgp: limit((family) => limits(family).maximumPathsIbgp),
+        relaxAsPath: bgp.relaxAsPath,
+      },
+      decision: {
+        alwaysCompareMed: bgp.alwaysCompareMed,
+        compareRouterId: bgp.compareRouterId,
+        ignoreAsPathLength: bgp.ignoreAsPath,
+        medMissingAsWorst: bgp.medMissingAsWorst,
+        defaultLocalPref: bgp.localPreference,
+      },
     };
   }
 
@@ -149,7 +169,9 @@ export class Bgpd {
       ...(neighbor.password === undefined ? {} : { password: neighbor.password }),
       ...(neighbor.shutdown === true || bgp.isShutdown ? { isShutdown: true } : {}),
       ...(neighbor.passive === true ? { isPassive: true } : {}),
-      ...(bgp.gracefulRestart || neighbor.gracefulRestart === 'restart' ? { gracefulRestart: { restartTimeSeconds: bgp.restartTimeSeconds } } : {}),
+      ...(bgp.gracefulRestart || neighbor.gracefulRestart === 'restart'
+        ? { gracefulRestart: { restartTimeSeconds: bgp.restartTimeSeconds } }
+        : {}),
       ...(extendedNextHop ? { extendedNextHop: true } : {}),
       ...(neighbor.description === undefined ? {} : { description: neighbor.description }),
       ...(bgpFamilies.some((family) => neighbor.families[family].nextHopSelf === true) ? { nextHopSelf: true } : {}),
@@ -195,16 +217,24 @@ export class Bgpd {
         const { nextHop, ...rest } = mapped.attributes;
         result = { ...rest, ...(nextHop === base.nextHop ? {} : { nextHop }) };
       }
-      wanted.set(prefix, { attributes: result, key: JSON.stringify([result.origin, result.med, result.communities, result.asPath, result.nextHop?.text]) });
+      wanted.set(prefix, {
+        attributes: result,
+        key: JSON.stringify([result.origin, result.med, result.communities, result.asPath, result.nextHop?.text]),
+      });
     };
     for (const family of bgpFamilies) {
       const settings = bgp.families[family];
-      for (const [prefix, { routeMap }] of settings.networks) if (!bgp.importCheck || this.#zebra.hasRoute(prefix)) offer(prefix, { origin: 'igp', med: 0 }, routeMap);
+      for (const [prefix, { routeMap }] of settings.networks)
+        if (!bgp.importCheck || this.#zebra.hasRoute(prefix)) offer(prefix, { origin: 'igp', med: 0 }, routeMap);
       for (const [source, { metric, routeMap }] of settings.redistribute) {
         for (const route of this.#zebra.routesOf(source, family === 'ipv4-unicast' ? 4 : 6)) {
           if (!route.isSelected || (route.prefix.family === 6 && route.prefix.text === 'fe80::/64')) continue;
           const via = route.nextHops[0]?.via;
-          offer(route.prefix, { origin: 'incomplete', med: metric ?? route.metric, ...(via === undefined ? {} : { nextHop: via }) }, routeMap);
+          offer(
+            route.prefix,
+            { origin: 'incomplete', med: metric ?? route.metric, ...(via === undefined ? {} : { nextHop: via }) },
+            routeMap,
+          );
         }
       }
     }

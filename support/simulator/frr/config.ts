@@ -1,5 +1,5 @@
-import type { Ip, Prefix } from '../net/types.ts';
 import type { BgpFamily } from '../bgp/types.ts';
+import type { Ip, Prefix } from '../net/types.ts';
 
 export const bgpFamilies: readonly BgpFamily[] = ['ipv4-unicast', 'ipv6-unicast'];
 
@@ -193,11 +193,19 @@ export function newBgpConfig(asn: number): BgpConfig {
     restartTimeSeconds: 120,
     groups: new Map(),
     neighbors: new Map(),
-    families: { 'ipv4-unicast': { networks: new Map(), redistribute: new Map() }, 'ipv6-unicast': { networks: new Map(), redistribute: new Map() } },
+    families: {
+      'ipv4-unicast': { networks: new Map(), redistribute: new Map() },
+      'ipv6-unicast': { networks: new Map(), redistribute: new Map() },
+    },
   };
 }
 
-export function newNeighbor(bgp: BgpConfig, name: string, address: Ip | undefined, options: { readonly isGroup?: boolean; readonly inGroup?: boolean } = {}): NeighborConfig {
+export function newNeighbor(
+  bgp: BgpConfig,
+  name: string,
+  address: Ip | undefined,
+  options: { readonly isGroup?: boolean; readonly inGroup?: boolean } = {},
+): NeighborConfig {
   const families: Record<BgpFamily, NeighborFamilyConfig> = { 'ipv4-unicast': {}, 'ipv6-unicast': {} };
   if (options.inGroup !== true) {
     families['ipv4-unicast'].activate = bgp.defaultIpv4;
@@ -218,4 +226,19 @@ export function effectiveNeighbor(bgp: BgpConfig, neighbor: NeighborConfig): Nei
 export function isExternal(bgp: BgpConfig, neighbor: NeighborConfig): boolean {
   const { remoteAs } = neighbor;
   return remoteAs === 'external' || (typeof remoteAs === 'number' && remoteAs !== (neighbor.localAs ?? bgp.asn));
+}
+
+/**
+ * The order in which FRR keeps its neighbors (bgpd.c, peer_cmp): members of a group first, then by address.
+ * A neighbor made again outside its group thus goes to the end, as recorded.
+ */
+export function orderedNeighbors(bgp: BgpConfig): readonly NeighborConfig[] {
+  return [...bgp.neighbors.values()].sort((a, b) => {
+    const byGroup = Number(a.peerGroup === undefined) - Number(b.peerGroup === undefined);
+    if (byGroup !== 0) return byGroup;
+    const byFamily = (a.address?.family ?? 0) - (b.address?.family ?? 0);
+    if (byFamily !== 0) return byFamily;
+    const [left, right] = [a.address?.value ?? 0n, b.address?.value ?? 0n];
+    return left < right ? -1 : left > right ? 1 : 0;
+  });
 }

@@ -1,6 +1,6 @@
-import { ip, parseIp, prefix as makePrefix } from '../net/address.ts';
-import type { Ip } from '../net/types.ts';
 import type { BgpFamily } from '../bgp/types.ts';
+import { ip, prefix as makePrefix, parseIp } from '../net/address.ts';
+import type { Ip } from '../net/types.ts';
 import {
   type BgpConfig,
   bgpFamilies,
@@ -19,7 +19,12 @@ import { type Arguments, type CommandDefinition, Grammar } from './grammar.ts';
 import { keyOfPrefixList } from './policy.ts';
 
 /** Where a configuration line is read. */
-export type ConfigNode = { readonly kind: 'config' } | { readonly kind: 'bgp' } | { readonly kind: 'bgp-family'; readonly family: BgpFamily } | { readonly kind: 'interface'; readonly name: string } | { readonly kind: 'route-map'; readonly name: string; readonly sequence: number };
+export type ConfigNode =
+  | { readonly kind: 'config' }
+  | { readonly kind: 'bgp' }
+  | { readonly kind: 'bgp-family'; readonly family: BgpFamily }
+  | { readonly kind: 'interface'; readonly name: string }
+  | { readonly kind: 'route-map'; readonly name: string; readonly sequence: number };
 
 export type Outcome =
   | undefined
@@ -56,7 +61,10 @@ function findNeighbor(session: ConfigSession, name: string): NeighborConfig | un
 }
 
 /** A line about one neighbor or group. */
-function neighborLine(pattern: string, apply: (neighbor: NeighborConfig, args: Arguments, session: ConfigSession) => Outcome | undefined): Definition {
+function neighborLine(
+  pattern: string,
+  apply: (neighbor: NeighborConfig, args: Arguments, session: ConfigSession) => Outcome | undefined,
+): Definition {
   return {
     pattern: `neighbor peer:peer ${pattern}`,
     canNo: true,
@@ -76,7 +84,10 @@ function assign<T extends object, K extends keyof T>(target: T, key: K, value: T
 }
 
 /** A line about one neighbor in one family: `router bgp` itself stands for IPv4 unicast. */
-function familyLine(pattern: string, apply: (settings: NeighborFamilyConfig, args: Arguments, session: ConfigSession, neighbor: NeighborConfig) => Outcome | undefined): Definition {
+function familyLine(
+  pattern: string,
+  apply: (settings: NeighborFamilyConfig, args: Arguments, session: ConfigSession, neighbor: NeighborConfig) => Outcome | undefined,
+): Definition {
   return neighborLine(pattern, (neighbor, args, session) => apply(neighbor.families[familyOf(session)], args, session, neighbor));
 }
 
@@ -112,7 +123,8 @@ const remoteAsLine: Definition = {
     }
     if (session.isLocalAddress(address)) return { error: '% Can not configure the local system as neighbor' };
     const known = bgp.neighbors.get(address.text);
-    if (known?.peerGroup !== undefined && bgp.groups.get(known.peerGroup)?.remoteAs !== undefined) return { error: '% Peer-group member cannot override remote-as of peer-group' };
+    if (known?.peerGroup !== undefined && bgp.groups.get(known.peerGroup)?.remoteAs !== undefined)
+      return { error: '% Peer-group member cannot override remote-as of peer-group' };
     const neighbor = known ?? newNeighbor(bgp, address.text, address);
     neighbor.remoteAs = remoteAs;
     bgp.neighbors.set(address.text, neighbor);
@@ -155,7 +167,11 @@ function joinGroup(session: ConfigSession, name: string, groupName: string): Out
 }
 
 /** A switch of the BGP instance that is a boolean of its configuration. */
-function flagLine(pattern: string, key: { [K in keyof BgpConfig]: BgpConfig[K] extends boolean ? K : never }[keyof BgpConfig], value = true): Definition {
+function flagLine(
+  pattern: string,
+  key: { [K in keyof Required<BgpConfig>]: Required<BgpConfig>[K] extends boolean ? K : never }[keyof BgpConfig],
+  value = true,
+): Definition {
   return {
     pattern,
     canNo: true,
@@ -365,7 +381,11 @@ function flagOf(key: 'nextHopSelf' | 'routeReflectorClient' | 'softReconfigurati
   });
 }
 
-function directedLine(pattern: string, inKey: 'prefixListIn' | 'filterListIn' | 'routeMapIn', outKey: 'prefixListOut' | 'filterListOut' | 'routeMapOut'): Definition {
+function directedLine(
+  pattern: string,
+  inKey: 'prefixListIn' | 'filterListIn' | 'routeMapIn',
+  outKey: 'prefixListOut' | 'filterListOut' | 'routeMapOut',
+): Definition {
   return familyLine(`${pattern} name:word in|out`, (settings, args, session) => {
     assign(settings, args.has('out') ? outKey : inKey, args.isNo ? undefined : args.get('name'));
     session.touched.add('policy');
@@ -387,8 +407,16 @@ function networkLine(session: ConfigSession, args: Arguments, family: BgpFamily)
 }
 
 const familyLines: readonly Definition[] = [
-  { pattern: 'network prefix:prefix4 [ route-map map:word ]', canNo: true, run: (session, args) => networkLine(session, args, 'ipv4-unicast') },
-  { pattern: 'network prefix:prefix6 [ route-map map:word ]', canNo: true, run: (session, args) => networkLine(session, args, 'ipv6-unicast') },
+  {
+    pattern: 'network prefix:prefix4 [ route-map map:word ]',
+    canNo: true,
+    run: (session, args) => networkLine(session, args, 'ipv4-unicast'),
+  },
+  {
+    pattern: 'network prefix:prefix6 [ route-map map:word ]',
+    canNo: true,
+    run: (session, args) => networkLine(session, args, 'ipv6-unicast'),
+  },
   {
     pattern: 'redistribute connected|static|kernel [ metric metric:num ] [ route-map map:word ]',
     canNo: true,
@@ -398,7 +426,11 @@ const familyLines: readonly Definition[] = [
       const metric = args.get('metric');
       const routeMap = args.get('map');
       if (args.isNo) redistribute.delete(source);
-      else redistribute.set(source, { ...(metric === undefined ? {} : { metric: Number(metric) }), ...(routeMap === undefined ? {} : { routeMap }) });
+      else
+        redistribute.set(source, {
+          ...(metric === undefined ? {} : { metric: Number(metric) }),
+          ...(routeMap === undefined ? {} : { routeMap }),
+        });
       session.touched.add('bgp');
     },
   },
@@ -427,7 +459,12 @@ const familyLines: readonly Definition[] = [
   flagOf('softReconfiguration', 'soft-reconfiguration inbound'),
   familyLine('send-community [ standard|extended|large|both|all ]', (settings, args, session) => {
     const which = args.get('standard|extended|large|both|all') ?? 'standard';
-    const kinds = which === 'all' ? (['standard', 'extended', 'large'] as const) : which === 'both' ? (['standard', 'extended'] as const) : ([which as 'standard' | 'extended' | 'large'] as const);
+    const kinds =
+      which === 'all'
+        ? (['standard', 'extended', 'large'] as const)
+        : which === 'both'
+          ? (['standard', 'extended'] as const)
+          : ([which as 'standard' | 'extended' | 'large'] as const);
     const set = settings.sendCommunity ?? new Set(['standard', 'extended', 'large'] as const);
     for (const kind of kinds) {
       if (args.isNo) set.delete(kind);
@@ -467,7 +504,9 @@ function staticLine(family: 4 | 6): Definition[] {
   const destination = `prefix:prefix${family}`;
   const put = (session: ConfigSession, args: Arguments, route: StaticRoute): Outcome => {
     const list = session.config.staticRoutes;
-    const index = list.findIndex((each) => each.prefix === route.prefix && each.via === route.via && each.device === route.device && each.kind === route.kind);
+    const index = list.findIndex(
+      (each) => each.prefix === route.prefix && each.via === route.via && each.device === route.device && each.kind === route.kind,
+    );
     if (args.isNo) {
       if (index < 0) return { error: '% Refusing to remove a non-existent route' };
       list.splice(index, 1);
@@ -481,14 +520,30 @@ function staticLine(family: 4 | 6): Definition[] {
     return { prefix: makePrefix(args.get('prefix') ?? ''), ...(distance === undefined ? {} : { distance: Number(distance) }) };
   };
   return [
-    { pattern: `${head} route ${destination} via:ip${family} [ distance:num ]`, canNo: true, run: (session, args) => put(session, args, { ...base(args), via: ip(args.get('via') ?? '') }) },
-    { pattern: `${head} route ${destination} via:ip${family} device:word [ distance:num ]`, canNo: true, run: (session, args) => put(session, args, { ...base(args), via: ip(args.get('via') ?? ''), device: args.get('device') ?? '' }) },
+    {
+      pattern: `${head} route ${destination} via:ip${family} [ distance:num ]`,
+      canNo: true,
+      run: (session, args) => put(session, args, { ...base(args), via: ip(args.get('via') ?? '') }),
+    },
+    {
+      pattern: `${head} route ${destination} via:ip${family} device:word [ distance:num ]`,
+      canNo: true,
+      run: (session, args) => put(session, args, { ...base(args), via: ip(args.get('via') ?? ''), device: args.get('device') ?? '' }),
+    },
     {
       pattern: `${head} route ${destination} blackhole|reject|Null0 [ distance:num ]`,
       canNo: true,
-      run: (session, args) => put(session, args, { ...base(args), kind: (args.get('blackhole|reject|Null0') ?? 'blackhole') as 'blackhole' | 'reject' | 'Null0' }),
+      run: (session, args) =>
+        put(session, args, {
+          ...base(args),
+          kind: (args.get('blackhole|reject|Null0') ?? 'blackhole') as 'blackhole' | 'reject' | 'Null0',
+        }),
     },
-    { pattern: `${head} route ${destination} device:word [ distance:num ]`, canNo: true, run: (session, args) => put(session, args, { ...base(args), device: args.get('device') ?? '' }) },
+    {
+      pattern: `${head} route ${destination} device:word [ distance:num ]`,
+      canNo: true,
+      run: (session, args) => put(session, args, { ...base(args), device: args.get('device') ?? '' }),
+    },
   ];
 }
 
@@ -509,12 +564,19 @@ function prefixListLine(family: 4 | 6): Definition[] {
         const action = args.has('permit') ? 'permit' : 'deny';
         session.touched.add('policy-definitions');
         if (args.isNo) {
-          for (const entry of [...list.entries.values()]) if (entry.prefix === prefix && entry.action === action) list.entries.delete(entry.sequence);
+          for (const entry of [...list.entries.values()])
+            if (entry.prefix === prefix && entry.action === action) list.entries.delete(entry.sequence);
           if (list.entries.size === 0) lists.delete(key(args));
           return undefined;
         }
         const sequence = Number(args.get('seq') ?? Math.floor((Math.max(0, ...list.entries.keys()) + 5) / 5) * 5);
-        list.entries.set(sequence, { sequence, action, prefix, ...(ge === undefined ? {} : { ge: Number(ge) }), ...(le === undefined ? {} : { le: Number(le) }) });
+        list.entries.set(sequence, {
+          sequence,
+          action,
+          prefix,
+          ...(ge === undefined ? {} : { ge: Number(ge) }),
+          ...(le === undefined ? {} : { le: Number(le) }),
+        });
         lists.set(key(args), list);
         return undefined;
       },
@@ -598,7 +660,8 @@ const globalLines: readonly Definition[] = [
       }
       if (asn === undefined && config.bgp === undefined) return { error: '% No BGP process is configured' };
       if (asn !== undefined && (Number(asn) < 1 || Number(asn) > 4294967295)) return { notSimulated: 'match' };
-      if (config.bgp !== undefined && asn !== undefined && config.bgp.asn !== Number(asn)) return { error: `BGP is already running; AS is ${config.bgp.asn}` };
+      if (config.bgp !== undefined && asn !== undefined && config.bgp.asn !== Number(asn))
+        return { error: `BGP is already running; AS is ${config.bgp.asn}` };
       config.bgp ??= newBgpConfig(Number(asn));
       session.node = { kind: 'bgp' };
       session.touched.add('bgp');
@@ -620,7 +683,10 @@ const globalLines: readonly Definition[] = [
   namedList('bgp as-path access-list name:word { [ seq seq:num ] permit|deny text:line }', (config) => config.asPathLists),
   namedList('bgp community-list name:num { [ seq seq:num ] permit|deny text:line }', (config) => config.communityLists),
   namedList('bgp community-list standard|expanded name:word { [ seq seq:num ] permit|deny text:line }', (config) => config.communityLists),
-  namedList('bgp large-community-list standard|expanded name:word { [ seq seq:num ] permit|deny text:line }', (config) => config.largeCommunityLists),
+  namedList(
+    'bgp large-community-list standard|expanded name:word { [ seq seq:num ] permit|deny text:line }',
+    (config) => config.largeCommunityLists,
+  ),
   {
     pattern: 'route-map name:word permit|deny sequence:num',
     canNo: true,
@@ -648,7 +714,9 @@ const globalLines: readonly Definition[] = [
     run: (session, args) => {
       if (!args.isNo) return { notSimulated: 'incomplete' };
       session.touched.add('policy-definitions');
-      return session.config.routeMaps.delete(args.get('name') ?? '') ? undefined : { error: `% Could not find route-map ${args.get('name')}` };
+      return session.config.routeMaps.delete(args.get('name') ?? '')
+        ? undefined
+        : { error: `% Could not find route-map ${args.get('name')}` };
     },
   },
   {
@@ -772,7 +840,15 @@ function clauseLine(which: 'match' | 'set', key: string, argument: string): Defi
 }
 
 const routeMapLines: readonly Definition[] = [
-  ...['ip address prefix-list', 'ipv6 address prefix-list', 'ip next-hop prefix-list', 'ipv6 next-hop prefix-list', 'as-path', 'origin', 'peer'].map((key) => clauseLine('match', key, 'word')),
+  ...[
+    'ip address prefix-list',
+    'ipv6 address prefix-list',
+    'ip next-hop prefix-list',
+    'ipv6 next-hop prefix-list',
+    'as-path',
+    'origin',
+    'peer',
+  ].map((key) => clauseLine('match', key, 'word')),
   ...['ip address prefix-len', 'ipv6 address prefix-len', 'metric', 'local-preference'].map((key) => clauseLine('match', key, 'num')),
   ...['community', 'large-community'].map((key) => clauseLine('match', key, 'line')),
   ...['local-preference', 'weight'].map((key) => clauseLine('set', key, 'num')),
@@ -811,11 +887,15 @@ const routeMapLines: readonly Definition[] = [
   },
 ];
 
+function leaveFamily(session: ConfigSession): void {
+  session.node = { kind: 'bgp' };
+}
+
 export const configGrammars: Readonly<Record<ConfigNode['kind'], Grammar<ConfigSession>>> = {
   config: new Grammar(globalLines),
   // FRR takes the IPv4 unicast lines in `router bgp` itself too (hidden commands).
   bgp: new Grammar([...bgpLines, ...familyLines]),
-  'bgp-family': new Grammar([...familyLines, { pattern: 'exit-address-family', run: (session) => void (session.node = { kind: 'bgp' }) }]),
+  'bgp-family': new Grammar([...familyLines, { pattern: 'exit-address-family', run: leaveFamily }]),
   interface: new Grammar(interfaceLines),
   'route-map': new Grammar(routeMapLines),
 };

@@ -7,7 +7,9 @@ import { parseIp, parsePrefix } from '../net/address.ts';
  */
 export type ArgumentKind = 'ip' | 'ip4' | 'ip6' | 'prefix4' | 'prefix6' | 'prefix' | 'num' | 'asn' | 'word' | 'peer' | 'line';
 
-type Token = { readonly kind: 'literal'; readonly words: readonly string[] } | { readonly kind: 'argument'; readonly name: string; readonly type: ArgumentKind };
+type Token =
+  | { readonly kind: 'literal'; readonly words: readonly string[] }
+  | { readonly kind: 'argument'; readonly name: string; readonly type: ArgumentKind };
 
 export interface Arguments {
   readonly isNo: boolean;

@@ -1,7 +1,15 @@
+import type { BgpFamily, BgpPeer, PathAttributes, RoutePolicy } from '../bgp/types.ts';
 import { contains, ip } from '../net/address.ts';
 import type { Ip, Prefix } from '../net/types.ts';
-import type { BgpFamily, BgpPeer, PathAttributes, RoutePolicy } from '../bgp/types.ts';
-import { type BgpConfig, effectiveNeighbor, type FrrConfig, isExternal, type NamedList, type NeighborConfig, type PrefixList } from './config.ts';
+import {
+  type BgpConfig,
+  effectiveNeighbor,
+  type FrrConfig,
+  isExternal,
+  type NamedList,
+  type NeighborConfig,
+  type PrefixList,
+} from './config.ts';
 
 export const wellKnownCommunities: ReadonlyMap<string, number> = new Map([
   ['internet', 0],
@@ -94,7 +102,15 @@ function matchesClause(config: FrrConfig, key: string, value: string, subject: S
     case 'ipv6 next-hop prefix-list': {
       const list = config.prefixLists.get(keyOfPrefixList(key.startsWith('ipv6') ? 6 : 4, word));
       const hop = attributes.nextHop;
-      return list !== undefined && permitsPrefix(list, { family: hop.family, address: hop, length: hop.family === 4 ? 32 : 128, text: `${hop.text}/${hop.family === 4 ? 32 : 128}` });
+      return (
+        list !== undefined &&
+        permitsPrefix(list, {
+          family: hop.family,
+          address: hop,
+          length: hop.family === 4 ? 32 : 128,
+          text: `${hop.text}/${hop.family === 4 ? 32 : 128}`,
+        })
+      );
     }
     case 'as-path': {
       const list = config.asPathLists.get(word);
@@ -102,11 +118,20 @@ function matchesClause(config: FrrConfig, key: string, value: string, subject: S
     }
     case 'community': {
       const list = config.communityLists.get(word);
-      return list !== undefined && permitsCommunities(list, (attributes.communities ?? []).map(communityText), value.includes('exact-match'));
+      return (
+        list !== undefined && permitsCommunities(list, (attributes.communities ?? []).map(communityText), value.includes('exact-match'))
+      );
     }
     case 'large-community': {
       const list = config.largeCommunityLists.get(word);
-      return list !== undefined && permitsCommunities(list, (attributes.largeCommunities ?? []).map((each) => each.join(':')), value.includes('exact-match'));
+      return (
+        list !== undefined &&
+        permitsCommunities(
+          list,
+          (attributes.largeCommunities ?? []).map((each) => each.join(':')),
+          value.includes('exact-match'),
+        )
+      );
     }
     case 'metric':
       return attributes.med === Number(word);
@@ -144,7 +169,9 @@ function applySet(key: string, value: string, subject: Subject, peer: BgpPeer | 
     case 'as-path prepend': {
       if (first === 'last-as') {
         const head = attributes.asPath[0];
-        return head === undefined ? subject : change({ asPath: [...new Array<typeof head>(Number(words[1] ?? 1)).fill(head), ...attributes.asPath] });
+        return head === undefined
+          ? subject
+          : change({ asPath: [...new Array<typeof head>(Number(words[1] ?? 1)).fill(head), ...attributes.asPath] });
       }
       return change({ asPath: [...words.map(Number), ...attributes.asPath] });
     }
@@ -188,7 +215,15 @@ function applySet(key: string, value: string, subject: Subject, peer: BgpPeer | 
 }
 
 /** FRR: a route map that does not exist permits nothing; one that runs out denies (`doc/user/routemap.rst`). */
-export function applyRouteMap(config: FrrConfig, name: string, prefix: Prefix, attributes: PathAttributes, weight: number, peer: BgpPeer | undefined, depth = 0): MapResult {
+export function applyRouteMap(
+  config: FrrConfig,
+  name: string,
+  prefix: Prefix,
+  attributes: PathAttributes,
+  weight: number,
+  peer: BgpPeer | undefined,
+  depth = 0,
+): MapResult {
   const denied: MapResult = { isPermitted: false, attributes, weight };
   const entries = config.routeMaps.get(name);
   if (entries === undefined || depth > 10) return denied;
@@ -221,7 +256,8 @@ export function applyRouteMap(config: FrrConfig, name: string, prefix: Prefix, a
 
 export function neighborOf(bgp: BgpConfig, peer: BgpPeer): NeighborConfig | undefined {
   for (const neighbor of bgp.neighbors.values()) {
-    if (neighbor.address === peer.config.address || (neighbor.address === undefined && neighbor.name === peer.config.device)) return effectiveNeighbor(bgp, neighbor);
+    if (neighbor.address === peer.config.address || (neighbor.address === undefined && neighbor.name === peer.config.device))
+      return effectiveNeighbor(bgp, neighbor);
   }
   return undefined;
 }

@@ -1,5 +1,14 @@
 import type { BgpFamily } from '../bgp/types.ts';
-import { type BgpConfig, bgpFamilies, type FrrConfig, type NeighborConfig, type NeighborFamilyConfig, type RouteMapEntry, type StaticRoute } from './config.ts';
+import {
+  type BgpConfig,
+  bgpFamilies,
+  type FrrConfig,
+  type NeighborConfig,
+  type NeighborFamilyConfig,
+  orderedNeighbors,
+  type RouteMapEntry,
+  type StaticRoute,
+} from './config.ts';
 
 const familyWords: Readonly<Record<BgpFamily, string>> = { 'ipv4-unicast': 'ipv4 unicast', 'ipv6-unicast': 'ipv6 unicast' };
 
@@ -41,13 +50,17 @@ function neighborLines(neighbor: NeighborConfig): string[] {
   if (neighbor.port !== undefined) lines.push(`neighbor ${name} port ${neighbor.port}`);
   if (neighbor.interface !== undefined) lines.push(`neighbor ${name} interface ${neighbor.interface}`);
   if (neighbor.passive === true) lines.push(`neighbor ${name} passive`);
-  if (neighbor.ebgpMultihop !== undefined) lines.push(`neighbor ${name} ebgp-multihop${neighbor.ebgpMultihop === 255 ? '' : ` ${neighbor.ebgpMultihop}`}`);
+  if (neighbor.ebgpMultihop !== undefined)
+    lines.push(`neighbor ${name} ebgp-multihop${neighbor.ebgpMultihop === 255 ? '' : ` ${neighbor.ebgpMultihop}`}`);
   if (neighbor.updateSource !== undefined) lines.push(`neighbor ${name} update-source ${neighbor.updateSource}`);
   if (neighbor.keepaliveSeconds !== undefined) lines.push(`neighbor ${name} timers ${neighbor.keepaliveSeconds} ${neighbor.holdSeconds}`);
   if (neighbor.connectSeconds !== undefined) lines.push(`neighbor ${name} timers connect ${neighbor.connectSeconds}`);
   if (neighbor.extendedNextHop === true && !isUnnumbered) lines.push(`neighbor ${name} capability extended-nexthop`);
   if (neighbor.extendedNextHop === false) lines.push(`no neighbor ${name} capability extended-nexthop`);
-  if (neighbor.gracefulRestart !== undefined) lines.push(`neighbor ${name} ${{ restart: 'graceful-restart', helper: 'graceful-restart-helper', disable: 'graceful-restart-disable' }[neighbor.gracefulRestart]}`);
+  if (neighbor.gracefulRestart !== undefined)
+    lines.push(
+      `neighbor ${name} ${{ restart: 'graceful-restart', helper: 'graceful-restart-helper', disable: 'graceful-restart-disable' }[neighbor.gracefulRestart]}`,
+    );
   return lines;
 }
 
@@ -56,18 +69,24 @@ function neighborFamilyLines(bgp: BgpConfig, neighbor: NeighborConfig, family: B
   const { name } = neighbor;
   const settings: NeighborFamilyConfig = neighbor.families[family];
   const group = neighbor.peerGroup === undefined ? undefined : bgp.groups.get(neighbor.peerGroup);
-  const usual = group === undefined ? (family === 'ipv4-unicast' ? bgp.defaultIpv4 : bgp.defaultIpv6) : (group.families[family].activate ?? false);
+  const usual =
+    group === undefined ? (family === 'ipv4-unicast' ? bgp.defaultIpv4 : bgp.defaultIpv6) : (group.families[family].activate ?? false);
   const activate = settings.activate ?? usual;
   if (activate !== usual) lines.push(`${activate ? '' : 'no '}neighbor ${name} activate`);
   if (settings.routeReflectorClient === true) lines.push(`neighbor ${name} route-reflector-client`);
   if (settings.nextHopSelf === true) lines.push(`neighbor ${name} next-hop-self`);
   if (settings.sendCommunity !== undefined) {
-    for (const kind of ['standard', 'extended', 'large'] as const) if (!settings.sendCommunity.has(kind)) lines.push(`no neighbor ${name} send-community${kind === 'standard' ? '' : ` ${kind}`}`);
+    for (const kind of ['standard', 'extended', 'large'] as const)
+      if (!settings.sendCommunity.has(kind)) lines.push(`no neighbor ${name} send-community${kind === 'standard' ? '' : ` ${kind}`}`);
   }
-  if (settings.defaultOriginate === true) lines.push(`neighbor ${name} default-originate${settings.defaultOriginateMap === undefined ? '' : ` route-map ${settings.defaultOriginateMap}`}`);
+  if (settings.defaultOriginate === true)
+    lines.push(
+      `neighbor ${name} default-originate${settings.defaultOriginateMap === undefined ? '' : ` route-map ${settings.defaultOriginateMap}`}`,
+    );
   if (settings.softReconfiguration === true) lines.push(`neighbor ${name} soft-reconfiguration inbound`);
   if (settings.maximumPrefix !== undefined) lines.push(`neighbor ${name} maximum-prefix ${settings.maximumPrefix}`);
-  if (settings.allowAsIn !== undefined) lines.push(`neighbor ${name} allowas-in${settings.allowAsIn === 3 ? '' : ` ${settings.allowAsIn}`}`);
+  if (settings.allowAsIn !== undefined)
+    lines.push(`neighbor ${name} allowas-in${settings.allowAsIn === 3 ? '' : ` ${settings.allowAsIn}`}`);
   if (settings.weight !== undefined) lines.push(`neighbor ${name} weight ${settings.weight}`);
   if (settings.prefixListIn !== undefined) lines.push(`neighbor ${name} prefix-list ${settings.prefixListIn} in`);
   if (settings.prefixListOut !== undefined) lines.push(`neighbor ${name} prefix-list ${settings.prefixListOut} out`);
@@ -97,18 +116,22 @@ function bgpLines(bgp: BgpConfig): string[] {
   if (!bgp.importCheck) lines.push(' no bgp network import-check');
   if (bgp.keepaliveSeconds !== 60 || bgp.holdSeconds !== 180) lines.push(` timers bgp ${bgp.keepaliveSeconds} ${bgp.holdSeconds}`);
   if (bgp.isShutdown) lines.push(' bgp shutdown');
-  const all = [...bgp.groups.values(), ...bgp.neighbors.values()];
+  const all = [...bgp.groups.values(), ...orderedNeighbors(bgp)];
   for (const neighbor of all) for (const line of neighborLines(neighbor)) lines.push(` ${line}`);
   for (const family of bgpFamilies) {
     const settings = bgp.families[family];
     const inner: string[] = [];
-    for (const [prefix, { routeMap }] of [...settings.networks].sort(([a], [b]) => (a.address.value < b.address.value ? -1 : a.address.value > b.address.value ? 1 : a.length - b.length))) {
+    for (const [prefix, { routeMap }] of [...settings.networks].sort(([a], [b]) =>
+      a.address.value < b.address.value ? -1 : a.address.value > b.address.value ? 1 : a.length - b.length,
+    )) {
       inner.push(`network ${prefix.text}${routeMap === undefined ? '' : ` route-map ${routeMap}`}`);
     }
     for (const source of ['kernel', 'connected', 'static'] as const) {
       const options = settings.redistribute.get(source);
       if (options === undefined) continue;
-      inner.push(`redistribute ${source}${options.metric === undefined ? '' : ` metric ${options.metric}`}${options.routeMap === undefined ? '' : ` route-map ${options.routeMap}`}`);
+      inner.push(
+        `redistribute ${source}${options.metric === undefined ? '' : ` metric ${options.metric}`}${options.routeMap === undefined ? '' : ` route-map ${options.routeMap}`}`,
+      );
     }
     for (const neighbor of all) inner.push(...neighborFamilyLines(bgp, neighbor, family));
     if (settings.maximumPaths !== undefined) inner.push(`maximum-paths ${settings.maximumPaths}`);
@@ -155,17 +178,23 @@ export function printConfig(config: FrrConfig, facts: RunningConfigFacts): strin
   if (config.bgp !== undefined) block(bgpLines(config.bgp));
   for (const family of [4, 6] as const) {
     const inner: string[] = [];
-    for (const list of [...config.prefixLists.values()].filter((each) => each.family === family).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    for (const list of [...config.prefixLists.values()]
+      .filter((each) => each.family === family)
+      .sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const head = `${family === 4 ? 'ip' : 'ipv6'} prefix-list ${list.name}`;
       if (list.description !== undefined) inner.push(`${head} description ${list.description}`);
       for (const entry of [...list.entries.values()].sort((a, b) => a.sequence - b.sequence)) {
-        inner.push(`${head} seq ${entry.sequence} ${entry.action} ${entry.prefix?.text ?? 'any'}${entry.ge === undefined ? '' : ` ge ${entry.ge}`}${entry.le === undefined ? '' : ` le ${entry.le}`}`);
+        inner.push(
+          `${head} seq ${entry.sequence} ${entry.action} ${entry.prefix?.text ?? 'any'}${entry.ge === undefined ? '' : ` ge ${entry.ge}`}${entry.le === undefined ? '' : ` le ${entry.le}`}`,
+        );
       }
     }
     block(inner);
   }
   const lists = (prefix: (name: string, kind: string) => string, map: FrrConfig['asPathLists']): string[] =>
-    [...map.values()].flatMap((list) => list.entries.map((entry) => `${prefix(list.name, list.kind)} seq ${entry.sequence} ${entry.action} ${entry.text}`));
+    [...map.values()].flatMap((list) =>
+      list.entries.map((entry) => `${prefix(list.name, list.kind)} seq ${entry.sequence} ${entry.action} ${entry.text}`),
+    );
   block(lists((name) => `bgp as-path access-list ${name}`, config.asPathLists));
   block([
     ...lists((name, kind) => `bgp community-list ${kind} ${name}`, config.communityLists),

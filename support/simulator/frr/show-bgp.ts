@@ -1,6 +1,6 @@
+import type { BgpFamily, BgpPeer, BgpSpeaker, Path, RibEntry } from '../bgp/types.ts';
 import { contains, ip } from '../net/address.ts';
 import type { Ip, Prefix } from '../net/types.ts';
-import type { BgpFamily, BgpPeer, BgpSpeaker, Path, RibEntry } from '../bgp/types.ts';
 import { asPathText, communityText } from './policy.ts';
 import { ctime, type JsonValue, plainJson, prettyJson } from './text.ts';
 
@@ -150,7 +150,8 @@ export function showTable(view: BgpView, options: TableOptions): string {
   }
   if (entries.length === 0) return options.isNormal === false ? '' : `No BGP prefixes displayed, ${total} exist\n`;
   let text = header(view, version) + (options.wide === true ? columnsWide : columnsNarrow);
-  for (const { entry, paths } of entries) paths.forEach((path, index) => (text += rowText(pathRow(entry, path, index === 0), options.wide === true)));
+  for (const { entry, paths } of entries)
+    for (const path of paths) text += rowText(pathRow(entry, path, path === paths[0]), options.wide === true);
   return `${text}\nDisplayed  ${entries.length} routes and ${total} total paths\n`;
 }
 
@@ -158,12 +159,18 @@ export function showTable(view: BgpView, options: TableOptions): string {
 export function showAdvertised(view: BgpView, peer: BgpPeer, family: BgpFamily, json: boolean): string {
   const routes = [...peer.adjRibOut(family)].sort((a, b) => comparePrefix(a.prefix, b.prefix));
   const version = view.speaker.tableVersion(family);
-  const own = (isSelf: boolean | undefined, nextHop: Ip): string => (isSelf !== true ? nextHop.text : nextHop.family === 6 ? '::' : '0.0.0.0');
+  const own = (isSelf: boolean | undefined, nextHop: Ip): string =>
+    isSelf !== true ? nextHop.text : nextHop.family === 6 ? '::' : '0.0.0.0';
   const rows = routes.map((route) => {
     // The table keeps what was decided, before the path to the outside was put together.
     const { asPath } = route.attributes;
     const shown = peer.isExternal && asPath[0] === view.localAsn ? asPath.slice(1) : asPath;
-    return { prefix: route.prefix, nextHop: own(route.isNextHopSelf, route.attributes.nextHop), attributes: route.attributes, path: asPathText(shown) };
+    return {
+      prefix: route.prefix,
+      nextHop: own(route.isNextHopSelf, route.attributes.nextHop),
+      attributes: route.attributes,
+      path: asPathText(shown),
+    };
   });
   if (json) {
     const advertised: Record<string, JsonValue> = {};
@@ -184,15 +191,47 @@ export function showAdvertised(view: BgpView, peer: BgpPeer, family: BgpFamily, 
       };
     }
     const codes = {
-      bgpStatusCodes: { suppressed: 's', damped: 'd', history: 'h', valid: '*', best: '>', multipath: '=', internal: 'i', ribFailure: 'r', stale: 'S', removed: 'R' },
+      bgpStatusCodes: {
+        suppressed: 's',
+        damped: 'd',
+        history: 'h',
+        valid: '*',
+        best: '>',
+        multipath: '=',
+        internal: 'i',
+        ribFailure: 'r',
+        stale: 'S',
+        removed: 'R',
+      },
       bgpOriginCodes: { igp: 'i', egp: 'e', incomplete: '?' },
     };
-    const body: JsonValue = { bgpTableVersion: version, bgpLocalRouterId: view.speaker.options.routerId.text, defaultLocPrf: view.localPreference, localAS: view.localAsn, ...codes, advertisedRoutes: advertised, totalPrefixCounter: rows.length, filteredPrefixCounter: 0 };
+    const body: JsonValue = {
+      bgpTableVersion: version,
+      bgpLocalRouterId: view.speaker.options.routerId.text,
+      defaultLocPrf: view.localPreference,
+      localAS: view.localAsn,
+      ...codes,
+      advertisedRoutes: advertised,
+      totalPrefixCounter: rows.length,
+      filteredPrefixCounter: 0,
+    };
     return `${prettyJson(body, { escapeSlashes: true })}\n`;
   }
   let text = rows.length === 0 ? '' : header(view, version) + columnsNarrow;
   for (const row of rows) {
-    text += rowText({ status: '*> ', prefix: row.prefix.text, nextHop: row.nextHop, med: row.attributes.med, localPref: row.attributes.localPref, weight: 0, path: row.path, origin: row.attributes.origin }, false);
+    text += rowText(
+      {
+        status: '*> ',
+        prefix: row.prefix.text,
+        nextHop: row.nextHop,
+        med: row.attributes.med,
+        localPref: row.attributes.localPref,
+        weight: 0,
+        path: row.path,
+        origin: row.attributes.origin,
+      },
+      false,
+    );
   }
   return `${text}\nTotal number of prefixes ${rows.length}\n`;
 }
@@ -202,7 +241,19 @@ export function showReceived(view: BgpView, peer: BgpPeer, family: BgpFamily): s
   const routes = [...peer.adjRibIn(family)].sort((a, b) => comparePrefix(a.prefix, b.prefix));
   let text = routes.length === 0 ? '' : header(view, 0) + columnsNarrow;
   for (const route of routes) {
-    text += rowText({ status: '*> ', prefix: route.prefix.text, nextHop: route.attributes.nextHop.text, med: route.attributes.med, localPref: route.attributes.localPref, weight: 0, path: asPathText(route.attributes.asPath), origin: route.attributes.origin }, false);
+    text += rowText(
+      {
+        status: '*> ',
+        prefix: route.prefix.text,
+        nextHop: route.attributes.nextHop.text,
+        med: route.attributes.med,
+        localPref: route.attributes.localPref,
+        weight: 0,
+        path: asPathText(route.attributes.asPath),
+        origin: route.attributes.origin,
+      },
+      false,
+    );
   }
   return `${text}\nTotal number of prefixes ${routes.length}\n`;
 }
@@ -218,7 +269,8 @@ export function findEntry(view: BgpView, family: BgpFamily, text: string): RibEn
   if (text.includes('/')) return entries.find((entry) => entry.prefix.text === text);
   const address = ip(text);
   let found: RibEntry | undefined;
-  for (const entry of entries) if (contains(entry.prefix, address) && (found === undefined || entry.prefix.length > found.prefix.length)) found = entry;
+  for (const entry of entries)
+    if (contains(entry.prefix, address) && (found === undefined || entry.prefix.length > found.prefix.length)) found = entry;
   return found;
 }
 
@@ -242,7 +294,10 @@ export function showEntry(view: BgpView, entry: RibEntry): string {
   }
   text += ')\n';
   const told = view.peers.filter((peer) => peer.hasSent?.(entry.prefix) === true);
-  text += told.length === 0 ? '  Not advertised to any peer\n' : `  Advertised to non peer-group peers:\n ${told.map((peer) => ` ${peerName(peer)}`).join('')}\n`;
+  text +=
+    told.length === 0
+      ? '  Not advertised to any peer\n'
+      : `  Advertised to non peer-group peers:\n ${told.map((peer) => ` ${peerName(peer)}`).join('')}\n`;
   for (const path of entry.paths) text += pathDetail(view, entry, path);
   return text;
 }
@@ -275,8 +330,10 @@ function pathDetail(view: BgpView, entry: RibEntry, path: Path): string {
   if (entry.multipath.length > 1 && entry.multipath.includes(path)) text += ', multipath';
   if (path === entry.best) text += `, best (${entry.reason ?? 'Nothing left to compare'})`;
   text += '\n';
-  if (attributes.communities !== undefined && attributes.communities.length > 0) text += `      Community: ${attributes.communities.map(communityText).join(' ')}\n`;
-  if (attributes.largeCommunities !== undefined && attributes.largeCommunities.length > 0) text += `      Large Community: ${attributes.largeCommunities.map((each) => each.join(':')).join(' ')}\n`;
+  if (attributes.communities !== undefined && attributes.communities.length > 0)
+    text += `      Community: ${attributes.communities.map(communityText).join(' ')}\n`;
+  if (attributes.largeCommunities !== undefined && attributes.largeCommunities.length > 0)
+    text += `      Large Community: ${attributes.largeCommunities.map((each) => each.join(':')).join(' ')}\n`;
   if (attributes.originatorId !== undefined || attributes.clusterList !== undefined) {
     const parts: string[] = [];
     if (attributes.originatorId !== undefined) parts.push(`      Originator: ${attributes.originatorId.text}`);
@@ -310,10 +367,22 @@ export function showEntryJson(view: BgpView, entry: RibEntry): string {
         used: attributes.linkLocalNextHop === undefined ? true : undefined,
       },
     ];
-    if (attributes.linkLocalNextHop !== undefined) hops.push({ ip: attributes.linkLocalNextHop.text, hostname: peer?.hostname, afi: 'ipv6', scope: 'link-local', accessible: true, used: true });
+    if (attributes.linkLocalNextHop !== undefined)
+      hops.push({
+        ip: attributes.linkLocalNextHop.text,
+        hostname: peer?.hostname,
+        afi: 'ipv6',
+        scope: 'link-local',
+        accessible: true,
+        used: true,
+      });
     const communities = attributes.communities ?? [];
     return {
-      aspath: { string: attributes.asPath.length === 0 ? 'Local' : asPathText(attributes.asPath), segments, length: attributes.asPath.length },
+      aspath: {
+        string: attributes.asPath.length === 0 ? 'Local' : asPathText(attributes.asPath),
+        segments,
+        length: attributes.asPath.length,
+      },
       stale: path.isStale ? true : undefined,
       origin: originWords[attributes.origin],
       metric: attributes.med,
@@ -325,7 +394,8 @@ export function showEntryJson(view: BgpView, entry: RibEntry): string {
       local: peer === undefined && attributes.origin !== 'incomplete' ? true : undefined,
       multipath: isMultipath ? true : undefined,
       bestpath: isBest ? { overall: true, selectionReason: entry.reason ?? 'Nothing left to compare' } : undefined,
-      community: communities.length === 0 ? undefined : { string: communities.map(communityText).join(' '), list: communities.map(communityText) },
+      community:
+        communities.length === 0 ? undefined : { string: communities.map(communityText).join(' '), list: communities.map(communityText) },
       originatorId: attributes.originatorId?.text,
       clusterList: attributes.clusterList === undefined ? undefined : { list: attributes.clusterList.map((each) => each.text) },
       lastUpdate: { epoch: Math.floor(path.receivedAt / 1000), string: `${ctime(path.receivedAt)}\n` },
@@ -333,9 +403,19 @@ export function showEntryJson(view: BgpView, entry: RibEntry): string {
       peer:
         peer === undefined
           ? { peerId: selfAddress(entry.prefix), routerId: view.speaker.options.routerId.text }
-          : { peerId: peer.config.address.text, routerId: peer.remoteRouterId?.text ?? '0.0.0.0', hostname: peer.hostname, type: peer.isExternal ? 'external' : 'internal' },
+          : {
+              peerId: peer.config.address.text,
+              routerId: peer.remoteRouterId?.text ?? '0.0.0.0',
+              hostname: peer.hostname,
+              type: peer.isExternal ? 'external' : 'internal',
+            },
     };
   });
-  const body: JsonValue = { prefix: entry.prefix.text, version: entry.version, advertisedTo: Object.keys(advertisedTo).length === 0 ? undefined : advertisedTo, paths };
+  const body: JsonValue = {
+    prefix: entry.prefix.text,
+    version: entry.version,
+    advertisedTo: Object.keys(advertisedTo).length === 0 ? undefined : advertisedTo,
+    paths,
+  };
   return `${prettyJson(body)}\n`;
 }

@@ -41,7 +41,9 @@ function routeText(route: ZebraRoute, now: number): string {
   const star = isShownInstalled ? '*' : route.isSelected ? 'r' : ' ';
   let head = `${letters[route.protocol]}${route.isSelected ? '>' : ' '}${star} ${route.prefix.text}`;
   if (route.protocol !== 'connected') head += ` [${route.distance}/${route.metric}]`;
-  return route.nextHops.map((hop, index) => `${index === 0 ? head : `  ${star}${' '.repeat(head.length - 3)}`}${hopText(hop)}, ${uptime}\n`).join('');
+  return route.nextHops
+    .map((hop, index) => `${index === 0 ? head : `  ${star}${' '.repeat(head.length - 3)}`}${hopText(hop)}, ${uptime}\n`)
+    .join('');
 }
 
 function routeJson(route: ZebraRoute, now: number, namespace: NetworkNamespace): JsonValue {
@@ -118,12 +120,20 @@ function detailHop(route: ZebraRoute, hop: ZebraNextHop): string {
 }
 
 /** `show ip route X`: the longest match of an address, or exactly a prefix. Undefined: not in the table. */
-export function showRouteEntry(zebra: Zebra, namespace: NetworkNamespace, now: number, family: Family, text: string, json: boolean): string | undefined {
+export function showRouteEntry(
+  zebra: Zebra,
+  namespace: NetworkNamespace,
+  now: number,
+  family: Family,
+  text: string,
+  json: boolean,
+): string | undefined {
   let found: Prefix | undefined;
   if (text.includes('/')) found = zebra.list(family).find((route) => route.prefix.text === text)?.prefix;
   else {
     const address = ip(text);
-    for (const { prefix } of zebra.list(family)) if (contains(prefix, address) && (found === undefined || prefix.length > found.length)) found = prefix;
+    for (const { prefix } of zebra.list(family))
+      if (contains(prefix, address) && (found === undefined || prefix.length > found.length)) found = prefix;
   }
   if (found === undefined) return undefined;
   const routes = zebra.list(family).filter((route) => route.prefix === found);

@@ -26,7 +26,9 @@ export function ctime(milliseconds: number): string {
   const shifted = days + 719_468;
   const era = Math.floor(shifted / 146_097);
   const dayOfEra = shifted - era * 146_097;
-  const yearOfEra = Math.floor((dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365);
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
   const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
   const monthIndex = Math.floor((5 * dayOfYear + 2) / 153);
   const day = dayOfYear - Math.floor((153 * monthIndex + 2) / 5) + 1;
@@ -54,7 +56,9 @@ export function prettyJson(value: JsonValue, options: { readonly escapeSlashes?:
     if (value.length === 0) return `[\n${outer}]`;
     return `[\n${value.map((item) => inner + prettyJson(item, options, level + 1)).join(',\n')}\n${outer}]`;
   }
-  const entries = Object.entries(value).flatMap(([key, item]) => (item === undefined ? [] : [`${inner}${string(key)}:${prettyJson(item, options, level + 1)}`]));
+  const entries = Object.entries(value).flatMap(([key, item]) =>
+    item === undefined ? [] : [`${inner}${string(key)}:${prettyJson(item, options, level + 1)}`],
+  );
   if (entries.length === 0) return `{\n${outer}}`;
   return `{\n${entries.join(',\n')}\n${outer}}`;
 }

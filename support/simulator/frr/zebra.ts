@@ -1,7 +1,7 @@
+import type { Path, RibEntry } from '../bgp/types.ts';
 import type { SimulatedClock, Timer } from '../clock/clock.ts';
 import { comparePrefixes, ip, prefixOf } from '../net/address.ts';
 import type { Family, Ip, NetworkNamespace, NextHop, Prefix, Route } from '../net/types.ts';
-import type { Path, RibEntry } from '../bgp/types.ts';
 import type { StaticRoute } from './config.ts';
 
 export type ZebraProtocol = 'kernel' | 'connected' | 'static' | 'bgp';
@@ -133,7 +133,17 @@ export class Zebra {
       }
       const groupId = this.#groupOf(nextHops);
       if (former !== undefined && former.groupId === groupId) continue;
-      const route: ZebraRoute = { prefix, protocol: 'bgp', distance: wanted?.isInternal === true ? 200 : 20, metric: 0, nextHops, since: this.#clock.now(), groupId, isSelected: false, isInstalled: false };
+      const route: ZebraRoute = {
+        prefix,
+        protocol: 'bgp',
+        distance: wanted?.isInternal === true ? 200 : 20,
+        metric: 0,
+        nextHops,
+        since: this.#clock.now(),
+        groupId,
+        isSelected: false,
+        isInstalled: false,
+      };
       this.#put(route, former);
     }
     this.#pendingBgp.clear();
@@ -149,7 +159,9 @@ export class Zebra {
       const peer = path.peer;
       let device: string | undefined;
       if (via.family === 6 && via.value >> 118n === 0x3fan) {
-        device = peer?.config.device ?? this.#namespace.interfaces.find((each) => each.addresses.some((entry) => entry.ip === peer?.local?.ip))?.name;
+        device =
+          peer?.config.device ??
+          this.#namespace.interfaces.find((each) => each.addresses.some((entry) => entry.ip === peer?.local?.ip))?.name;
         if (device === undefined) continue;
       } else {
         const decision = this.#namespace.routes.lookup(via);
@@ -214,7 +226,17 @@ export class Zebra {
     }
     for (const [key, { prefix, distance, nextHops }] of wanted) {
       if (this.#staticKeys.has(key)) continue;
-      const route: ZebraRoute = { prefix, protocol: 'static', distance, metric: 0, nextHops, since: this.#clock.now(), groupId: this.#groupOf(nextHops), isSelected: false, isInstalled: false };
+      const route: ZebraRoute = {
+        prefix,
+        protocol: 'static',
+        distance,
+        metric: 0,
+        nextHops,
+        since: this.#clock.now(),
+        groupId: this.#groupOf(nextHops),
+        isSelected: false,
+        isInstalled: false,
+      };
       this.#staticKeys.set(key, { prefix, route });
       this.#put(route, undefined);
     }
@@ -224,14 +246,16 @@ export class Zebra {
     if (route.kind !== undefined) return { blackhole: route.kind === 'reject' ? 'reject' : 'null', weight: 1 };
     if (route.via === undefined) {
       const device = route.device === undefined ? undefined : this.#namespace.getInterface(route.device);
-      return device !== undefined && device.isAdminUp && device.hasCarrier ? { device: device.name, weight: 1 } : undefined;
+      return device?.isAdminUp && device.hasCarrier ? { device: device.name, weight: 1 } : undefined;
     }
     if (route.device !== undefined) {
       const device = this.#namespace.getInterface(route.device);
-      return device !== undefined && device.isAdminUp && device.hasCarrier ? { via: route.via, device: device.name, weight: 1 } : undefined;
+      return device?.isAdminUp && device.hasCarrier ? { via: route.via, device: device.name, weight: 1 } : undefined;
     }
     const decision = this.#namespace.routes.lookup(route.via);
-    return decision.kind === 'forward' && decision.nextHop === route.via ? { via: route.via, device: decision.device.name, weight: 1 } : undefined;
+    return decision.kind === 'forward' && decision.nextHop === route.via
+      ? { via: route.via, device: decision.device.name, weight: 1 }
+      : undefined;
   }
 
   // ── kernel and connected routes ───────────────────────────────────────────────────────────────────────────
@@ -244,7 +268,8 @@ export class Zebra {
         if (address.scope === 'host' || address.state === 'tentative') continue;
         const prefix = prefixOf(address.ip, address.prefixLength);
         const key = `C ${device.index} ${prefix.text}`;
-        if (!wanted.has(key)) wanted.set(key, { prefix, protocol: 'connected', distance: 0, metric: 0, nextHops: [{ device: device.name }] });
+        if (!wanted.has(key))
+          wanted.set(key, { prefix, protocol: 'connected', distance: 0, metric: 0, nextHops: [{ device: device.name }] });
       }
     }
     for (const route of this.#namespace.routes.list({ table: 254 })) {
@@ -301,7 +326,8 @@ export class Zebra {
     let best: ZebraRoute | undefined;
     // Connected before all at the same distance, then the metric, then the one that was first.
     for (const route of [...list].reverse()) {
-      if (best === undefined || route.distance < best.distance || (route.distance === best.distance && rank(route) < rank(best))) best = route;
+      if (best === undefined || route.distance < best.distance || (route.distance === best.distance && rank(route) < rank(best)))
+        best = route;
     }
     for (const route of list) {
       route.isSelected = route === best;
@@ -320,7 +346,11 @@ export class Zebra {
         this.#namespace.routes.replace({ destination: route.prefix, type, protocol, metric: kernelMetric, nextHops: [] });
       } else {
         const ordered = [...route.nextHops].sort((a, b) => this.#groupOf([a]) - this.#groupOf([b]));
-        const nextHops: NextHop[] = ordered.map((each) => ({ ...(each.via === undefined ? {} : { via: each.via }), ...(each.device === undefined ? {} : { device: each.device }), ...(ordered.length > 1 ? { weight: 1 } : {}) }));
+        const nextHops: NextHop[] = ordered.map((each) => ({
+          ...(each.via === undefined ? {} : { via: each.via }),
+          ...(each.device === undefined ? {} : { device: each.device }),
+          ...(ordered.length > 1 ? { weight: 1 } : {}),
+        }));
         this.#namespace.routes.replace({ destination: route.prefix, protocol, metric: kernelMetric, nextHops });
       }
       route.isInstalled = true;
@@ -356,7 +386,8 @@ function rank(route: ZebraRoute): number {
 
 /** Zebra takes what others put into the main table; what the kernel made itself it knows from the addresses. */
 function kernelRoute(route: Route): Omit<ZebraRoute, 'since' | 'groupId' | 'isSelected' | 'isInstalled'> | undefined {
-  if (route.protocol === 'kernel' || route.protocol === 'bgp' || route.protocol === 'static' || route.protocol === 'zebra') return undefined;
+  if (route.protocol === 'kernel' || route.protocol === 'bgp' || route.protocol === 'static' || route.protocol === 'zebra')
+    return undefined;
   const base = { prefix: route.destination, protocol: 'kernel', distance: 0, metric: route.metric } as const;
   switch (route.type) {
     case 'blackhole':
@@ -366,7 +397,13 @@ function kernelRoute(route: Route): Omit<ZebraRoute, 'since' | 'groupId' | 'isSe
     case 'prohibit':
       return { ...base, nextHops: [{ blackhole: 'prohibit' }] };
     case 'unicast':
-      return { ...base, nextHops: route.nextHops.map((hop) => ({ ...(hop.via === undefined ? {} : { via: hop.via }), ...(hop.device === undefined ? {} : { device: hop.device }) })) };
+      return {
+        ...base,
+        nextHops: route.nextHops.map((hop) => ({
+          ...(hop.via === undefined ? {} : { via: hop.via }),
+          ...(hop.device === undefined ? {} : { device: hop.device }),
+        })),
+      };
     default:
       return undefined;
   }

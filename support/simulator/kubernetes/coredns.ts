@@ -1,119 +1,135 @@
 import type { Container, ImageDefinition, Program } from '../docker/types.ts';
 import { parseIp } from '../net/address.ts';
-import { type DnsAnswer, serveDns } from '../net/dns.ts';
-import type { Family, ListeningSocket } from '../net/types.ts';
+import { type DnsAnswer, type DnsQuestion, type DnsReply, serveDns } from '../net/dns.ts';
+import { serveHttp } from '../net/http.ts';
+import type { Ip, ListeningSocket } from '../net/types.ts';
 import type { EndpointSlice, Service } from './objects.ts';
 import type { ApiClient } from './types.ts';
 
-/**
- * CoreDNS with the kubernetes plug-in: answers for services, headless services and pods from what the API server has now
- * (specification "Kubernetes DNS-Based Service Discovery", schema version 1.1.0). Other names are forwarded in reality;
- * here nothing stands behind the uplink, so they end as SERVFAIL.
- */
-export function coreDnsImage(api: ApiClient, clusterDomain = 'cluster.local'): ImageDefinition {
+const zone = 'cluster.local';
+const ttl = 30;
+
+/** The CoreDNS image of a cluster; which cluster a container belongs to is asked when it starts. */
+export function coreDnsImage(clientOf: (container: Container) => ApiClient | undefined): ImageDefinition {
   return {
     name: 'registry.k8s.io/coredns/coredns',
     command: ['/coredns', '-conf', '/etc/coredns/Corefile'],
-    programs: [(container) => coreDns(container, api, clusterDomain)],
     commands: [],
     shell: undefined,
+    programs: [(container) => coreDns(container, clientOf)],
   };
 }
 
-function coreDns(container: Container, api: ApiClient, clusterDomain: string): Program {
-  let socket: ListeningSocket | undefined;
+/** CoreDNS with its kubernetes, health and ready plugins. Not modelled: forwarding; names outside the cluster do not exist. */
+function coreDns(container: Container, clientOf: (container: Container) => ApiClient | undefined): Program {
+  let sockets: ListeningSocket[] = [];
   return {
     name: 'coredns',
     start() {
-      socket = serveDns(container.namespace, { port: 53 }, (question) => answer(question.name, question.type, api, clusterDomain));
-      container.writeLog('.:53\nCoreDNS-1.10.1\nlinux/amd64, go1.20, 055b2c3\n');
+      const client = clientOf(container);
+      const { namespace } = container;
+      container.writeLog('.:53\n[INFO] plugin/reload: Running configuration SHA512 = 591cf328cccc12bc490481273e738df59329c62c0b729d94e8b61db9961c2fa5f046dd37f1cf888b953814040d180f52594972691cd6ff41be96639138a43908\nCoreDNS-1.10.1\nlinux/amd64, go1.20, 055b2c3');
+      sockets = [
+        serveDns(namespace, { port: 53, program: 'coredns' }, (question) => (client === undefined ? { rcode: 'SERVFAIL', answers: [] } : answer(client, question))),
+        serveHttp(namespace, { port: 8080, program: 'coredns' }, () => ({ status: 200, body: 'OK' })),
+        serveHttp(namespace, { port: 8181, program: 'coredns' }, () => ({ status: 200, body: 'OK' })),
+      ];
     },
     stop() {
-      socket?.close();
-      socket = undefined;
+      for (const socket of sockets) socket.close();
+      sockets = [];
     },
-    isReady: () => socket !== undefined,
   };
 }
 
-const ttl = 30;
-const nothing = { rcode: 'NOERROR', answers: [] } as const;
-const unknownName = { rcode: 'NXDOMAIN', answers: [] } as const;
+const nxdomain: DnsReply = { rcode: 'NXDOMAIN', answers: [] };
 
-/** What CoreDNS says to one question. Names come without a trailing dot, in any case. */
-export function answer(asked: string, type: string, api: ApiClient, clusterDomain: string): { rcode: 'NOERROR' | 'NXDOMAIN' | 'SERVFAIL'; answers: DnsAnswer[] } {
-  const name = asked.toLowerCase().replace(/\.$/, '');
-  if (type === 'PTR') return reverse(name, api, clusterDomain);
-  if (!name.endsWith(`.${clusterDomain}`)) return { rcode: 'SERVFAIL', answers: [] };
-  const labels = name.slice(0, -clusterDomain.length - 1).split('.');
-  const zone = labels.pop();
+/** The Kubernetes DNS specification 1.1.0, as CoreDNS's kubernetes plugin implements it. */
+export function answer(client: ApiClient, question: DnsQuestion): DnsReply {
+  const name = question.name.replace(/\.$/, '').toLowerCase();
+  if (name.endsWith('.in-addr.arpa') || name.endsWith('.ip6.arpa')) return reverse(client, question, name);
+  if (name !== zone && !name.endsWith(`.${zone}`)) return nxdomain;
+  const labels = name === zone ? [] : name.slice(0, -zone.length - 1).split('.');
+  const kind = labels.pop();
+  if (kind === undefined) return { rcode: 'NOERROR', answers: [] };
   const namespace = labels.pop();
-  if (namespace === undefined || api.get('namespaces', namespace) === undefined) return { ...unknownName, answers: [] };
-  if (zone === 'pod') return podAnswer(asked, labels, type);
-  if (zone !== 'svc') return { ...unknownName, answers: [] };
-  const serviceName = labels.pop();
-  // The namespace itself exists as a name without records.
-  if (serviceName === undefined) return { ...nothing, answers: [] };
-  const service = api.get<Service>('services', serviceName, namespace);
-  if (service === undefined) return { ...unknownName, answers: [] };
-  if (service.spec.type === 'ExternalName') return { rcode: 'NOERROR', answers: [{ name: asked, type: 'CNAME', ttl, data: service.spec.externalName ?? '' }] };
-  return serviceAnswer(asked, labels, type, service, api, clusterDomain);
+  if (namespace === undefined) return kind === 'svc' || kind === 'pod' ? { rcode: 'NOERROR', answers: [] } : nxdomain;
+  if (client.get('namespaces', namespace) === undefined) return nxdomain;
+  if (labels.length === 0) return { rcode: 'NOERROR', answers: [] };
+  if (kind === 'pod') return podAnswer(question, labels.join('.'));
+  return kind === 'svc' ? serviceAnswer(client, question, namespace, labels) : nxdomain;
 }
 
-function serviceAnswer(asked: string, labels: readonly string[], type: string, service: Service, api: ApiClient, clusterDomain: string): { rcode: 'NOERROR' | 'NXDOMAIN'; answers: DnsAnswer[] } {
-  const { name, namespace = 'default' } = service.metadata;
-  const isHeadless = service.spec.clusterIP === 'None';
-  const isSrv = labels.length === 2 && labels.every((label) => label.startsWith('_'));
-  if (labels.length > 0 && !isSrv && !(isHeadless && labels.length === 1)) return { ...unknownName, answers: [] };
-  if (isSrv) return srvAnswer(asked, labels, type, service, clusterDomain);
-  const addresses = isHeadless ? endpointAddresses(api, namespace, name, labels[0]) : (service.spec.clusterIPs ?? []);
-  if (isHeadless && addresses.length === 0) return { ...unknownName, answers: [] };
-  const family: Family | undefined = type === 'A' ? 4 : type === 'AAAA' ? 6 : undefined;
-  return { rcode: 'NOERROR', answers: addresses.filter((address) => parseIp(address)?.family === family).map((data) => ({ name: asked, type, ttl, data })) };
+function addresses(question: DnsQuestion, ips: readonly string[]): DnsReply {
+  const wanted = ips.flatMap((text) => parseIp(text) ?? []).filter((address) => (question.type === 'A' ? address.family === 4 : question.type === 'AAAA' && address.family === 6));
+  return { rcode: 'NOERROR', answers: wanted.map((address) => ({ name: question.name, type: question.type, ttl, data: address.text })) };
 }
 
-function srvAnswer(asked: string, labels: readonly string[], type: string, service: Service, clusterDomain: string): { rcode: 'NOERROR' | 'NXDOMAIN'; answers: DnsAnswer[] } {
-  const [portName, protocol] = labels.map((label) => label.slice(1));
-  const port = service.spec.ports?.find((candidate) => candidate.name === portName && (candidate.protocol ?? 'TCP').toLowerCase() === protocol);
-  if (port === undefined) return { ...unknownName, answers: [] };
-  if (type !== 'SRV') return { ...nothing, answers: [] };
-  const target = `${service.metadata.name}.${service.metadata.namespace}.svc.${clusterDomain}`;
-  return { rcode: 'NOERROR', answers: [{ name: asked, type, ttl, data: { priority: 0, weight: 100, port: port.port, target } }] };
+function podAnswer(question: DnsQuestion, dashed: string): DnsReply {
+  const address: Ip | undefined = parseIp(dashed.replaceAll('-', '.')) ?? parseIp(dashed.replaceAll('-', ':'));
+  return address === undefined ? nxdomain : addresses(question, [address.text]);
 }
 
-/** `1-2-3-4.ns.pod.cluster.local` (CoreDNS' `pods insecure`): the address is in the name. */
-function podAnswer(asked: string, labels: readonly string[], type: string): { rcode: 'NOERROR' | 'NXDOMAIN'; answers: DnsAnswer[] } {
-  const [label] = labels;
-  if (labels.length !== 1 || label === undefined) return { ...unknownName, answers: [] };
-  const address = parseIp(label.replaceAll('-', '.')) ?? parseIp(label.replaceAll('-', ':'));
-  if (address === undefined) return { ...unknownName, answers: [] };
-  const isAsked = type === (address.family === 4 ? 'A' : 'AAAA');
-  return { rcode: 'NOERROR', answers: isAsked ? [{ name: asked, type, ttl, data: address.text }] : [] };
+interface Backend {
+  readonly ip: string;
+  readonly host: string;
+  readonly ports: EndpointSlice['ports'];
 }
 
-function endpointAddresses(api: ApiClient, namespace: string, service: string, hostname: string | undefined): readonly string[] {
-  const slices = api.list<EndpointSlice>('endpointslices.discovery.k8s.io', { namespace, labels: { matchLabels: { 'kubernetes.io/service-name': service } } });
+function backendsOf(client: ApiClient, service: Service): readonly Backend[] {
+  const slices = client.list<EndpointSlice>('endpointslices.discovery.k8s.io', { namespace: service.metadata.namespace ?? 'default', labels: { matchLabels: { 'kubernetes.io/service-name': service.metadata.name } } });
   return slices.flatMap((slice) =>
-    (slice.endpoints ?? [])
-      .filter((endpoint) => endpoint.conditions?.ready !== false)
-      .filter((endpoint) => hostname === undefined || endpoint.hostname === hostname || endpoint.addresses[0]?.replaceAll(/[.:]/g, '-') === hostname)
-      .flatMap((endpoint) => endpoint.addresses),
+    slice.endpoints.flatMap((endpoint) => {
+      const [ip] = endpoint.addresses;
+      if (ip === undefined || endpoint.conditions?.ready === false) return [];
+      return [{ ip, host: endpoint.hostname ?? ip.replaceAll('.', '-').replaceAll(':', '-'), ports: slice.ports }];
+    }),
   );
 }
 
-function reverse(name: string, api: ApiClient, clusterDomain: string): { rcode: 'NOERROR' | 'NXDOMAIN'; answers: DnsAnswer[] } {
-  const address = reversedAddress(name);
-  const service = address === undefined ? undefined : api.list<Service>('services').find((candidate) => candidate.spec.clusterIPs?.includes(address));
-  if (service === undefined) return { ...unknownName, answers: [] };
-  const data = `${service.metadata.name}.${service.metadata.namespace}.svc.${clusterDomain}`;
-  return { rcode: 'NOERROR', answers: [{ name, type: 'PTR', ttl, data }] };
+function serviceAnswer(client: ApiClient, question: DnsQuestion, namespace: string, labels: readonly string[]): DnsReply {
+  const service = client.get<Service>('services', labels.at(-1) ?? '', namespace);
+  if (service === undefined) return nxdomain;
+  const base = `${service.metadata.name}.${namespace}.svc.${zone}`;
+  if (service.spec.type === 'ExternalName') return labels.length > 1 ? nxdomain : { rcode: 'NOERROR', answers: [{ name: question.name, type: 'CNAME', ttl, data: service.spec.externalName ?? '' }] };
+  const isHeadless = service.spec.clusterIP === 'None';
+  const clusterIps = isHeadless ? [] : (service.spec.clusterIPs ?? []);
+  if (labels.length === 1) {
+    if (question.type === 'SRV') return servers(question, base, service, isHeadless ? backendsOf(client, service) : undefined, undefined);
+    if (!isHeadless) return addresses(question, clusterIps);
+    const backends = backendsOf(client, service);
+    return backends.length === 0 ? nxdomain : addresses(question, backends.map((backend) => backend.ip));
+  }
+  if (labels.length === 2) {
+    const found = isHeadless ? backendsOf(client, service).filter((backend) => backend.host === labels[0]) : [];
+    return found.length === 0 ? nxdomain : addresses(question, found.map((backend) => backend.ip));
+  }
+  if (labels.length === 3 && labels[0]?.startsWith('_') && labels[1]?.startsWith('_')) {
+    const port = { name: labels[0].slice(1), protocol: labels[1].slice(1).toUpperCase() };
+    const reply = servers(question, base, service, isHeadless ? backendsOf(client, service) : undefined, port);
+    return reply.answers.length === 0 ? nxdomain : question.type === 'SRV' ? reply : addresses(question, clusterIps);
+  }
+  return nxdomain;
 }
 
-function reversedAddress(name: string): string | undefined {
-  const four = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\.in-addr\.arpa$/.exec(name);
-  if (four !== null) return parseIp(four.slice(1).reverse().join('.'))?.text;
-  const nibbles = /^((?:[0-9a-f]\.){32})ip6\.arpa$/.exec(name)?.[1];
-  if (nibbles === undefined) return undefined;
-  const digits = nibbles.replaceAll('.', '').split('').reverse().join('');
-  return parseIp(digits.replaceAll(/(.{4})(?=.)/g, '$1:'))?.text;
+/** SRV records: one per port, for headless services one per endpoint and port. */
+function servers(question: DnsQuestion, base: string, service: Service, backends: readonly Backend[] | undefined, port: { readonly name: string; readonly protocol: string } | undefined): DnsReply {
+  const isAsked = (candidate: { readonly name?: string; readonly protocol?: string }): boolean => port === undefined || (candidate.name === port.name && (candidate.protocol ?? 'TCP') === port.protocol);
+  const record = (target: string, number: number): DnsAnswer => ({ name: question.name, type: 'SRV', ttl, data: { priority: 0, weight: 100, port: number, target } });
+  const answers =
+    backends === undefined
+      ? (service.spec.ports ?? []).filter(isAsked).map((candidate) => record(base, candidate.port))
+      : backends.flatMap((backend) => backend.ports.filter(isAsked).map((candidate) => record(`${backend.host}.${base}`, candidate.port ?? 0)));
+  return { rcode: 'NOERROR', answers };
+}
+
+function reverse(client: ApiClient, question: DnsQuestion, name: string): DnsReply {
+  const address = name.endsWith('.in-addr.arpa')
+    ? name.slice(0, -'.in-addr.arpa'.length).split('.').reverse().join('.')
+    : (name.slice(0, -'.ip6.arpa'.length).split('.').reverse().join('').match(/.{4}/g)?.join(':') ?? '');
+  const text = parseIp(address)?.text;
+  if (text === undefined) return nxdomain;
+  const service = client.list<Service>('services').find((candidate) => candidate.spec.clusterIPs?.includes(text));
+  if (service === undefined) return nxdomain;
+  return { rcode: 'NOERROR', answers: [{ name: question.name, type: 'PTR', ttl, data: `${service.metadata.name}.${service.metadata.namespace}.svc.${zone}` }] };
 }

@@ -168,6 +168,10 @@ export interface ApiServer {
   previousContainerOf?: ((namespace: string, pod: string, container: string) => Container | undefined) | undefined;
   /** `pods/binding`, as the scheduler does it. @throws ApiErrorLike Conflict when the pod has a node */
   bindPod?(namespace: string, name: string, nodeName: string): void;
+  /** Every type that is served, as `kubectl` names it. */
+  resources?(): readonly { readonly name: string; readonly group: string; readonly kind: string; readonly isNamespaced: boolean }[];
+  /** Told of types that are served from now on. */
+  onResource?(listener: (resource: string) => void): void;
   /** Says once, on stderr of the client that asked, that something in an object is not modelled. */
   addAdmissionWarning(check: (object: ObjectInput) => readonly string[]): void;
 }

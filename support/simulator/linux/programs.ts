@@ -11,8 +11,13 @@ export function programName(word: string): string {
 /** Text tools that come with just-bash but with few images. */
 const rareBuiltins = new Set(['jq', 'yq', 'xan', 'sqlite3', 'rg', 'html-to-markdown', 'tree', 'file', 'python3', 'python', 'js-exec', 'curl', 'wget', 'help', 'history', 'clear']);
 
+/** A whole machine, whose first process is an init system, has the usual tools. */
+function isMachine(container: Container): boolean {
+  return container.image.command.includes('/sbin/init');
+}
+
 function listsCommand(container: Container, name: string): boolean {
-  return container.image.commands.includes(name) || container.image.commands.includes('*');
+  return container.image.commands.includes(name) || container.image.commands.includes('*') || isMachine(container);
 }
 
 /** Our own command of that name, if the container has it: its own, its image's, then those of every Linux image. */

@@ -3,6 +3,7 @@ import type { Container, Program } from '../../docker/types.ts';
 import type { Node } from '../../kubernetes/objects.ts';
 import { createLog } from '../agent-log.ts';
 import { createCiliumDbg } from '../cli/cilium-dbg.ts';
+import { customResources, isDefined } from '../crds/definitions.ts';
 import type { RegisteredInstallation } from '../installations.ts';
 import { type CiliumNode, resources } from '../objects.ts';
 import { createTrigger, type Trigger } from '../trigger.ts';
@@ -15,6 +16,10 @@ import { agentFlags, fatalProblem } from './startup-check.ts';
 
 /** From the start of the process to the first endpoint: reading the configuration, waiting for CRDs, loading programs. */
 const startupMs = 2_000;
+/** `--crd-wait-timeout`. */
+const crdTimeoutMs = 300_000;
+const crdPollMs = 1_000;
+const crdReportMs = 50_000;
 
 /** The parts of an agent that are up. */
 export interface AgentParts {
@@ -115,7 +120,25 @@ class Agent implements InspectableAgent {
       this.#timer = clock.schedule(0, () => container.stop(1));
       return;
     }
-    this.#timer = clock.schedule(startupMs, () => this.#register());
+    this.#timer = clock.schedule(startupMs, () => this.#awaitCustomResources(crdTimeoutMs));
+  }
+
+  /** The operator registers the custom resources of the features that are on; an agent waits for those that it needs. */
+  #awaitCustomResources(leftMs: number): void {
+    const { clock, cluster, config, container, version } = this.context;
+    const missing = customResources(version, config).filter(({ kind }) => !isDefined(cluster.server, kind));
+    if (missing.length === 0) {
+      this.#register();
+    } else if (leftMs <= 0) {
+      container.writeLog('level=fatal msg="Unable to find all Cilium CRDs necessary within 5m0s timeout. Please ensure that Cilium Operator is running, as it\'s responsible for registering all the Cilium CRDs." subsys=daemon', 'stderr');
+      container.stop(1);
+    } else {
+      if (leftMs % crdReportMs === 0 && leftMs < crdTimeoutMs) {
+        const names = missing.map(({ plural, group }) => `crd:${plural}.${group}`).join(' ');
+        this.context.log('info', `Still waiting for Cilium Operator to register the following CRDs: [${names}]`, { subsys: 'k8s' });
+      }
+      this.#timer = clock.schedule(crdPollMs, () => this.#awaitCustomResources(leftMs - crdPollMs));
+    }
   }
 
   /** Publishes the CiliumNode and waits for pod CIDRs; then the parts come up. */

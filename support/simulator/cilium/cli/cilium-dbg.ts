@@ -57,10 +57,7 @@ function bgp(agent: InspectableAgent, args: readonly string[]): CommandResult {
       if ('problem' in rows) return fail(`Error: ${rows.problem}`);
       if (isJson) return indent(rows.map(routeJson));
       const titles = ['VRouter', ...(query.table === 'advertised' ? ['Peer'] : []), 'Prefix', 'NextHop', 'Age', 'Attrs'];
-      const lines = rows.map((row, index) => [
-        rows[index - 1]?.routerAsn === row.routerAsn ? '' : String(row.routerAsn),
-        ...routeCells(row),
-      ]);
+      const lines = rows.map((row) => [String(row.routerAsn), ...routeCells(row)]);
       return ok(`${query.note === undefined ? '' : `${query.note}\n\n`}${formatTabs([titles, ...lines], bgpTabs)}`);
     }
     case 'route-policies':

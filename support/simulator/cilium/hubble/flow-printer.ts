@@ -37,7 +37,20 @@ const dropReasons: Readonly<Record<string, readonly [number, string]>> = {
 };
 
 /** Observation points of traces, by their number. */
-const tracePoints = ['to-endpoint', 'to-proxy', 'to-host', 'to-stack', 'to-overlay', 'from-endpoint', 'from-proxy', 'from-host', 'from-stack', 'from-overlay', 'from-network', 'to-network'];
+const tracePoints = [
+  'to-endpoint',
+  'to-proxy',
+  'to-host',
+  'to-stack',
+  'to-overlay',
+  'from-endpoint',
+  'from-proxy',
+  'from-host',
+  'from-stack',
+  'from-overlay',
+  'from-network',
+  'to-network',
+];
 const socketPoints = ['post-xlate-rev', 'pre-xlate-fwd', 'post-xlate-fwd', 'pre-xlate-rev'];
 const socketPointNames: Readonly<Record<string, string>> = {
   'pre-xlate-fwd': 'SOCK_XLATE_POINT_PRE_DIRECTION_FWD',
@@ -45,14 +58,23 @@ const socketPointNames: Readonly<Record<string, string>> = {
   'pre-xlate-rev': 'SOCK_XLATE_POINT_PRE_DIRECTION_REV',
   'post-xlate-rev': 'SOCK_XLATE_POINT_POST_DIRECTION_REV',
 };
-const policyMatches: Readonly<Record<string, number>> = { none: 0, 'L3-Only': 1, 'L3-L4': 2, 'L4-Only': 3, all: 4, 'L3-Proto': 5, 'Proto-Only': 6 };
+const policyMatches: Readonly<Record<string, number>> = {
+  none: 0,
+  'L3-Only': 1,
+  'L3-L4': 2,
+  'L4-Only': 3,
+  all: 4,
+  'L3-Proto': 5,
+  'Proto-Only': 6,
+};
 
 /** Event types of Cilium's monitor. */
 export const eventTypes = { drop: 1, debug: 2, capture: 3, trace: 4, 'policy-verdict': 5, 'trace-sock': 7, l7: 129, agent: 130 } as const;
 
 /** Type and sub-type of the monitor event behind a flow. */
 export function eventTypeOf(flow: Flow): { readonly type: number; readonly subType: number } {
-  if (flow.observationPoint.startsWith('policy-verdict:')) return { type: eventTypes['policy-verdict'], subType: flow.verdict === 'DROPPED' ? 133 : 0 };
+  if (flow.observationPoint.startsWith('policy-verdict:'))
+    return { type: eventTypes['policy-verdict'], subType: flow.verdict === 'DROPPED' ? 133 : 0 };
   if (flow.dropReason !== undefined) return { type: eventTypes.drop, subType: dropReasons[flow.dropReason]?.[0] ?? 0 };
   if (socketPoints.includes(flow.observationPoint)) return { type: eventTypes['trace-sock'], subType: 0 };
   return { type: eventTypes.trace, subType: Math.max(0, tracePoints.indexOf(flow.observationPoint)) };
@@ -62,7 +84,8 @@ export function hostOf(endpoint: FlowEndpoint, hasTranslation: boolean): string 
   let host = endpoint.ip.text;
   if (hasTranslation) {
     const name = endpoint.podName ?? endpoint.serviceName;
-    if (name !== undefined && name !== '') host = endpoint.namespace === undefined || name.includes('/') ? name : `${endpoint.namespace}/${name}`;
+    if (name !== undefined && name !== '')
+      host = endpoint.namespace === undefined || name.includes('/') ? name : `${endpoint.namespace}/${name}`;
   }
   if (endpoint.port === undefined || endpoint.port === 0) return host;
   return host.includes(':') ? `[${host}]:${endpoint.port}` : `${host}:${endpoint.port}`;
@@ -131,7 +154,9 @@ function tableText(flows: readonly Flow[], options: PrintOptions): string {
 export function alignColumns(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
-  return rows.map((row) => `${row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd((widths[index] ?? 0) + 3))).join('')}\n`).join('');
+  return rows
+    .map((row) => `${row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd((widths[index] ?? 0) + 3))).join('')}\n`)
+    .join('');
 }
 
 function jsonEndpoint(endpoint: FlowEndpoint, clusterName: string) {
@@ -161,7 +186,10 @@ function layer4(flow: Flow) {
   switch (flow.protocol) {
     case 'TCP': {
       const { tcpFlags } = flow;
-      const flags = tcpFlags === undefined ? undefined : Object.fromEntries(jsonFlags.filter(([, bit]) => (tcpFlags & bit) !== 0).map(([name]) => [name, true]));
+      const flags =
+        tcpFlags === undefined
+          ? undefined
+          : Object.fromEntries(jsonFlags.filter(([, bit]) => (tcpFlags & bit) !== 0).map(([name]) => [name, true]));
       return { TCP: { ...ports, ...(flags === undefined ? {} : { flags }) } };
     }
     case 'UDP':
@@ -186,10 +214,15 @@ function icmpType(flow: Flow) {
 export function flowJson(flow: Flow, clusterName: string) {
   const { type, subType } = eventTypeOf(flow);
   const isSocket = type === eventTypes['trace-sock'];
-  const match = flow.observationPoint.startsWith('policy-verdict:') ? policyMatches[flow.observationPoint.slice('policy-verdict:'.length)] : undefined;
-  const uuid = new Random(`${flow.nodeName} ${flow.time} ${flow.observationPoint} ${flow.source.ip.text} ${flow.source.port ?? ''} ${flow.destination.ip.text} ${flow.destination.port ?? ''} ${flow.tcpFlags ?? ''}`).uuid();
+  const match = flow.observationPoint.startsWith('policy-verdict:')
+    ? policyMatches[flow.observationPoint.slice('policy-verdict:'.length)]
+    : undefined;
+  const uuid = new Random(
+    `${flow.nodeName} ${flow.time} ${flow.observationPoint} ${flow.source.ip.text} ${flow.source.port ?? ''} ${flow.destination.ip.text} ${flow.destination.port ?? ''} ${flow.tcpFlags ?? ''}`,
+  ).uuid();
   const drop = flow.dropReason === undefined ? undefined : dropReasons[flow.dropReason];
-  const service = (endpoint: FlowEndpoint) => (endpoint.serviceName === undefined ? undefined : { name: endpoint.serviceName, namespace: endpoint.namespace ?? '' });
+  const service = (endpoint: FlowEndpoint) =>
+    endpoint.serviceName === undefined ? undefined : { name: endpoint.serviceName, namespace: endpoint.namespace ?? '' };
   const sourceService = service(flow.source);
   const destinationService = service(flow.destination);
   return {

@@ -2,7 +2,7 @@ import type { Command, CommandContext, CommandResult } from '../../docker/types.
 import { FlowRing } from '../agent/datapath/flows.ts';
 import { goSeconds, parseGoDuration } from '../time.ts';
 import type { CiliumInstallation, Flow } from '../types.ts';
-import { alignColumns, type OutputFormat, printFlows, type PrintOptions, printUnavailable } from './flow-printer.ts';
+import { alignColumns, type OutputFormat, type PrintOptions, printFlows, printUnavailable } from './flow-printer.ts';
 import { FilterError, isFilterFlag, needsValue, ObserveFilter } from './observe-filter.ts';
 import { clusterNameOf, lookThroughRelay, peerName, type RelayView } from './relay.ts';
 import { parseTimeOption, type TimeFormat, timeFormats } from './time-format.ts';
@@ -70,7 +70,26 @@ const ownValueFlags = new Set([
   'kube-namespace',
   'kubeconfig',
 ]);
-const booleanFlags = new Set(['all', 'follow', 'help', 'debug', 'numeric', 'ip-translation', 'print-node-name', 'print-policy-names', 'not', 'tls', 'tls-allow-insecure', 'silent-errors', 'print-raw-filters', 'port-forward', 'all-namespaces', 'ipv4', 'ipv6', 'version']);
+const booleanFlags = new Set([
+  'all',
+  'follow',
+  'help',
+  'debug',
+  'numeric',
+  'ip-translation',
+  'print-node-name',
+  'print-policy-names',
+  'not',
+  'tls',
+  'tls-allow-insecure',
+  'silent-errors',
+  'print-raw-filters',
+  'port-forward',
+  'all-namespaces',
+  'ipv4',
+  'ipv6',
+  'version',
+]);
 
 function parseWords(args: readonly string[]): Words {
   const command: string[] = [];
@@ -109,7 +128,10 @@ function parseWords(args: readonly string[]): Words {
     if (takesValue(name)) {
       if (value === undefined) {
         value = args[++index];
-        if (value === undefined) throw new HubbleError(word.startsWith('--') ? `flag needs an argument: --${name}` : `flag needs an argument: '${word[1] ?? ''}' in ${word}`);
+        if (value === undefined)
+          throw new HubbleError(
+            word.startsWith('--') ? `flag needs an argument: --${name}` : `flag needs an argument: '${word[1] ?? ''}' in ${word}`,
+          );
       }
     } else if (!booleanFlags.has(name)) throw new HubbleError(`unknown flag: --${name}`);
     flags.push({ name, value });
@@ -185,7 +207,11 @@ function serverOf(flags: Words['flags']): string {
   return flags.findLast((flag) => flag.name === 'server')?.value ?? defaultServer;
 }
 
-function connect(flags: Words['flags'], context: CommandContext, installation: CiliumInstallation | undefined): { readonly relay: RelayView; readonly installation: CiliumInstallation } | { readonly problem: string } {
+function connect(
+  flags: Words['flags'],
+  context: CommandContext,
+  installation: CiliumInstallation | undefined,
+): { readonly relay: RelayView; readonly installation: CiliumInstallation } | { readonly problem: string } {
   const server = serverOf(flags);
   const isRelay = server === defaultServer || server === '127.0.0.1:4245' || server === 'tls://localhost:4245';
   const relay = !isRelay || installation === undefined ? undefined : lookThroughRelay(installation, context.clock);
@@ -200,9 +226,9 @@ function connect(flags: Words['flags'], context: CommandContext, installation: C
 
 function observe(flags: Words['flags'], context: CommandContext, installation: CiliumInstallation | undefined): CommandResult {
   const filter = new ObserveFilter();
-  const valueOf = (name: string): string | undefined => flags.findLast((flag) => flag.name === name)?.value;
+  const optionValue = (name: string): string | undefined => flags.findLast((flag) => flag.name === name)?.value;
   const has = (name: string): boolean => flags.some((flag) => flag.name === name && flag.value !== 'false');
-  const namespace = valueOf('namespace');
+  const namespace = optionValue('namespace');
   if (namespace !== undefined) filter.setNamespace(namespace);
   let isNegated = false;
   for (const { name, value } of flags) {
@@ -217,7 +243,12 @@ function observe(flags: Words['flags'], context: CommandContext, installation: C
   }
   if (isNegated) throw new HubbleError('trailing --not found in the arguments');
   const isGiven = (name: string): boolean => flags.some((flag) => flag.name === name);
-  for (const [a, b] of [['first', 'last'], ['first', 'all'], ['first', 'follow'], ['last', 'all']] as const) {
+  for (const [a, b] of [
+    ['first', 'last'],
+    ['first', 'all'],
+    ['first', 'follow'],
+    ['last', 'all'],
+  ] as const) {
     if (isGiven(a) && isGiven(b)) throw new HubbleError(`cannot set both --${a} and --${b}`);
   }
   const options = printOptions(flags, context, installation);
@@ -225,12 +256,12 @@ function observe(flags: Words['flags'], context: CommandContext, installation: C
     if (options.format === 'table') throw new HubbleError('table output format is not compatible with follow mode');
     throw new HubbleError('not simulated: hubble observe --follow (it would never end; use --last or --since)');
   }
-  if (valueOf('input-file') !== undefined) throw new HubbleError('not simulated: hubble observe --input-file');
-  const first = count(valueOf('first'), 'first');
-  const last = count(valueOf('last'), 'last');
+  if (optionValue('input-file') !== undefined) throw new HubbleError('not simulated: hubble observe --input-file');
+  const first = count(optionValue('first'), 'first');
+  const last = count(optionValue('last'), 'last');
   const now = context.clock.now();
-  const since = timeOption(valueOf('since'), 'since', now);
-  const until = timeOption(valueOf('until'), 'until', now);
+  const since = timeOption(optionValue('since'), 'since', now);
+  const until = timeOption(optionValue('until'), 'until', now);
 
   const connection = connect(flags, context, installation);
   if ('problem' in connection) {
@@ -258,12 +289,16 @@ function observe(flags: Words['flags'], context: CommandContext, installation: C
 }
 
 function printOptions(flags: Words['flags'], context: CommandContext, installation: CiliumInstallation | undefined): PrintOptions {
-  const valueOf = (name: string): string | undefined => flags.findLast((flag) => flag.name === name)?.value;
+  const optionValue = (name: string): string | undefined => flags.findLast((flag) => flag.name === name)?.value;
   const has = (name: string): boolean => flags.some((flag) => flag.name === name && flag.value !== 'false');
-  const output = valueOf('output') ?? 'compact';
-  const format = ({ compact: 'compact', dict: 'dict', tab: 'table', table: 'table', json: 'json', jsonpb: 'jsonpb' } as Readonly<Record<string, OutputFormat>>)[output];
+  const output = optionValue('output') ?? 'compact';
+  const format = (
+    { compact: 'compact', dict: 'dict', tab: 'table', table: 'table', json: 'json', jsonpb: 'jsonpb' } as Readonly<
+      Record<string, OutputFormat>
+    >
+  )[output];
   if (format === undefined) throw new HubbleError(`invalid output format: ${output}`);
-  const timeText = valueOf('time-format') ?? 'StampMilli';
+  const timeText = optionValue('time-format') ?? 'StampMilli';
   const timeFormat = timeFormats.find((name) => name === timeText);
   if (timeFormat === undefined) throw new HubbleError(`not simulated: hubble observe --time-format ${timeText}`);
   const translation = flags.findLast((flag) => flag.name === 'ip-translation');
@@ -279,14 +314,16 @@ function printOptions(flags: Words['flags'], context: CommandContext, installati
 
 function count(text: string | undefined, name: string): number | undefined {
   if (text === undefined) return undefined;
-  if (!/^\d+$/.test(text)) throw new HubbleError(`invalid argument "${text}" for "--${name}" flag: strconv.ParseUint: parsing "${text}": invalid syntax`);
+  if (!/^\d+$/.test(text))
+    throw new HubbleError(`invalid argument "${text}" for "--${name}" flag: strconv.ParseUint: parsing "${text}": invalid syntax`);
   return Number(text);
 }
 
 function timeOption(text: string | undefined, name: string, now: number): number | undefined {
   if (text === undefined) return undefined;
   const time = parseTimeOption(text, now, parseGoDuration);
-  if (time === undefined) throw new HubbleError(`failed to parse the ${name} time: parsing time "${text}": does not match any of the supported formats`);
+  if (time === undefined)
+    throw new HubbleError(`failed to parse the ${name} time: parsing time "${text}": does not match any of the supported formats`);
   return time;
 }
 
@@ -334,7 +371,14 @@ function status(flags: Words['flags'], context: CommandContext, installation: Ci
   const { unavailable, connected } = connection.relay;
   const total = connected.length + unavailable.length;
   if (output === 'json') {
-    const json = { num_flows: String(current), max_flows: String(capacity), num_connected_nodes: connected.length, num_unavailable_nodes: unavailable.length, ...(unavailable.length === 0 ? {} : { unavailable_nodes: unavailable }), flows_rate: perSecond };
+    const json = {
+      num_flows: String(current),
+      max_flows: String(capacity),
+      num_connected_nodes: connected.length,
+      num_unavailable_nodes: unavailable.length,
+      ...(unavailable.length === 0 ? {} : { unavailable_nodes: unavailable }),
+      flows_rate: perSecond,
+    };
     return ok(`${JSON.stringify(json)}\n`);
   }
   if (!['compact', 'dict', 'table', 'tab'].includes(output)) throw new HubbleError(`invalid output format: ${output}`);
@@ -347,9 +391,18 @@ function status(flags: Words['flags'], context: CommandContext, installation: Ci
   return ok(text);
 }
 
-function list(what: string | undefined, flags: Words['flags'], context: CommandContext, installation: CiliumInstallation | undefined): CommandResult {
-  if (what === undefined) return ok('List Hubble objects\n\nUsage:\n  hubble list [command]\n\nAvailable Commands:\n  namespaces  List namespaces with recent flows\n  nodes       List Hubble nodes\n');
-  if (!['node', 'nodes', 'namespace', 'namespaces', 'ns'].includes(what)) throw new HubbleError(`unknown command "${what}" for "hubble list"`);
+function list(
+  what: string | undefined,
+  flags: Words['flags'],
+  context: CommandContext,
+  installation: CiliumInstallation | undefined,
+): CommandResult {
+  if (what === undefined)
+    return ok(
+      'List Hubble objects\n\nUsage:\n  hubble list [command]\n\nAvailable Commands:\n  namespaces  List namespaces with recent flows\n  nodes       List Hubble nodes\n',
+    );
+  if (!['node', 'nodes', 'namespace', 'namespaces', 'ns'].includes(what))
+    throw new HubbleError(`unknown command "${what}" for "hubble list"`);
   const connection = connect(flags, context, installation);
   if ('problem' in connection) throw new HubbleError(`rpc error: code = Unavailable desc = ${connection.problem}`);
   const output = flags.findLast((flag) => flag.name === 'output')?.value ?? 'table';
@@ -389,7 +442,9 @@ function list(what: string | undefined, flags: Words['flags'], context: CommandC
 
 function namespaces(relay: RelayView, output: string): string {
   const names = new Set<string>();
-  for (const agent of relay.connected) for (const flow of agent.flows?.flows ?? []) for (const end of [flow.source, flow.destination]) if (end.namespace !== undefined && end.namespace !== '') names.add(end.namespace);
+  for (const agent of relay.connected)
+    for (const flow of agent.flows?.flows ?? [])
+      for (const end of [flow.source, flow.destination]) if (end.namespace !== undefined && end.namespace !== '') names.add(end.namespace);
   const sorted = [...names].sort();
   if (output === 'json') return `${JSON.stringify(sorted.map((namespace) => ({ namespace })))}\n`;
   return alignColumns([['NAMESPACE'], ...sorted.map((name) => [name])]);

@@ -1,6 +1,6 @@
-import { contains, parseIp, parsePrefix } from '../../net/address.ts';
 import { matchesSelector, parseSelector } from '../../kubernetes/labels.ts';
 import type { LabelSelector } from '../../kubernetes/types.ts';
+import { contains, parseIp, parsePrefix } from '../../net/address.ts';
 import { tcpFlag } from '../../net/types.ts';
 import { labelsOfIdentity, reservedName } from '../agent/datapath/identity.ts';
 import type { Flow, FlowEndpoint } from '../types.ts';
@@ -93,10 +93,16 @@ export class ObserveFilter {
       for (const group of conflicts) {
         if (!group.includes(name)) continue;
         const other = group.find((candidate) => candidate !== name && this.#seen.has(candidate));
-        if (other !== undefined) throw new FilterError(`filters --${group.indexOf(other) < group.indexOf(name) ? other : name} and --${group.indexOf(other) < group.indexOf(name) ? name : other} cannot be combined`);
+        if (other !== undefined)
+          throw new FilterError(
+            `filters --${group.indexOf(other) < group.indexOf(name) ? other : name} and --${group.indexOf(other) < group.indexOf(name) ? name : other} cannot be combined`,
+          );
       }
     }
-    const values = name === 'label' || name.endsWith('-label') || name.startsWith('http') || name === 'cel-expression' || name === 'tcp-flags' ? [value] : value.split(',');
+    const values =
+      name === 'label' || name.endsWith('-label') || name.startsWith('http') || name === 'cel-expression' || name === 'tcp-flags'
+        ? [value]
+        : value.split(',');
     const into = isNegated ? this.#deny : this.#allow;
     for (const each of values) {
       const predicate = this.#predicate(name, each);
@@ -139,7 +145,13 @@ export class ObserveFilter {
       case 'from-service':
       case 'to-service': {
         const [namespace, prefix] = splitName(value, this.#defaultNamespace ?? 'default');
-        return onSide(side, (endpoint) => endpoint.serviceName !== undefined && (namespace === '' || endpoint.namespace === namespace) && endpoint.serviceName.startsWith(prefix));
+        return onSide(
+          side,
+          (endpoint) =>
+            endpoint.serviceName !== undefined &&
+            (namespace === '' || endpoint.namespace === namespace) &&
+            endpoint.serviceName.startsWith(prefix),
+        );
       }
       case 'workload':
       case 'from-workload':
@@ -147,13 +159,20 @@ export class ObserveFilter {
         const slash = value.indexOf('/');
         const kind = slash < 0 ? undefined : value.slice(0, slash);
         const workload = value.slice(slash + 1);
-        return onSide(side, (endpoint) => endpoint.workload !== undefined && (workload === '' || endpoint.workload.name === workload) && (kind === undefined || endpoint.workload.kind === kind));
+        return onSide(
+          side,
+          (endpoint) =>
+            endpoint.workload !== undefined &&
+            (workload === '' || endpoint.workload.name === workload) &&
+            (kind === undefined || endpoint.workload.kind === kind),
+        );
       }
       case 'identity':
       case 'from-identity':
       case 'to-identity': {
         const id = identityNumber(value);
-        if (id === undefined) throw new FilterError(`cannot parse identity ${value}: strconv.ParseUint: parsing "${value}": invalid syntax`);
+        if (id === undefined)
+          throw new FilterError(`cannot parse identity ${value}: strconv.ParseUint: parsing "${value}": invalid syntax`);
         return onSide(side, (endpoint) => endpoint.identity === id);
       }
       case 'port':
@@ -164,7 +183,8 @@ export class ObserveFilter {
       }
       case 'protocol': {
         const protocol = value.toLowerCase();
-        if (!['tcp', 'udp', 'icmp', 'icmpv4', 'icmpv6', 'sctp', 'http', 'dns', 'kafka'].includes(protocol)) throw new FilterError(`unknown protocol: "${value}"`);
+        if (!['tcp', 'udp', 'icmp', 'icmpv4', 'icmpv6', 'sctp', 'http', 'dns', 'kafka'].includes(protocol))
+          throw new FilterError(`unknown protocol: "${value}"`);
         return (flow) => flow.protocol.toLowerCase() === protocol || (protocol === 'icmp' && flow.protocol.startsWith('ICMP'));
       }
       case 'verdict':
@@ -176,7 +196,8 @@ export class ObserveFilter {
         return typeTest(value);
       case 'traffic-direction': {
         const direction = value.toLowerCase();
-        if (direction !== 'ingress' && direction !== 'egress') throw new FilterError(`${value}: invalid traffic direction, expected ingress or egress`);
+        if (direction !== 'ingress' && direction !== 'egress')
+          throw new FilterError(`${value}: invalid traffic direction, expected ingress or egress`);
         return (flow) => flow.trafficDirection === direction.toUpperCase();
       }
       case 'ipv4':
@@ -206,7 +227,8 @@ export class ObserveFilter {
 
   #podTest(value: string): EndpointTest {
     const [namespace, prefix] = splitName(value, this.#defaultNamespace ?? 'default');
-    return (endpoint) => endpoint.podName !== undefined && (namespace === '' || endpoint.namespace === namespace) && endpoint.podName.startsWith(prefix);
+    return (endpoint) =>
+      endpoint.podName !== undefined && (namespace === '' || endpoint.namespace === namespace) && endpoint.podName.startsWith(prefix);
   }
 }
 
@@ -248,7 +270,9 @@ function labelTest(value: string): EndpointTest {
   } catch (error) {
     throw new FilterError(`invalid label selector "${value}": ${error instanceof Error ? error.message : String(error)}`);
   }
-  return (endpoint) => reserved.every((label) => endpoint.labels.includes(label.trim())) && (rest === '' || matchesSelector(selector, labelsOfIdentity(endpoint.labels)));
+  return (endpoint) =>
+    reserved.every((label) => endpoint.labels.includes(label.trim())) &&
+    (rest === '' || matchesSelector(selector, labelsOfIdentity(endpoint.labels)));
 }
 
 function identityNumber(value: string): number | undefined {
@@ -257,7 +281,17 @@ function identityNumber(value: string): number | undefined {
   return undefined;
 }
 
-const flagBits: Readonly<Record<string, number>> = { FIN: tcpFlag.fin, SYN: tcpFlag.syn, RST: tcpFlag.rst, PSH: tcpFlag.psh, ACK: tcpFlag.ack, URG: 32, ECE: 64, CWR: 128, NS: 256 };
+const flagBits: Readonly<Record<string, number>> = {
+  FIN: tcpFlag.fin,
+  SYN: tcpFlag.syn,
+  RST: tcpFlag.rst,
+  PSH: tcpFlag.psh,
+  ACK: tcpFlag.ack,
+  URG: 32,
+  ECE: 64,
+  CWR: 128,
+  NS: 256,
+};
 
 /** A flow matches when it has at least the flags of one list, e.g. `SYN,ACK`. */
 function tcpFlagsTest(value: string): Predicate {
@@ -276,11 +310,18 @@ function typeTest(value: string): Predicate {
   const number = known?.[1] ?? (/^\d+$/.test(typeName) ? Number(typeName) : undefined);
   if (number === undefined) throw new FilterError(`unable to parse type filter '${value}': unknown event type '${typeName}'`);
   if (subName === undefined) return (flow) => eventTypeOf(flow).type === number;
-  return (flow) => eventTypeOf(flow).type === number && (flow.observationPoint === subName || flow.observationPoint === `policy-verdict:${subName}` || String(eventTypeOf(flow).subType) === subName);
+  return (flow) =>
+    eventTypeOf(flow).type === number &&
+    (flow.observationPoint === subName ||
+      flow.observationPoint === `policy-verdict:${subName}` ||
+      String(eventTypeOf(flow).subType) === subName);
 }
 
 /** Node names may have `*`; a pattern without a slash is about the node in any cluster. */
 function nodePattern(value: string): RegExp {
-  const body = value.replace(/^[^/]*\//, '').replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*');
+  const body = value
+    .replace(/^[^/]*\//, '')
+    .replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '[^/]*');
   return new RegExp(`^(?:[^/]+/)?${body}$`);
 }

@@ -1,9 +1,9 @@
 import type { SimulatedClock } from '../../clock/clock.ts';
 import type { Pod } from '../../kubernetes/objects.ts';
 import { parseIp } from '../../net/address.ts';
-import type { NetworkNamespace, TcpConnection } from '../../net/types.ts';
+import type { NetworkNamespace, TcpConnection, TcpHandlers } from '../../net/types.ts';
 import { readClusterNode } from '../agent/datapath/nodes.ts';
-import { ciliumNamespace, type CiliumNode, resources } from '../objects.ts';
+import { type CiliumNode, ciliumNamespace, resources } from '../objects.ts';
 import type { CiliumInstallation, RunningAgent } from '../types.ts';
 
 /** How long the relay waits for a node's Hubble server (`dial-timeout`). */
@@ -26,7 +26,9 @@ export interface RelayView {
 export function lookThroughRelay(installation: CiliumInstallation, clock: SimulatedClock): RelayView | undefined {
   if (!installation.isHubbleRelayReady()) return undefined;
   const { server } = installation.cluster;
-  const pod = server.client.list<Pod>('pods', { namespace: ciliumNamespace, labels: { matchLabels: { 'k8s-app': 'hubble-relay' } } }).find((candidate) => candidate.metadata.deletionTimestamp === undefined);
+  const pod = server.client
+    .list<Pod>('pods', { namespace: ciliumNamespace, labels: { matchLabels: { 'k8s-app': 'hubble-relay' } } })
+    .find((candidate) => candidate.metadata.deletionTimestamp === undefined);
   if (pod === undefined) return undefined;
   const namespace = server.containerOf?.(ciliumNamespace, pod.metadata.name, 'hubble-relay')?.namespace;
   const nodes = server.client.list<CiliumNode>(resources.node).map(readClusterNode);
@@ -54,23 +56,39 @@ function serverPort(agent: RunningAgent): number {
   return Number.isInteger(port) && port > 0 ? port : defaultServerPort;
 }
 
+/** Connections that a relay keeps to its peers, by its pod's network namespace. */
+const kept = new WeakMap<NetworkNamespace, Map<string, TcpConnection>>();
+const ping = new Uint8Array(1);
+
+/** Asks a node's server for a sign of life, over the connection that the relay has to it or a new one. */
 function dial(namespace: NetworkNamespace, address: string, port: number): () => boolean | undefined {
   const ip = parseIp(address);
-  let isConnected: boolean | undefined;
   if (ip === undefined) return () => false;
-  const connection: TcpConnection = namespace.sockets.connect({
-    destination: { ip, port },
-    handlers: {
-      onConnected: () => {
-        isConnected = true;
-        connection.abort();
-      },
-      onClose: () => {
-        isConnected ??= false;
-      },
+  let isAlive: boolean | undefined;
+  const connections = kept.get(namespace) ?? new Map<string, TcpConnection>();
+  kept.set(namespace, connections);
+  const key = `${address} ${port}`;
+  const known = connections.get(key);
+  const handlers: TcpHandlers = {
+    onData: () => {
+      isAlive = true;
     },
-  });
-  return () => isConnected;
+    onClose: () => {
+      isAlive ??= false;
+      connections.delete(key);
+    },
+  };
+  if (known?.state === 'ESTABLISHED') {
+    known.handlers = handlers;
+    known.send(ping);
+  } else {
+    const connection: TcpConnection = namespace.sockets.connect({
+      destination: { ip, port },
+      handlers: { ...handlers, onConnected: () => connection.send(ping) },
+    });
+    connections.set(key, connection);
+  }
+  return () => isAlive;
 }
 
 /** A peer's name has its cluster's before it, unless that is the default one. */

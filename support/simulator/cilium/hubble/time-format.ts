@@ -25,14 +25,23 @@ function partsOf(milliseconds: number): Parts {
   const shifted = daysSince + 719_468;
   const era = Math.floor(shifted / 146_097);
   const dayOfEra = shifted - era * 146_097;
-  const yearOfEra = Math.floor((dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365);
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
   const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
   const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153);
   const day = dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1;
   const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9;
   const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
   const two = (value: number): string => String(value).padStart(2, '0');
-  return { year, month, day, weekday: (((daysSince + 4) % 7) + 7) % 7, time: `${two(Math.floor(second / 3600))}:${two(Math.floor((second % 3600) / 60))}:${two(second % 60)}`, micros };
+  return {
+    year,
+    month,
+    day,
+    weekday: (((daysSince + 4) % 7) + 7) % 7,
+    time: `${two(Math.floor(second / 3600))}:${two(Math.floor((second % 3600) / 60))}:${two(second % 60)}`,
+    micros,
+  };
 }
 
 /** `Aug  7 22:25:57.313` by default; everything in UTC. */
@@ -80,7 +89,14 @@ export function parseTimeOption(text: string, now: number, parseDuration: (text:
   if (match === null) return undefined;
   const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '0', sign, offsetHours = '0', offsetMinutes = '0'] = match;
   const offset = (Number(offsetHours) * 60 + Number(offsetMinutes)) * 60_000 * (sign === '-' ? -1 : 1);
-  return daysFromCivil(Number(year), Number(month), Number(day)) * 86_400_000 + Number(hour) * 3_600_000 + Number(minute) * 60_000 + Number(second) * 1000 + Number(fraction) * 1000 - (sign === undefined ? 0 : offset);
+  return (
+    daysFromCivil(Number(year), Number(month), Number(day)) * 86_400_000 +
+    Number(hour) * 3_600_000 +
+    Number(minute) * 60_000 +
+    Number(second) * 1000 +
+    Number(fraction) * 1000 -
+    (sign === undefined ? 0 : offset)
+  );
 }
 
 function daysFromCivil(year: number, month: number, day: number): number {

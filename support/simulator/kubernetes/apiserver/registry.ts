@@ -116,23 +116,32 @@ export function groupVersion(resource: { readonly group: string }, version: stri
 export class Registry {
   readonly #resources = new Map<string, Resource>();
   readonly #byKind = new Map<string, Resource>();
+  #names: ReturnType<Registry['names']> | undefined;
 
   constructor() {
     for (const resource of builtinResources) this.add(resource);
   }
 
   add(resource: Resource): void {
+    this.#names = undefined;
     this.#resources.set(`${resource.group}/${resource.plural}`, resource);
     this.#byKind.set(`${resource.group}/${resource.kind}`, resource);
   }
 
   remove(resource: Resource): void {
+    this.#names = undefined;
     this.#resources.delete(`${resource.group}/${resource.plural}`);
     this.#byKind.delete(`${resource.group}/${resource.kind}`);
   }
 
   get all(): readonly Resource[] {
     return [...this.#resources.values()];
+  }
+
+  /** Changes only when a type is added or removed. */
+  names(): readonly { readonly name: string; readonly group: string; readonly kind: string; readonly isNamespaced: boolean }[] {
+    this.#names ??= this.all.map((resource) => ({ name: resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`, group: resource.group, kind: resource.kind, isNamespaced: resource.isNamespaced }));
+    return this.#names;
   }
 
   find(group: string, plural: string): Resource | undefined {

@@ -7,7 +7,7 @@ import { createClient } from './client.ts';
 import { Core, type Draft } from './core.ts';
 import { crdOf, definitionOf } from './custom-resources.ts';
 import { copy, isEqual } from './decode.ts';
-import { isNotFound } from './errors.ts';
+import { isNotFound, qualified } from './errors.ts';
 import { bindPod, HttpApi } from './http.ts';
 import { resourceOf } from './registry.ts';
 import { nthAddress, ServiceAllocator } from './services.ts';
@@ -51,12 +51,15 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     containerOf: undefined,
     previousContainerOf: undefined,
     addAdmissionWarning: (check) => http.addAdmissionWarning(check),
+    resources: () => core.registry.names(),
+    onResource: (listener) => listeners.push(listener),
     bindPod: (namespace, name, nodeName) => {
       const pods = core.registry.named('pods');
       bindPod(core, pods, core.get(pods, namespace, name) as Pod, nodeName);
     },
   };
   const http = new HttpApi(core, server);
+  const listeners: ((resource: string) => void)[] = [];
   http.addAdmissionWarning((object) => {
     const text = unmodelledKinds[object.kind];
     return text === undefined ? [] : [`not simulated: ${text}`];
@@ -65,8 +68,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   function serve(definition: CustomResource): void {
     const known = core.registry.find(definition.group, definition.plural);
     const next = resourceOf(definition);
-    if (known === undefined) core.registry.add(next);
-    else if (known.isCustom) core.registry.add(Object.assign(known, next));
+    if (known === undefined) {
+      core.registry.add(next);
+      for (const listener of listeners) listener(qualified(next));
+    } else if (known.isCustom) core.registry.add(Object.assign(known, next));
   }
 
   function defineCustomResource(definition: CustomResource): void {

@@ -59,12 +59,12 @@ function nodeOf(pod: Pod): string | undefined {
   return pod.spec.nodeName ?? terms.flatMap((term) => term.matchFields ?? []).find((field) => field.key === 'metadata.name')?.values?.[0];
 }
 
-/** A node that is not ready or unreachable keeps its daemon pods; other taints must be tolerated. */
-function shouldRun(set: DaemonSet, node: Node): boolean {
+/** Whether the set wants a pod on a node, and whether one that is there may stay (only NoExecute taints drive it out). */
+function verdict(set: DaemonSet, node: Node): { readonly shouldRun: boolean; readonly mayStay: boolean } {
   const { spec } = set.spec.template;
   const tolerations = [...(spec.tolerations ?? []), ...daemonTolerations];
-  const taints = (node.spec.taints ?? []).filter((taint) => taint.key !== 'node.kubernetes.io/not-ready' && taint.key !== 'node.kubernetes.io/unreachable');
-  return fitsNode({ ...spec, tolerations }, { ...node, spec: { ...node.spec, taints } });
+  const driving = (node.spec.taints ?? []).filter((taint) => taint.effect === 'NoExecute');
+  return { shouldRun: fitsNode({ ...spec, tolerations }, node), mayStay: fitsNode({ ...spec, tolerations }, { ...node, spec: { ...node.spec, taints: driving } }) };
 }
 
 function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reconciler): void {
@@ -83,12 +83,12 @@ function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reco
     for (const node of client.list<Node>('nodes')) {
       const here = byNode.get(node.metadata.name) ?? [];
       byNode.delete(node.metadata.name);
-      const wanted = shouldRun(set, node);
+      const { shouldRun, mayStay } = verdict(set, node);
       for (const pod of here) {
         const hasEnded = pod.status.phase === 'Failed' || pod.status.phase === 'Succeeded';
-        if ((!wanted || hasEnded) && pod.metadata.deletionTimestamp === undefined) deletePod(client, set, pod);
+        if ((!mayStay || hasEnded) && pod.metadata.deletionTimestamp === undefined) deletePod(client, set, pod);
       }
-      if (wanted && here.length === 0) createPod(client, set, node.metadata.name, hash);
+      if (shouldRun && here.length === 0) createPod(client, set, node.metadata.name, hash);
     }
     for (const orphans of byNode.values()) for (const pod of orphans) if (pod.metadata.deletionTimestamp === undefined) client.delete('pods', pod.metadata.name, namespace, { gracePeriodSeconds: 0 });
     update(client, clock, set, hash);
@@ -112,7 +112,7 @@ function update(client: ApiClient, clock: SimulatedClock, set: DaemonSet, hash: 
   if (set.spec.updateStrategy?.type === 'OnDelete') return;
   const pods = ownedPods(client, set);
   const active = pods.filter(isPodActive);
-  const desired = client.list<Node>('nodes').filter((node) => shouldRun(set, node)).length;
+  const desired = client.list<Node>('nodes').filter((node) => verdict(set, node).shouldRun).length;
   const allowed = Math.max(1, resolvePercent(set.spec.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, desired, 'up'));
   const isOut = (pod: Pod): boolean => !availability(pod, set.spec.minReadySeconds ?? 0, clock.now()).isAvailable;
   const outdated = active.filter((pod) => pod.metadata.labels?.['controller-revision-hash'] !== hash);
@@ -149,7 +149,7 @@ function writeStatus(client: ApiClient, clock: SimulatedClock, key: string, hash
   const wanted = new Set(
     client
       .list<Node>('nodes')
-      .filter((node) => shouldRun(set, node))
+      .filter((node) => verdict(set, node).shouldRun)
       .map((node) => node.metadata.name),
   );
   const pods = ownedPods(client, set).filter((pod) => pod.metadata.deletionTimestamp === undefined);

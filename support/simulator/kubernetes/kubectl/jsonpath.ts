@@ -55,9 +55,8 @@ export class JsonPath {
 
   /** The values that the template's first expression finds; missing keys find nothing. */
   find(object: unknown): readonly unknown[] {
-    const action = this.#nodes.find((node) => node.kind !== 'text');
-    if (action === undefined || action.kind === 'text') return [];
-    return evaluate(action.steps, [object], object, true);
+    for (const node of this.#nodes) if (node.kind !== 'text') return evaluate(node.steps, [object], object, true);
+    return [];
   }
 
   /** What each expression of the template finds, for `jsonpath-as-json`. */
@@ -242,7 +241,6 @@ class Parser {
       } else if (action.isRange) open.push({ steps: action.steps, body: [] });
       else for (const expression of action.expressions) add(expression);
     }
-    if (open.length > 0) throw new TemplateError('unclosed range');
     return top;
   }
 

@@ -2,11 +2,10 @@ import type { Command, CommandContext, CommandResult } from '../../docker/types.
 import type { ApiServer } from '../types.ts';
 import { klogStamp } from './age.ts';
 import type { ResourceType } from './discovery.ts';
-import { KubectlError, renderError } from './errors.ts';
-import { commandFlags } from './flag-table.ts';
+import { KubectlError, PlainError, renderError } from './errors.ts';
 import { findCommand, parseFlags } from './flags.ts';
 import { Session } from './session.ts';
-import { findVerb, groupHelp, unknownCommand } from './verbs.ts';
+import { canonical, findVerb, isCommandStart, unknownCommand } from './verbs.ts';
 
 /**
  * kubectl 1.32 as a program of the lab host. It reaches the cluster only through the API server's front door, with
@@ -17,14 +16,14 @@ export function createKubectl(server: () => ApiServer | undefined, options: { re
   const discoveryCache = new WeakMap<ApiServer, readonly ResourceType[]>();
   const kubeconfig = { contextName: options.context ?? 'kind-kind', namespace: 'default' };
   return async (argv, context) => {
-    const { words, rest } = findCommand(argv, (name) => name in commandFlags || findVerb(name) !== undefined);
-    const command = words.join(' ');
+    const { words, rest } = findCommand(argv, isCommandStart);
+    const command = canonical(words.join(' '));
     let session: Session | undefined;
     try {
       const verb = findVerb(command);
       if (verb === undefined) throw unknownCommand(words, rest);
-      if (rest.includes('--help') || (rest.includes('-h') && !rest.slice(0, rest.indexOf('-h')).includes('--'))) return { stdout: groupHelp(command), stderr: '', exitCode: 0 };
       const flags = parseFlags(command, rest);
+      if (flags.is('help')) throw new PlainError(`error: not simulated: the help of kubectl ${command}`);
       const known = server();
       if (known === undefined && !verb.isOffline) return refused(context);
       session = new Session({

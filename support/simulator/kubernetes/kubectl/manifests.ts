@@ -37,12 +37,12 @@ export function listDirectory(session: Session, path: string): readonly string[]
 }
 
 /** The objects of `-f` in order; errors of one document do not stop the others. */
-export function readManifests(session: Session, errors: KubectlError[]): ManifestObject[] {
+export function readManifests(session: Session, errors: KubectlError[], validates: boolean): ManifestObject[] {
   const { flags } = session;
   if (flags.has('kustomize') && flags.text('kustomize') !== '') throw new KubectlError('not simulated: kubectl with --kustomize (-k)');
   const found: ManifestObject[] = [];
   for (const path of flags.list('filename')) {
-    for (const { text, source } of readPath(session, path, errors)) found.push(...objectsIn(text, source, errors));
+    for (const { text, source } of readPath(session, path, errors)) found.push(...objectsIn(text, source, errors, validates));
   }
   return found;
 }
@@ -89,7 +89,7 @@ export function splitDocuments(text: string): string[] {
   return documents;
 }
 
-function objectsIn(text: string, source: string, errors: KubectlError[]): ManifestObject[] {
+function objectsIn(text: string, source: string, errors: KubectlError[], validates: boolean): ManifestObject[] {
   const found: ManifestObject[] = [];
   const documents = text.trimStart().startsWith('{') ? [text] : splitDocuments(text);
   for (const document of documents) {
@@ -105,6 +105,12 @@ function objectsIn(text: string, source: string, errors: KubectlError[]): Manife
     if (value === null || value === undefined || isEqual(value, {})) continue;
     if (!isDict(value)) {
       const shown = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+      if (validates) {
+        errors.push(
+          new KubectlError(`error validating ${JSON.stringify(source)}: error validating data: invalid object to validate; if you choose to ignore these errors, turn validation off with --validate=false`),
+        );
+        continue;
+      }
       errors.push(new KubectlError(`unable to decode ${JSON.stringify(source)}: json: cannot unmarshal ${shown} into Go value of type unstructured.detector`));
       return found;
     }

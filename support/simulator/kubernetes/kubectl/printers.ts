@@ -28,7 +28,7 @@ export function unknownFormat(output: string, extra: readonly string[]): Kubectl
 }
 
 /** @param extra formats beyond the common ones that the command knows (`wide`) */
-export async function objectPrinter(session: Session, output: string, extra: readonly string[] = []): Promise<ObjectPrinter> {
+export async function objectPrinter(session: Session, output: string, extra: readonly string[] = [], options: { readonly isTyped?: boolean } = {}): Promise<ObjectPrinter> {
   const { flags } = session;
   const { format, argument } = splitFormat(output, flags.has('template') ? flags.text('template') : '');
   const clean = (object: Dict): Dict => (flags.has('show-managed-fields') && flags.is('show-managed-fields') ? object : withoutManagedFields(object));
@@ -45,7 +45,8 @@ export async function objectPrinter(session: Session, output: string, extra: rea
   let count = 0;
   switch (format) {
     case 'json':
-      return (object) => `${goJsonIndented(clean(object))}\n`;
+      // Typed objects keep the order of their Go fields.
+      return (object) => (options.isTyped === true ? `${JSON.stringify(clean(object), null, 4)}\n` : `${goJsonIndented(clean(object))}\n`);
     case 'yaml':
       return (object) => (count++ > 0 ? '---\n' : '') + toYaml(clean(object));
     case 'name':
@@ -149,10 +150,10 @@ export function goValueText(value: unknown): string {
  * What a writing command prints about an object: `pod/web labeled`, with the dry-run suffix, or the object itself
  * where `-o` asks for it.
  */
-export async function resultPrinter(session: Session, dryRun: 'none' | 'client' | 'server'): Promise<(object: Dict, operation: string) => void> {
+export async function resultPrinter(session: Session, dryRun: 'none' | 'client' | 'server', options: { readonly isTyped?: boolean } = {}): Promise<(object: Dict, operation: string) => void> {
   const output = session.flags.has('output') ? session.flags.text('output') : '';
   if (output !== '' || (session.flags.has('template') && session.flags.text('template') !== '')) {
-    const print = await objectPrinter(session, output);
+    const print = await objectPrinter(session, output, [], options);
     return (object) => void (session.stdout += print(object));
   }
   const suffix = dryRun === 'client' ? ' (dry run)' : dryRun === 'server' ? ' (server dry run)' : '';

@@ -149,7 +149,7 @@ export function readInfo(session: Session, info: Info, options: { readonly accep
   } catch (error) {
     if (isNotFound(error) && info.namespace !== '' && info.namespace !== 'default') {
       try {
-        session.request('GET', `/api/v1/namespaces/${info.namespace}`);
+        session.request('GET', `/api/v1/namespaces/${info.namespace}`, { accept: options.accept ?? accepts.json });
       } catch (second) {
         if (isNotFound(second)) throw second;
       }
@@ -210,7 +210,7 @@ function listInfos(session: Session, type: ResourceType, options: CollectOptions
 
 function fileInfos(session: Session, options: CollectOptions, errors: KubectlError[]): Info[] {
   const infos: Info[] = [];
-  for (const manifest of readManifests(session, errors)) {
+  for (const manifest of readManifests(session, errors, options.validates === true)) {
     const info = attempt(errors, () => infoOf(session, manifest, options.validates === true));
     if (info === undefined) continue;
     const read = options.reads === 'named and files' ? attempt(errors, () => readInfo(session, info, options)) : info;
@@ -230,6 +230,8 @@ function infoOf(session: Session, { object, source }: ManifestObject, validates:
       throw new KubectlError(`error validating ${shownSource}: error validating data: ${text}; if you choose to ignore these errors, turn validation off with --validate=false`);
     }
   }
+  const problem = metadataProblem(object);
+  if (problem !== undefined) throw new KubectlError(`unable to decode ${shownSource}: ${problem}`);
   if (kind === '') throw new KubectlError(`unable to decode ${shownSource}: Object 'Kind' is missing in '${JSON.stringify(object)}'`);
   const type = session.discovery.kind(apiVersion, kind);
   const name = nameOf(object);
@@ -248,6 +250,27 @@ function infoOf(session: Session, { object, source }: ManifestObject, validates:
   }
   const metadata = isDict(object.metadata) ? object.metadata : {};
   return { type, namespace, name, source, object: { ...object, metadata: { ...metadata, namespace } } };
+}
+
+/** The client decodes the metadata of every object itself: `labels: {a: yes}` is refused before the server sees it. */
+function metadataProblem(object: Dict): string | undefined {
+  const { metadata } = object;
+  if (metadata === undefined || metadata === null) return undefined;
+  const goTypeOf = (value: unknown): string => (Array.isArray(value) ? 'array' : isDict(value) ? 'object' : typeof value === 'boolean' ? 'bool' : typeof value);
+  if (!isDict(metadata)) return `json: cannot unmarshal ${goTypeOf(metadata)} into Go struct field PartialObjectMetadata.metadata of type v1.ObjectMeta`;
+  for (const field of ['labels', 'annotations']) {
+    const entries = metadata[field];
+    if (entries === undefined || entries === null) continue;
+    if (!isDict(entries)) return `json: cannot unmarshal ${goTypeOf(entries)} into Go struct field ObjectMeta.metadata.${field} of type map[string]string`;
+    for (const value of Object.values(entries)) {
+      if (typeof value !== 'string' && value !== null) return `json: cannot unmarshal ${goTypeOf(value)} into Go struct field ObjectMeta.metadata.${field} of type string`;
+    }
+  }
+  for (const field of ['name', 'namespace', 'generateName']) {
+    const value = metadata[field];
+    if (value !== undefined && value !== null && typeof value !== 'string') return `json: cannot unmarshal ${goTypeOf(value)} into Go struct field ObjectMeta.metadata.${field} of type string`;
+  }
+  return undefined;
 }
 
 // ── texts ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -85,7 +85,9 @@ export function readDatapathConfig(config: CiliumConfig, version: CiliumVersion)
     monitorAggregation: aggregation(text('monitor-aggregation', 'medium')),
     monitorIntervalSeconds: (parseGoDuration(text('monitor-aggregation-interval', '5s')) ?? 5000) / 1000,
     ipam: text('ipam', 'cluster-pool'),
-    devices: text('devices', '').split(/[\s,]+/).filter((name) => name !== ''),
+    devices: text('devices', '')
+      .split(/[\s,]+/)
+      .filter((name) => name !== ''),
     nodePortRange: { low: low ?? 30000, high: high ?? 32767 },
     backendSelection: text('bpf-lb-algorithm', 'random') === 'maglev' ? 'maglev' : 'random',
     loadBalancerMode: loadBalancerMode(text('bpf-lb-mode', text('node-port-mode', 'snat'))),
@@ -96,7 +98,9 @@ export function readDatapathConfig(config: CiliumConfig, version: CiliumVersion)
     usesHostRouting: replacesKubeProxy && hasBpfMasquerade && !flag('enable-host-legacy-routing', false),
     hasHealthEndpoint: flag('enable-endpoint-health-checking', true) && flag('enable-health-checking', true),
     clusterName: text('cluster-name', 'default'),
-    identityLabelFilter: text('labels', '').split(/\s+/).filter((word) => word !== ''),
+    identityLabelFilter: text('labels', '')
+      .split(/\s+/)
+      .filter((word) => word !== ''),
   };
 }
 

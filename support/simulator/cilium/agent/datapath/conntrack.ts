@@ -61,7 +61,8 @@ export class Conntrack {
     const isTcp = transport.protocol === 'tcp';
     const flags = isTcp ? transport.flags : 0;
     const replyEntry = this.#get(`${direction === 'in' ? 'out' : 'in'} ${keyOf(reverseOf(tuple))}`, now);
-    if (replyEntry !== undefined) return { status: 'reply', isReported: this.#update(replyEntry, direction, isTcp, flags, now), entry: replyEntry };
+    if (replyEntry !== undefined)
+      return { status: 'reply', isReported: this.#update(replyEntry, direction, isTcp, flags, now), entry: replyEntry };
     const key = `${direction} ${keyOf(tuple)}`;
     const known = this.#get(key, now);
     if (known !== undefined) return { status: 'established', isReported: this.#update(known, direction, isTcp, flags, now), entry: known };

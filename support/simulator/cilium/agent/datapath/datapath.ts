@@ -1,8 +1,8 @@
-import { prefix } from '../../../net/address.ts';
-import type { Endpoints, EndpointSlice, Namespace, Pod, Service } from '../../../kubernetes/objects.ts';
+import type { EndpointSlice, Endpoints, Namespace, Pod, Service } from '../../../kubernetes/objects.ts';
 import { keyOf } from '../../../kubernetes/objects.ts';
 import type { CniPlugin, KubernetesObject } from '../../../kubernetes/types.ts';
-import type { Ip, NetworkInterface } from '../../../net/types.ts';
+import { prefix } from '../../../net/address.ts';
+import type { Ip, NetworkInterface, TcpConnection } from '../../../net/types.ts';
 import { type CiliumNode, resources } from '../../objects.ts';
 import { createTrigger, type Trigger } from '../../trigger.ts';
 import type { AgentContext, AgentPart, FlowStore } from '../../types.ts';
@@ -16,8 +16,8 @@ import { addressesOf, EndpointManager } from './endpoints.ts';
 import { FlowRing } from './flows.ts';
 import { IdentityStore } from './identities.ts';
 import { labelsOfIdentity, reserved, reservedIdentity } from './identity.ts';
-import type { IpcacheEntry } from './ipcache.ts';
 import { PodRange } from './ipam.ts';
+import type { IpcacheEntry } from './ipcache.ts';
 import { Kernel, kernelOf } from './kernel.ts';
 import { NodeManager, nodeResource, setUpHostDevice } from './nodes.ts';
 import { type CiliumPolicyObject, type NetworkPolicyObject, type ParsedPolicy, parseCiliumPolicy, parseNetworkPolicy } from './policy.ts';
@@ -69,9 +69,17 @@ class AgentDatapath implements Datapath {
     const config = readDatapathConfig(context.config, context.version);
     const { node, clock, random } = context;
     this.#kernel = kernelOf(node.namespace, config, () => new Kernel(node, clock, random.stream('kernel'), config, context.version));
+    // An agent of another release loads its own programs over the maps that it finds.
+    this.#kernel.version = context.version;
     this.#programs = new Programs(this.#kernel);
     this.#identities = new IdentityStore(context.api, random.stream('identities'));
-    this.#endpoints = new EndpointManager(context, this.#kernel, this.#programs, this.#identities, createSocketHook(this.#kernel, this.#programs));
+    this.#endpoints = new EndpointManager(
+      context,
+      this.#kernel,
+      this.#programs,
+      this.#identities,
+      createSocketHook(this.#kernel, this.#programs),
+    );
     this.#nodes = new NodeManager(context, this.#kernel);
     this.#egress = new EgressManager(context, this.#kernel, () => this.#nodes.nodes);
     this.#ring = config.hasHubble ? new FlowRing(config.hubbleCapacity, clock.now()) : undefined;
@@ -141,12 +149,15 @@ class AgentDatapath implements Datapath {
     const { config } = this.#kernel;
     const cidrs = (own?.podCidrs ?? []).filter((cidr) => (cidr.family === 4 ? config.hasIpv4 : config.hasIpv6));
     // The operator (cluster-pool) or the controller manager (kubernetes) has not allocated yet: the CiliumNode will tell.
-    const isComplete = (!config.hasIpv4 || cidrs.some((cidr) => cidr.family === 4)) && (!config.hasIpv6 || cidrs.some((cidr) => cidr.family === 6));
+    const isComplete =
+      (!config.hasIpv4 || cidrs.some((cidr) => cidr.family === 4)) && (!config.hasIpv6 || cidrs.some((cidr) => cidr.family === 6));
     if (own === undefined || !isComplete) return;
     this.#isReady = true;
     this.#kernel.podCidrs = cidrs;
     this.#kernel.internalIps = new Set(own.internalIps);
-    const ranges = cidrs.map((cidr) => new PodRange(cidr, this.#context.random.stream(`ipam ${cidr.text}`))).sort((a, b) => a.prefix.family - b.prefix.family);
+    const ranges = cidrs
+      .map((cidr) => new PodRange(cidr, this.#context.random.stream(`ipam ${cidr.text}`)))
+      .sort((a, b) => a.prefix.family - b.prefix.family);
     this.#endpoints.ranges = ranges;
     const routers = ranges.flatMap((range) => {
       const known = this.#kernel.routerIps.find((address) => range.claim(address));
@@ -155,7 +166,8 @@ class AgentDatapath implements Datapath {
     this.#kernel.routerIps = routers;
     setUpHostDevice(this.#kernel, routers);
     if (this.#kernel.hostDevice !== undefined) this.#kernel.hostDevice.egress = this.#programs.toHostDevice;
-    if (config.routingMode === 'tunnel' || config.hasEgressGateway) this.#programs.tunnel = createTunnel(this.#kernel, this.#programs.fromOverlay);
+    if (config.routingMode === 'tunnel' || config.hasEgressGateway)
+      this.#programs.tunnel = createTunnel(this.#kernel, this.#programs.fromOverlay);
     this.#identities.start(() => undefined);
     this.#attachHostSockets();
     this.#watchDevices();
@@ -179,7 +191,10 @@ class AgentDatapath implements Datapath {
     this.#nodes.publishAddresses(this.#kernel.routerIps, this.#endpoints.health?.ips ?? []);
   }
 
-  #watch<T extends KubernetesObject>(resource: string, listener: (event: { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T; readonly old?: T }) => void): void {
+  #watch<T extends KubernetesObject>(
+    resource: string,
+    listener: (event: { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T; readonly old?: T }) => void,
+  ): void {
     const stop = this.#context.api.watch<T>(resource, (event) => {
       if (this.#isStarted) listener(event);
     });
@@ -202,7 +217,8 @@ class AgentDatapath implements Datapath {
       else this.#becomeReady();
     });
     this.#watch<Endpoints>('endpoints', (event) => {
-      if (event.object.metadata.name === 'kubernetes' && event.object.metadata.namespace === 'default') this.#nodes.setApiServer(event.type === 'DELETED' ? undefined : event.object);
+      if (event.object.metadata.name === 'kubernetes' && event.object.metadata.namespace === 'default')
+        this.#nodes.setApiServer(event.type === 'DELETED' ? undefined : event.object);
     });
   }
 
@@ -230,7 +246,10 @@ class AgentDatapath implements Datapath {
     if (devices.length === old.length && devices.every((device, index) => device === old[index])) return;
     for (const device of devices) kernel.namespace.setSysctl(`net.ipv4.conf.${device.name}.rp_filter`, '0');
     kernel.devices = devices;
-    this.#context.log('info', 'Devices changed', { devices: `[${devices.map((device) => device.name).join(' ')}]`, subsys: 'devices-controller' });
+    this.#context.log('info', 'Devices changed', {
+      devices: `[${devices.map((device) => device.name).join(' ')}]`,
+      subsys: 'devices-controller',
+    });
   }
 
   /** Every global address of the node is `host` to its own datapath. */
@@ -280,22 +299,49 @@ class AgentDatapath implements Datapath {
         for (const node of this.#nodes.nodes) {
           for (const address of node.internalIps) {
             if (address.family !== family) continue;
-            netfilter.append(family, 'nat', chain, { source: { prefix: cidr }, destination: { prefix: prefix(`${address.text}/${family === 4 ? 32 : 128}`) }, target: { kind: 'accept' }, comment: 'exclude traffic to cluster nodes from masquerade' });
+            netfilter.append(family, 'nat', chain, {
+              source: { prefix: cidr },
+              destination: { prefix: prefix(`${address.text}/${family === 4 ? 32 : 128}`) },
+              target: { kind: 'accept' },
+              comment: 'exclude traffic to cluster nodes from masquerade',
+            });
           }
         }
       }
-      netfilter.append(family, 'nat', chain, { source: { prefix: cidr }, destination: { prefix: exclusion, inverted: true }, outInterface: { name: 'cilium_+', inverted: true }, target: { kind: 'masquerade' }, comment: 'cilium masquerade non-cluster' });
+      netfilter.append(family, 'nat', chain, {
+        source: { prefix: cidr },
+        destination: { prefix: exclusion, inverted: true },
+        outInterface: { name: 'cilium_+', inverted: true },
+        target: { kind: 'masquerade' },
+        comment: 'cilium masquerade non-cluster',
+      });
     }
   }
 
-  /** Hubble's own server, for the relay. Nothing is spoken on it: what counts is that the relay gets through. */
+  /** Hubble's own server, for the relay. It says back what it hears: what counts is that the relay gets through. */
   #listenForRelay(): void {
     const port = this.#kernel.config.hubbleListenPort;
     if (this.#ring === undefined || port === undefined) return;
     const { sockets } = this.#kernel.namespace;
     if (sockets.listening.some((socket) => socket.protocol === 'tcp' && socket.port === port)) return;
-    const server = sockets.listen({ port, program: 'cilium-agent', onConnection: () => undefined });
-    this.#stops.push(() => server.close());
+    const connections = new Set<TcpConnection>();
+    const server = sockets.listen({
+      port,
+      program: 'cilium-agent',
+      onConnection: (connection) => {
+        connections.add(connection);
+        connection.handlers = {
+          onData: (bytes) => connection.send(bytes),
+          onEnd: () => connection.end(),
+          onClose: () => connections.delete(connection),
+        };
+      },
+    });
+    // The process ends, the kernel resets what it had open.
+    this.#stops.push(() => {
+      server.close();
+      for (const connection of [...connections]) connection.abort();
+    });
   }
 
   // ── services ────────────────────────────────────────────────────────────────────────────────────────────
@@ -341,7 +387,8 @@ class AgentDatapath implements Datapath {
         if (event.object.metadata.labels !== event.old?.metadata.labels) this.#endpoints.podChanged(event.object);
       }),
       this.#context.api.watch<Namespace>('namespaces', (event) => {
-        if (this.#isStarted && event.type === 'MODIFIED' && event.object.metadata.labels !== event.old?.metadata.labels) this.#endpoints.namespaceChanged(event.object.metadata.name);
+        if (this.#isStarted && event.type === 'MODIFIED' && event.object.metadata.labels !== event.old?.metadata.labels)
+          this.#endpoints.namespaceChanged(event.object.metadata.name);
       }),
     );
   }
@@ -361,7 +408,10 @@ class AgentDatapath implements Datapath {
       const ips = addressesOf(object);
       const labels = identity.labels ?? this.#identities.get(identity.id)?.labels ?? [];
       const nodeText = object.status?.networking?.node;
-      const nodeIp = nodeText === undefined ? undefined : this.#nodes.nodes.flatMap((node) => node.internalIps).find((address) => address.text === nodeText);
+      const nodeIp =
+        nodeText === undefined
+          ? undefined
+          : this.#nodes.nodes.flatMap((node) => node.internalIps).find((address) => address.text === nodeText);
       const pod = this.#context.api.get<Pod>('pods', object.metadata.name, object.metadata.namespace);
       const entry: IpcacheEntry = {
         identity: { id: identity.id, labels },
@@ -396,7 +446,9 @@ class AgentDatapath implements Datapath {
         else {
           const parsed = parse(event.object);
           this.#policies.set(key, parsed);
-          for (const policy of parsed) for (const what of policy.unmodelled) this.#context.log('warning', 'Not simulated, without effect', { policy: policy.name, field: what, subsys: 'policy' });
+          for (const policy of parsed)
+            for (const what of policy.unmodelled)
+              this.#context.log('warning', 'Not simulated, without effect', { policy: policy.name, field: what, subsys: 'policy' });
         }
         trigger.fire();
       });

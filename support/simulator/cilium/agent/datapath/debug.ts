@@ -46,8 +46,15 @@ export function debugDatapath(kernel: Kernel, identities: IdentityStore, args: r
     case 'identity get': {
       const id = Number(words[2]);
       const identity = reservedName(id) === undefined ? identities.get(id) : reservedIdentity(id);
-      if (identity === undefined) return { stdout: '', stderr: `Error: Cannot get identity for given ID ${words[2] ?? ''}: [GET /identity/{id}][404] getIdentityIdNotFound \n\n`, exitCode: 1 };
-      return ok(output === 'json' ? `${JSON.stringify([{ id: identity.id, labels: identity.labels }], null, 2)}\n` : identityRows([identity]));
+      if (identity === undefined)
+        return {
+          stdout: '',
+          stderr: `Error: Cannot get identity for given ID ${words[2] ?? ''}: [GET /identity/{id}][404] getIdentityIdNotFound \n\n`,
+          exitCode: 1,
+        };
+      return ok(
+        output === 'json' ? `${JSON.stringify([{ id: identity.id, labels: identity.labels }], null, 2)}\n` : identityRows([identity]),
+      );
     }
     case 'ip list':
       return ok(ipList(kernel));
@@ -63,7 +70,9 @@ function endpointText(address: { readonly text: string; readonly family: 4 | 6 }
 function frontendText(kernel: Kernel, frontend: Frontend): string[] {
   if (frontend.ip !== undefined) return [endpointText(frontend.ip, frontend.port)];
   const { family } = frontend.entry;
-  const own = kernel.devices.flatMap((device) => device.addresses.filter((address) => address.ip.family === family && address.scope === 'global').map((address) => address.ip));
+  const own = kernel.devices.flatMap((device) =>
+    device.addresses.filter((address) => address.ip.family === family && address.scope === 'global').map((address) => address.ip),
+  );
   return [...own, { text: family === 4 ? '0.0.0.0' : '::', family }].map((address) => endpointText(address, frontend.port));
 }
 
@@ -72,9 +81,25 @@ function serviceList(kernel: Kernel, output: 'text' | 'json'): string {
     const list = kernel.services.frontends.map((frontend) => ({
       spec: {
         id: frontend.id,
-        'frontend-address': { ip: frontend.ip?.text ?? (frontend.entry.family === 4 ? '0.0.0.0' : '::'), port: frontend.port, protocol: frontend.entry.protocol.toUpperCase(), scope: 'external' },
-        'backend-addresses': backendsOf(frontend).map((backend) => ({ ip: backend.ip.text, port: backend.port, nodeName: backend.nodeName, state: backend.isTerminating ? 'terminating' : 'active' })),
-        flags: { name: frontend.entry.name, namespace: frontend.entry.namespace, type: frontend.type, extTrafficPolicy: frontend.entry.externalPolicy, intTrafficPolicy: frontend.entry.internalPolicy },
+        'frontend-address': {
+          ip: frontend.ip?.text ?? (frontend.entry.family === 4 ? '0.0.0.0' : '::'),
+          port: frontend.port,
+          protocol: frontend.entry.protocol.toUpperCase(),
+          scope: 'external',
+        },
+        'backend-addresses': backendsOf(frontend).map((backend) => ({
+          ip: backend.ip.text,
+          port: backend.port,
+          nodeName: backend.nodeName,
+          state: backend.isTerminating ? 'terminating' : 'active',
+        })),
+        flags: {
+          name: frontend.entry.name,
+          namespace: frontend.entry.namespace,
+          type: frontend.type,
+          extTrafficPolicy: frontend.entry.externalPolicy,
+          intTrafficPolicy: frontend.entry.internalPolicy,
+        },
       },
     }));
     return `${JSON.stringify(list, null, 2)}\n`;
@@ -82,7 +107,10 @@ function serviceList(kernel: Kernel, output: 'text' | 'json'): string {
   const rows: string[][] = [['ID', 'Frontend', 'Service Type', 'Backend']];
   for (const frontend of kernel.services.frontends) {
     for (const text of frontendText(kernel, frontend)) {
-      const backends = backendsOf(frontend).map((backend, index) => `${index + 1} => ${endpointText(backend.ip, backend.port)} (${backend.isTerminating ? 'terminating' : 'active'})`);
+      const backends = backendsOf(frontend).map(
+        (backend, index) =>
+          `${index + 1} => ${endpointText(backend.ip, backend.port)} (${backend.isTerminating ? 'terminating' : 'active'})`,
+      );
       rows.push([String(frontend.id), text, frontend.type, backends[0] ?? '']);
       for (const more of backends.slice(1)) rows.push(['', '', '', more]);
     }
@@ -100,7 +128,8 @@ function loadBalancerList(kernel: Kernel): string {
     for (const text of frontendText(kernel, frontend)) {
       const zero = frontend.entry.family === 4 ? '0.0.0.0:0' : '[::]:0';
       rows.push([`${text} (0)`, `${zero} (${frontend.id}) (0) [${frontend.type}]`]);
-      for (const [index, backend] of backendsOf(frontend).entries()) rows.push([`${text} (${index + 1})`, `${endpointText(backend.ip, backend.port)} (${frontend.id}) (${index + 1})`]);
+      for (const [index, backend] of backendsOf(frontend).entries())
+        rows.push([`${text} (${index + 1})`, `${endpointText(backend.ip, backend.port)} (${frontend.id}) (${index + 1})`]);
     }
   }
   return columns(rows);
@@ -114,7 +143,15 @@ function endpointList(kernel: Kernel, output: 'text' | 'json'): string {
       status: {
         identity: { id: endpoint.identity.id, labels: endpoint.identity.labels },
         'external-identifiers': { 'k8s-namespace': endpoint.podNamespace, 'k8s-pod-name': endpoint.podName },
-        networking: { addressing: [{ ipv4: endpoint.ips.find((address) => address.family === 4)?.text, ipv6: endpoint.ips.find((address) => address.family === 6)?.text }], 'interface-name': endpoint.device.name },
+        networking: {
+          addressing: [
+            {
+              ipv4: endpoint.ips.find((address) => address.family === 4)?.text,
+              ipv6: endpoint.ips.find((address) => address.family === 6)?.text,
+            },
+          ],
+          'interface-name': endpoint.device.name,
+        },
         state: 'ready',
       },
     }));
@@ -153,16 +190,28 @@ function identityRows(list: readonly { readonly id: number; readonly labels: rea
 
 function identityList(identities: IdentityStore, output: 'text' | 'json'): string {
   const list = [...Array.from({ length: 10 }, (_, index) => reservedIdentity(index + 1)), ...identities.all];
-  return output === 'json' ? `${JSON.stringify(list.map(({ id, labels }) => ({ id, labels })), null, 2)}\n` : identityRows(list);
+  return output === 'json'
+    ? `${JSON.stringify(
+        list.map(({ id, labels }) => ({ id, labels })),
+        null,
+        2,
+      )}\n`
+    : identityRows(list);
 }
 
 function ipcacheList(kernel: Kernel): string {
   const rows: string[][] = [['IP PREFIX/ADDRESS', 'IDENTITY']];
   const world = (family: 4 | 6, text: string): void => {
-    rows.push([text, `identity=${kernel.ipcache.get({ family, text: '', value: 0n }).identity.id} encryptkey=0 tunnelendpoint=0.0.0.0, flags=<none>`]);
+    rows.push([
+      text,
+      `identity=${kernel.ipcache.get({ family, text: '', value: 0n }).identity.id} encryptkey=0 tunnelendpoint=0.0.0.0, flags=<none>`,
+    ]);
   };
   for (const [address, entry] of sortedEntries(kernel)) {
-    rows.push([`${address.text}/${address.family === 4 ? 32 : 128}`, `identity=${entry.identity.id} encryptkey=0 tunnelendpoint=${entry.nodeIp?.text ?? '0.0.0.0'}, flags=<none>`]);
+    rows.push([
+      `${address.text}/${address.family === 4 ? 32 : 128}`,
+      `identity=${entry.identity.id} encryptkey=0 tunnelendpoint=${entry.nodeIp?.text ?? '0.0.0.0'}, flags=<none>`,
+    ]);
   }
   if (kernel.config.hasIpv4) world(4, '0.0.0.0/0');
   if (kernel.config.hasIpv6) world(6, '::/0');
@@ -174,7 +223,10 @@ function ipList(kernel: Kernel): string {
   for (const [address, entry] of sortedEntries(kernel)) {
     const name = reservedName(entry.identity.id);
     const [first = '', ...rest] = name === undefined ? entry.identity.labels : [`reserved:${name}`];
-    rows.push([`${address.text}/${address.family === 4 ? 32 : 128}`, first, entry.podName === undefined ? 'local' : 'custom-resource'], ...rest.map((label) => ['', label, '']));
+    rows.push(
+      [`${address.text}/${address.family === 4 ? 32 : 128}`, first, entry.podName === undefined ? 'local' : 'custom-resource'],
+      ...rest.map((label) => ['', label, '']),
+    );
   }
   return columns(rows);
 }

@@ -8,7 +8,11 @@ import { isAtLeast } from '../../version.ts';
 /** The object as the API server holds it (reference section 3.1). */
 export interface EgressGatewayPolicyObject extends KubernetesObject {
   readonly spec?: {
-    readonly selectors?: readonly { readonly podSelector?: LabelSelector; readonly namespaceSelector?: LabelSelector; readonly nodeSelector?: LabelSelector }[];
+    readonly selectors?: readonly {
+      readonly podSelector?: LabelSelector;
+      readonly namespaceSelector?: LabelSelector;
+      readonly nodeSelector?: LabelSelector;
+    }[];
     readonly destinationCIDRs?: readonly string[];
     readonly excludedCIDRs?: readonly string[];
     readonly egressGateway?: GatewayField;
@@ -24,10 +28,18 @@ interface GatewayField {
 
 export interface EgressGatewayPolicy {
   readonly name: string;
-  readonly selectors: readonly { readonly podSelector: LabelSelector | undefined; readonly namespaceSelector: LabelSelector | undefined; readonly nodeSelector: LabelSelector | undefined }[];
+  readonly selectors: readonly {
+    readonly podSelector: LabelSelector | undefined;
+    readonly namespaceSelector: LabelSelector | undefined;
+    readonly nodeSelector: LabelSelector | undefined;
+  }[];
   readonly destinations: readonly Prefix[];
   readonly excluded: readonly Prefix[];
-  readonly gateways: readonly { readonly nodeSelector: LabelSelector; readonly interface: string | undefined; readonly egressIp: Ip | undefined }[];
+  readonly gateways: readonly {
+    readonly nodeSelector: LabelSelector;
+    readonly interface: string | undefined;
+    readonly egressIp: Ip | undefined;
+  }[];
 }
 
 /** @returns the policy, or why the agent refuses it (it only logs that; the object stays) */
@@ -44,7 +56,8 @@ export function parseEgressGatewayPolicy(object: EgressGatewayPolicyObject): Egr
     let egressIp: Ip | undefined;
     if (field.egressIP) {
       egressIp = attempt(() => ip(field.egressIP ?? ''));
-      if (egressIp === undefined) return { problem: `failed to parse egress IP ${field.egressIP}: ParseAddr("${field.egressIP}"): unable to parse IP` };
+      if (egressIp === undefined)
+        return { problem: `failed to parse egress IP ${field.egressIP}: ParseAddr("${field.egressIP}"): unable to parse IP` };
     }
     gateways.push({ nodeSelector: field.nodeSelector ?? {}, interface: field.interface || undefined, egressIp });
   }
@@ -62,7 +75,8 @@ export function parseEgressGatewayPolicy(object: EgressGatewayPolicyObject): Egr
   }
   const selectors: EgressGatewayPolicy['selectors'][number][] = [];
   for (const item of spec.selectors ?? []) {
-    if (item.podSelector === undefined && item.namespaceSelector === undefined) return { problem: 'cannot have both nil namespace selector and nil pod selector' };
+    if (item.podSelector === undefined && item.namespaceSelector === undefined)
+      return { problem: 'cannot have both nil namespace selector and nil pod selector' };
     selectors.push({ podSelector: item.podSelector, namespaceSelector: item.namespaceSelector, nodeSelector: item.nodeSelector });
   }
   return { name, selectors, destinations, excluded, gateways };
@@ -114,12 +128,17 @@ const excludedCidr = '0.0.0.1';
 const namespaceLabelPrefix = 'io.cilium.k8s.namespace.labels.';
 
 /** Selectors: items are or-ed, the parts of one item and-ed. */
-export function selectsEndpoint(policy: EgressGatewayPolicy, endpoint: EgressEndpoint, nodeLabels: Readonly<Record<string, string>> | undefined): boolean {
+export function selectsEndpoint(
+  policy: EgressGatewayPolicy,
+  endpoint: EgressEndpoint,
+  nodeLabels: Readonly<Record<string, string>> | undefined,
+): boolean {
   return policy.selectors.some((item) => {
     if (item.podSelector !== undefined && !matchesSelector(item.podSelector, endpoint.labels)) return false;
     if (item.namespaceSelector !== undefined) {
       const labels: Record<string, string> = {};
-      for (const [key, value] of Object.entries(endpoint.labels)) if (key.startsWith(namespaceLabelPrefix)) labels[key.slice(namespaceLabelPrefix.length)] = value;
+      for (const [key, value] of Object.entries(endpoint.labels))
+        if (key.startsWith(namespaceLabelPrefix)) labels[key.slice(namespaceLabelPrefix.length)] = value;
       if (!matchesSelector(item.namespaceSelector, labels)) return false;
     }
     return item.nodeSelector === undefined || matchesSelector(item.nodeSelector, nodeLabels ?? {});
@@ -157,17 +176,23 @@ export function computeEgressEntries(input: {
     for (const endpoint of input.endpoints) {
       const nodeLabels = endpoint.nodeIp === undefined ? undefined : nodeByIp.get(endpoint.nodeIp)?.labels;
       if (!selectsEndpoint(policy, endpoint, nodeLabels)) continue;
-      const gateway = gateways.length === 0 ? { ip: zero, egressIp: zero } : (gateways[gateways.length === 1 ? 0 : hashUid(endpoint.uid) % gateways.length] ?? { ip: zero, egressIp: zero });
+      const gateway =
+        gateways.length === 0
+          ? { ip: zero, egressIp: zero }
+          : (gateways[gateways.length === 1 ? 0 : hashUid(endpoint.uid) % gateways.length] ?? { ip: zero, egressIp: zero });
       const add = (source: Ip, destination: Prefix, entry: Pick<EgressEntry, 'egressIp' | 'gatewayIp'>): void => {
         const key = `${source.text} ${destination.text}`;
         const known = entries.get(key);
         if (known === undefined) entries.set(key, { source, destination, ...entry, policy: policy.name });
-        else if (known.policy !== policy.name) clashes.push(`policies ${known.policy} and ${policy.name} both hold ${source.text} to ${destination.text}`);
+        else if (known.policy !== policy.name)
+          clashes.push(`policies ${known.policy} and ${policy.name} both hold ${source.text} to ${destination.text}`);
       };
       for (const source of endpoint.ips) {
         if (source.family !== 4) continue;
-        for (const destination of policy.destinations) if (destination.family === 4) add(source, destination, { egressIp: gateway.egressIp, gatewayIp: gateway.ip });
-        for (const destination of policy.excluded) if (destination.family === 4) add(source, destination, { egressIp: zero, gatewayIp: excludedMark });
+        for (const destination of policy.destinations)
+          if (destination.family === 4) add(source, destination, { egressIp: gateway.egressIp, gatewayIp: gateway.ip });
+        for (const destination of policy.excluded)
+          if (destination.family === 4) add(source, destination, { egressIp: zero, gatewayIp: excludedMark });
       }
     }
   }
@@ -225,18 +250,39 @@ export function decideEgress(entry: EgressEntry | undefined, localIps: ReadonlyS
 }
 
 /** `cilium-dbg bpf egress list` (reference section 3.8). */
-export function formatEgressList(entries: readonly EgressEntry[], output: 'text' | 'json'): { readonly stdout: string; readonly stderr: string; readonly exitCode: number } {
+export function formatEgressList(
+  entries: readonly EgressEntry[],
+  output: 'text' | 'json',
+): { readonly stdout: string; readonly stderr: string; readonly exitCode: number } {
   const sorted = [...entries].sort((a, b) =>
-    a.source !== b.source ? (a.source.value < b.source.value ? -1 : 1) : a.destination.address !== b.destination.address ? (a.destination.address.value < b.destination.address.value ? -1 : 1) : a.destination.length - b.destination.length,
+    a.source !== b.source
+      ? a.source.value < b.source.value
+        ? -1
+        : 1
+      : a.destination.address !== b.destination.address
+        ? a.destination.address.value < b.destination.address.value
+          ? -1
+          : 1
+        : a.destination.length - b.destination.length,
   );
   if (output === 'json') {
-    const list = sorted.map((entry) => ({ SourceIP: entry.source.text, DestCIDR: entry.destination.text, EgressIP: entry.egressIp.text, GatewayIP: entry.gatewayIp.text }));
+    const list = sorted.map((entry) => ({
+      SourceIP: entry.source.text,
+      DestCIDR: entry.destination.text,
+      EgressIP: entry.egressIp.text,
+      GatewayIP: entry.gatewayIp.text,
+    }));
     return { stdout: `${JSON.stringify(list, null, 2)}\n`, stderr: '', exitCode: 0 };
   }
   if (sorted.length === 0) return { stdout: '', stderr: 'No entries found.\n', exitCode: 0 };
   const rows = [
     ['Source IP', 'Destination CIDR', 'Egress IP', 'Gateway IP'],
-    ...sorted.map((entry) => [entry.source.text, entry.destination.text, entry.egressIp.text, entry.gatewayIp.text === notFound ? 'Not Found' : entry.gatewayIp.text === excludedCidr ? 'Excluded CIDR' : entry.gatewayIp.text]),
+    ...sorted.map((entry) => [
+      entry.source.text,
+      entry.destination.text,
+      entry.egressIp.text,
+      entry.gatewayIp.text === notFound ? 'Not Found' : entry.gatewayIp.text === excludedCidr ? 'Excluded CIDR' : entry.gatewayIp.text,
+    ]),
   ];
   return { stdout: formatColumns(rows), stderr: '', exitCode: 0 };
 }
@@ -245,5 +291,7 @@ export function formatEgressList(entries: readonly EgressEntry[], output: 'text'
 export function formatColumns(rows: readonly (readonly string[])[], padding = 3): string {
   const widths: number[] = [];
   for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
-  return rows.map((row) => `${row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd((widths[index] ?? 0) + padding))).join('')}\n`).join('');
+  return rows
+    .map((row) => `${row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd((widths[index] ?? 0) + padding))).join('')}\n`)
+    .join('');
 }

@@ -1,8 +1,8 @@
 import type { Timer } from '../../../clock/clock.ts';
 import { prefix } from '../../../net/address.ts';
 import type { Ip } from '../../../net/types.ts';
-import { isAtLeast } from '../../version.ts';
 import type { AgentContext } from '../../types.ts';
+import { isAtLeast } from '../../version.ts';
 import {
   computeEgressEntries,
   type EgressEndpoint,
@@ -40,7 +40,11 @@ export class EgressManager {
   setPolicy(object: EgressGatewayPolicyObject): void {
     const parsed = parseEgressGatewayPolicy(object);
     if ('problem' in parsed) {
-      this.#context.log('warning', 'Failed to parse CiliumEgressGatewayPolicy', { error: parsed.problem, ciliumEgressGatewayPolicyName: object.metadata.name, subsys: 'egressgateway' });
+      this.#context.log('warning', 'Failed to parse CiliumEgressGatewayPolicy', {
+        error: parsed.problem,
+        ciliumEgressGatewayPolicyName: object.metadata.name,
+        subsys: 'egressgateway',
+      });
       return;
     }
     this.#policies.set(parsed.name, parsed);
@@ -93,25 +97,35 @@ export class EgressManager {
       this.#tell('Failed to derive policy gateway configuration', { error, ciliumEgressGatewayPolicyName: policy });
       return { egressIp: undefined, device: undefined, problem: error };
     };
-    const firstOf = (name: string): Ip | undefined => namespace.getInterface(name)?.addresses.find((address) => address.ip.family === 4)?.ip;
+    const firstOf = (name: string): Ip | undefined =>
+      namespace.getInterface(name)?.addresses.find((address) => address.ip.family === 4)?.ip;
     if (gateway.interface !== undefined) {
-      if (namespace.getInterface(gateway.interface) === undefined) return fail(`failed to get device ${gateway.interface} by name: Link not found`);
+      if (namespace.getInterface(gateway.interface) === undefined)
+        return fail(`failed to get device ${gateway.interface} by name: Link not found`);
       const egressIp = firstOf(gateway.interface);
-      return egressIp === undefined ? fail(`failed to retrieve IPv4 address for egress interface: no IPv4 address assigned to ${gateway.interface}`) : this.#use(gateway.interface, egressIp);
+      return egressIp === undefined
+        ? fail(`failed to retrieve IPv4 address for egress interface: no IPv4 address assigned to ${gateway.interface}`)
+        : this.#use(gateway.interface, egressIp);
     }
     const { egressIp } = gateway;
     if (egressIp !== undefined) {
       const device = namespace.interfaces.find((candidate) => candidate.addresses.some((address) => address.ip === egressIp));
       if (device !== undefined) return this.#use(device.name, egressIp);
-      if (isAtLeast(this.#context.version, 18)) return fail(`failed to retrieve interface with egress IP: no interface with ${egressIp.text} IPv4 assigned to`);
-      this.#tell('Failed to derive policy gateway configuration', { error: `failed to retrieve interface with egress IP: no interface with ${egressIp.text} IPv4 assigned to`, ciliumEgressGatewayPolicyName: policy });
+      if (isAtLeast(this.#context.version, 18))
+        return fail(`failed to retrieve interface with egress IP: no interface with ${egressIp.text} IPv4 assigned to`);
+      this.#tell('Failed to derive policy gateway configuration', {
+        error: `failed to retrieve interface with egress IP: no interface with ${egressIp.text} IPv4 assigned to`,
+        ciliumEgressGatewayPolicyName: policy,
+      });
       return { egressIp, device: undefined, problem: 'the address is not on this node' };
     }
     const route = namespace.routes.list({ family: 4, table: 254 }).find((candidate) => candidate.destination === prefix('0.0.0.0/0'));
     const device = route?.nextHops[0]?.device;
     if (device === undefined) return fail('failed to find interface with default route: could not find interface with default route');
     const address = firstOf(device);
-    return address === undefined ? fail(`failed to retrieve IPv4 address for egress interface: no IPv4 address assigned to ${device}`) : this.#use(device, address);
+    return address === undefined
+      ? fail(`failed to retrieve IPv4 address for egress interface: no IPv4 address assigned to ${device}`)
+      : this.#use(device, address);
   }
 
   #use(device: string, egressIp: Ip): GatewayConfiguration {

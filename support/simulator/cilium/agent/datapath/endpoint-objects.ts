@@ -17,7 +17,9 @@ export interface CiliumEndpointObject extends KubernetesObject {
 
 /** The CiliumEndpoint of a pod, named like it and owned by it. */
 export function endpointObject(endpoint: LocalEndpoint, pod: Pod, nodeIp: Ip | undefined): ObjectInput {
-  const ports = pod.spec.containers.flatMap((container) => (container.ports ?? []).filter((port) => port.name !== undefined && port.name !== ''));
+  const ports = pod.spec.containers.flatMap((container) =>
+    (container.ports ?? []).filter((port) => port.name !== undefined && port.name !== ''),
+  );
   const ipv4 = endpoint.ips.find((address) => address.family === 4)?.text;
   const ipv6 = endpoint.ips.find((address) => address.family === 6)?.text;
   return {
@@ -40,7 +42,9 @@ export function endpointObject(endpoint: LocalEndpoint, pod: Pod, nodeIp: Ip | u
       },
       id: endpoint.id,
       identity: { id: endpoint.identity.id, labels: endpoint.identity.labels },
-      ...(ports.length === 0 ? {} : { 'named-ports': ports.map((port) => ({ name: port.name, port: port.containerPort, protocol: port.protocol ?? 'TCP' })) }),
+      ...(ports.length === 0
+        ? {}
+        : { 'named-ports': ports.map((port) => ({ name: port.name, port: port.containerPort, protocol: port.protocol ?? 'TCP' })) }),
       networking: {
         addressing: [{ ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) }],
         ...(nodeIp === undefined ? {} : { node: nodeIp.text }),
@@ -55,6 +59,7 @@ export function workloadOf(pod: Pod): { readonly kind: string; readonly name: st
   const owner = pod.metadata.ownerReferences?.find((reference) => reference.controller);
   if (owner === undefined) return { kind: 'Pod', name: pod.metadata.name };
   const hash = pod.metadata.labels?.['pod-template-hash'];
-  if (owner.kind === 'ReplicaSet' && hash !== undefined && owner.name.endsWith(`-${hash}`)) return { kind: 'Deployment', name: owner.name.slice(0, -hash.length - 1) };
+  if (owner.kind === 'ReplicaSet' && hash !== undefined && owner.name.endsWith(`-${hash}`))
+    return { kind: 'Deployment', name: owner.name.slice(0, -hash.length - 1) };
   return { kind: owner.kind, name: owner.name };
 }

@@ -1,13 +1,13 @@
-import { ip as parse, hostPrefix, prefix } from '../../../net/address.ts';
 import type { Namespace, Pod } from '../../../kubernetes/objects.ts';
 import type { CniPlugin, PodSandbox } from '../../../kubernetes/types.ts';
+import { hostPrefix, ip as parse, prefix } from '../../../net/address.ts';
 import type { Ip, NetworkInterface, SocketHook } from '../../../net/types.ts';
 import type { AgentContext, Identity } from '../../types.ts';
 import { type CiliumEndpointObject, endpointObject, endpointResource, workloadOf } from './endpoint-objects.ts';
 import type { IdentityStore } from './identities.ts';
 import { identityLabels, reserved, reservedIdentity } from './identity.ts';
-import type { IpcacheEntry } from './ipcache.ts';
 import type { PodRange } from './ipam.ts';
+import type { IpcacheEntry } from './ipcache.ts';
 import type { Kernel, LocalEndpoint } from './kernel.ts';
 import { type ParsedPolicy, policyOf } from './policy.ts';
 import type { Programs } from './programs.ts';
@@ -67,24 +67,41 @@ export class EndpointManager {
   #connect(sandbox: PodSandbox): { readonly ips: readonly Ip[] } | { readonly error: string } {
     const { api, config } = this.#context;
     const pod = api.get<Pod>('pods', sandbox.podName, sandbox.podNamespace);
-    if (pod === undefined || pod.metadata.uid !== sandbox.podUid) return { error: `plugin type="cilium-cni" failed (add): pod ${sandbox.podNamespace}/${sandbox.podName} not found` };
+    if (pod === undefined || pod.metadata.uid !== sandbox.podUid)
+      return { error: `plugin type="cilium-cni" failed (add): pod ${sandbox.podNamespace}/${sandbox.podName} not found` };
     const ips: Ip[] = [];
     for (const range of this.ranges) {
       const address = range.allocate();
       if (address === undefined) {
         this.#release(ips);
-        return { error: 'plugin type="cilium-cni" failed (add): unable to allocate IP via local cilium agent: [POST /ipam][502] postIpamFailure "range is full"' };
+        return {
+          error:
+            'plugin type="cilium-cni" failed (add): unable to allocate IP via local cilium agent: [POST /ipam][502] postIpamFailure "range is full"',
+        };
       }
       ips.push(address);
     }
-    if (ips.length === 0) return { error: 'plugin type="cilium-cni" failed (add): unable to allocate IP via local cilium agent: [POST /ipam][502] postIpamFailure "no pod CIDR"' };
+    if (ips.length === 0)
+      return {
+        error:
+          'plugin type="cilium-cni" failed (add): unable to allocate IP via local cilium agent: [POST /ipam][502] postIpamFailure "no pod CIDR"',
+      };
     const { network } = this.#kernel.namespace;
-    const [device, inside] = network.createVeth({ namespace: this.#kernel.namespace, name: this.#deviceName() }, { namespace: sandbox.namespace, name: 'eth0' });
+    const [device, inside] = network.createVeth(
+      { namespace: this.#kernel.namespace, name: this.#deviceName() },
+      { namespace: sandbox.namespace, name: 'eth0' },
+    );
     device.setUp();
     inside.setUp();
     this.#configureInside(inside, ips);
     const identity = this.#identityOf(pod);
-    const entry: IpcacheEntry = { identity, nodeIp: undefined, namespace: sandbox.podNamespace, podName: sandbox.podName, workload: workloadOf(pod) };
+    const entry: IpcacheEntry = {
+      identity,
+      nodeIp: undefined,
+      namespace: sandbox.podNamespace,
+      podName: sandbox.podName,
+      workload: workloadOf(pod),
+    };
     const endpoint: LocalEndpoint = {
       id: this.#endpointId(),
       kind: 'pod',
@@ -104,7 +121,14 @@ export class EndpointManager {
     this.#attach(endpoint);
     this.#kernel.addEndpoint(endpoint);
     this.#publish(endpoint, pod);
-    this.#context.log('info', 'Successful endpoint creation', { endpointID: String(endpoint.id), k8sPodName: `${endpoint.podNamespace}/${endpoint.podName}`, ipv4: ips.find((address) => address.family === 4)?.text ?? '', ipv6: ips.find((address) => address.family === 6)?.text ?? '', subsys: 'daemon', clusterName: config.get('cluster-name') ?? 'default' });
+    this.#context.log('info', 'Successful endpoint creation', {
+      endpointID: String(endpoint.id),
+      k8sPodName: `${endpoint.podNamespace}/${endpoint.podName}`,
+      ipv4: ips.find((address) => address.family === 4)?.text ?? '',
+      ipv6: ips.find((address) => address.family === 6)?.text ?? '',
+      subsys: 'daemon',
+      clusterName: config.get('cluster-name') ?? 'default',
+    });
     const isIpv6First = this.#context.cluster.podSubnets[0]?.includes(':') === true;
     return { ips: [...ips].sort((a, b) => (isIpv6First ? b.family - a.family : a.family - b.family)) };
   }
@@ -113,11 +137,22 @@ export class EndpointManager {
   #configureInside(inside: NetworkInterface, ips: readonly Ip[]): void {
     const { routes } = inside.namespace;
     for (const address of ips) {
-      inside.addAddress(address, address.family === 4 ? 32 : 128, { noDad: true, ...(address.family === 6 ? { noPrefixRoute: true } : {}) });
+      inside.addAddress(address, address.family === 4 ? 32 : 128, {
+        noDad: true,
+        ...(address.family === 6 ? { noPrefixRoute: true } : {}),
+      });
       const router = this.#kernel.routerIps.find((candidate) => candidate.family === address.family);
       if (router === undefined) continue;
-      routes.replace({ destination: hostPrefix(router), nextHops: [{ device: inside.name }], scope: 'link', ...(address.family === 4 ? { preferredSource: address } : {}) });
-      routes.replace({ destination: prefix(address.family === 4 ? '0.0.0.0/0' : '::/0'), nextHops: [{ via: router, device: inside.name }] });
+      routes.replace({
+        destination: hostPrefix(router),
+        nextHops: [{ device: inside.name }],
+        scope: 'link',
+        ...(address.family === 4 ? { preferredSource: address } : {}),
+      });
+      routes.replace({
+        destination: prefix(address.family === 4 ? '0.0.0.0/0' : '::/0'),
+        nextHops: [{ via: router, device: inside.name }],
+      });
     }
   }
 
@@ -177,12 +212,18 @@ export class EndpointManager {
       // Where the definition has a status subresource, a create leaves it out.
       if (created.status === undefined) api.updateStatus({ ...created, status: object.status });
     } catch (error) {
-      this.#context.log('warning', 'Cannot create CEP', { error: messageOf(error), k8sPodName: `${endpoint.podNamespace}/${endpoint.podName}`, subsys: 'endpoint' });
+      this.#context.log('warning', 'Cannot create CEP', {
+        error: messageOf(error),
+        k8sPodName: `${endpoint.podNamespace}/${endpoint.podName}`,
+        subsys: 'endpoint',
+      });
     }
   }
 
   #remove(sandbox: PodSandbox): void {
-    const endpoint = [...this.#kernel.endpointById.values()].find((candidate) => candidate.podUid === sandbox.podUid && candidate.containerId === sandbox.containerId);
+    const endpoint = [...this.#kernel.endpointById.values()].find(
+      (candidate) => candidate.podUid === sandbox.podUid && candidate.containerId === sandbox.containerId,
+    );
     if (endpoint !== undefined) this.#delete(endpoint);
   }
 
@@ -194,7 +235,8 @@ export class EndpointManager {
     const { api } = this.#context;
     try {
       const known = api.get<CiliumEndpointObject>(endpointResource, endpoint.podName, endpoint.podNamespace);
-      if (known?.metadata.ownerReferences?.[0]?.uid === endpoint.podUid) api.delete(endpointResource, endpoint.podName, endpoint.podNamespace);
+      if (known?.metadata.ownerReferences?.[0]?.uid === endpoint.podUid)
+        api.delete(endpointResource, endpoint.podName, endpoint.podNamespace);
     } catch (error) {
       this.#context.log('warning', 'Unable to delete CEP', { error: messageOf(error), subsys: 'endpoint' });
     }
@@ -240,9 +282,19 @@ export class EndpointManager {
   #refresh(endpoint: LocalEndpoint, pod: Pod): void {
     const identity = this.#identityOf(pod);
     const known = this.#context.api.get<CiliumEndpointObject>(endpointResource, endpoint.podName, endpoint.podNamespace);
-    if (identity.id === endpoint.identity.id && known?.status?.identity?.id === identity.id && known.metadata.ownerReferences?.[0]?.uid === endpoint.podUid) return;
+    if (
+      identity.id === endpoint.identity.id &&
+      known?.status?.identity?.id === identity.id &&
+      known.metadata.ownerReferences?.[0]?.uid === endpoint.podUid
+    )
+      return;
     if (identity.id !== endpoint.identity.id) {
-      this.#context.log('info', 'Identity of endpoint changed', { endpointID: String(endpoint.id), oldIdentity: String(endpoint.identity.id), identity: String(identity.id), subsys: 'endpoint' });
+      this.#context.log('info', 'Identity of endpoint changed', {
+        endpointID: String(endpoint.id),
+        oldIdentity: String(endpoint.identity.id),
+        identity: String(identity.id),
+        subsys: 'endpoint',
+      });
       this.#kernel.setIdentity(endpoint, identity);
       endpoint.policy = policyOf(identity, this.policies, this.#kernel.config.policyEnforcement);
     }
@@ -251,7 +303,8 @@ export class EndpointManager {
 
   setPolicies(policies: readonly ParsedPolicy[]): void {
     this.policies = policies;
-    for (const endpoint of this.#kernel.endpointById.values()) endpoint.policy = policyOf(endpoint.identity, policies, this.#kernel.config.policyEnforcement);
+    for (const endpoint of this.#kernel.endpointById.values())
+      endpoint.policy = policyOf(endpoint.identity, policies, this.#kernel.config.policyEnforcement);
   }
 
   /** The health endpoint: a small namespace of its own that answers other agents' probes. */

@@ -121,14 +121,9 @@ export class PacketFlow extends RecordedFlow {
   }
 
   get protocol(): Flow['protocol'] {
-    switch (this.#packet.transport.protocol) {
-      case 'tcp':
-        return 'TCP';
-      case 'udp':
-        return 'UDP';
-      case 'icmp':
-        return this.#packet.source.family === 4 ? 'ICMPv4' : 'ICMPv6';
-    }
+    const { transport, source } = this.#packet;
+    if (transport.protocol === 'icmp') return source.family === 4 ? 'ICMPv4' : 'ICMPv6';
+    return transport.protocol === 'tcp' ? 'TCP' : 'UDP';
   }
 
   get summary(): string {

@@ -62,7 +62,8 @@ export class IdentityStore {
     const known = this.#byLabels.get(key);
     if (known !== undefined) return known;
     // Another node may have made it within this very moment: the API knows before the watch tells.
-    for (const object of this.#api.list<CiliumIdentityObject>(identityResource)) if (!this.#byId.has(Number(object.metadata.name))) this.#learn(object);
+    for (const object of this.#api.list<CiliumIdentityObject>(identityResource))
+      if (!this.#byId.has(Number(object.metadata.name))) this.#learn(object);
     const learned = this.#byLabels.get(key);
     if (learned !== undefined) return learned;
     let id = this.#random.integer(256, 65_535);

@@ -35,7 +35,10 @@ export function reservedName(id: number): string | undefined {
 }
 
 const reservedIdentities = new Map<number, Identity>(
-  [...reservedNames].map(([id, name]) => [id, { id, labels: id === 7 ? ['reserved:kube-apiserver', 'reserved:remote-node'] : [`reserved:${name}`] }]),
+  [...reservedNames].map(([id, name]) => [
+    id,
+    { id, labels: id === 7 ? ['reserved:kube-apiserver', 'reserved:remote-node'] : [`reserved:${name}`] },
+  ]),
 );
 
 export function reservedIdentity(id: number): Identity {

@@ -41,7 +41,7 @@ export class Kernel {
   readonly node: KubeNode;
   readonly clock: SimulatedClock;
   readonly random: Random;
-  readonly version: CiliumVersion;
+  version: CiliumVersion;
   readonly endpoints = new Map<Ip, LocalEndpoint>();
   readonly endpointById = new Map<number, LocalEndpoint>();
   readonly endpointByNamespace = new Map<NetworkNamespace, LocalEndpoint>();
@@ -124,7 +124,12 @@ const kernels = new WeakMap<NetworkNamespace, Kernel>();
 export function kernelOf(namespace: NetworkNamespace, config: DatapathConfig, create: () => Kernel): Kernel {
   const known = kernels.get(namespace);
   // Families and the kube-proxy replacement decide which maps there are: with others, the maps are made anew.
-  if (known !== undefined && known.config.hasIpv4 === config.hasIpv4 && known.config.hasIpv6 === config.hasIpv6 && known.config.replacesKubeProxy === config.replacesKubeProxy) {
+  if (
+    known !== undefined &&
+    known.config.hasIpv4 === config.hasIpv4 &&
+    known.config.hasIpv6 === config.hasIpv6 &&
+    known.config.replacesKubeProxy === config.replacesKubeProxy
+  ) {
     known.config = config;
     return known;
   }

@@ -21,7 +21,8 @@ export function decideMasquerade(packet: {
   readonly isTunnelMode: boolean;
 }): MasqueradeDecision {
   if (!packet.isEnabled) return { kind: 'keep', reason: 'disabled' };
-  if (packet.exclusion !== undefined && contains(packet.exclusion, packet.destination)) return { kind: 'keep', reason: 'native-routing-cidr' };
+  if (packet.exclusion !== undefined && contains(packet.exclusion, packet.destination))
+    return { kind: 'keep', reason: 'native-routing-cidr' };
   if (!packet.isFromLocalPod) return { kind: 'keep', reason: 'not-a-pod' };
   if (!packet.isTunnelMode && isRemoteNodeIdentity(packet.destinationIdentity)) return { kind: 'keep', reason: 'remote-node' };
   if (packet.isReply) return { kind: 'keep', reason: 'reply' };

@@ -71,7 +71,12 @@ export class Monitor {
   }
 
   /** `connect` of a pod to a service: the destination before and after the translation. */
-  socketForward(endpoint: LocalEndpoint, protocol: 'tcp' | 'udp', point: 'pre-xlate-fwd' | 'post-xlate-fwd', destination: { readonly ip: Ip; readonly port: number }): void {
+  socketForward(
+    endpoint: LocalEndpoint,
+    protocol: 'tcp' | 'udp',
+    point: 'pre-xlate-fwd' | 'post-xlate-fwd',
+    destination: { readonly ip: Ip; readonly port: number },
+  ): void {
     const kernel = this.#kernel;
     const own = addressOfFamily(endpoint, destination.ip.family);
     if (kernel.flows === undefined || !kernel.config.hasSocketTraces || own === undefined) return;
@@ -97,7 +102,12 @@ export class Monitor {
    * `getpeername` in a pod, before the look-up of a translation. A dual-stack socket asks for an IPv4 peer twice: as
    * an IPv4-mapped IPv6 address, then as IPv4, each shown with the pod's own address of that family (recorded).
    */
-  socketReverse(namespace: NetworkNamespace, protocol: 'tcp' | 'udp', remote: { readonly ip: Ip; readonly port: number }, isDualStackSocket: boolean): void {
+  socketReverse(
+    namespace: NetworkNamespace,
+    protocol: 'tcp' | 'udp',
+    remote: { readonly ip: Ip; readonly port: number },
+    isDualStackSocket: boolean,
+  ): void {
     const kernel = this.#kernel;
     if (kernel.flows === undefined || !kernel.config.hasSocketTraces) return;
     const endpoint = kernel.endpointByNamespace.get(namespace);
@@ -127,7 +137,8 @@ export class Monitor {
 
   #ends(packet: Packet): { source: FlowSubject; destination: FlowSubject } {
     const { transport } = packet;
-    if (transport.protocol === 'icmp') return { source: this.#subject(packet.source, undefined, 'tcp'), destination: this.#subject(packet.destination, undefined, 'tcp') };
+    if (transport.protocol === 'icmp')
+      return { source: this.#subject(packet.source, undefined, 'tcp'), destination: this.#subject(packet.destination, undefined, 'tcp') };
     return {
       source: this.#subject(packet.source, transport.sourcePort, transport.protocol),
       destination: this.#subject(packet.destination, transport.destinationPort, transport.protocol),
@@ -139,7 +150,12 @@ export class Monitor {
     const entry = ipcache.get(address);
     if (port === undefined || entry.podName !== undefined || !services.hasAddress(address)) return { ip: address, port, entry };
     const frontend = services.lookup(protocol, address, port);
-    return { ip: address, port, entry, service: frontend === undefined ? undefined : { namespace: frontend.entry.namespace, name: frontend.entry.name } };
+    return {
+      ip: address,
+      port,
+      entry,
+      service: frontend === undefined ? undefined : { namespace: frontend.entry.namespace, name: frontend.entry.name },
+    };
   }
 }
 

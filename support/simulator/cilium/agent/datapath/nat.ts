@@ -129,6 +129,7 @@ export class ServiceConnections {
 
   #sweep(now: number): void {
     this.#sinceSweep = 0;
-    for (const map of [this.#forward, this.#reverse]) for (const [key, connection] of map) if (now - connection.usedAt > idleMs) map.delete(key);
+    for (const map of [this.#forward, this.#reverse])
+      for (const [key, connection] of map) if (now - connection.usedAt > idleMs) map.delete(key);
   }
 }

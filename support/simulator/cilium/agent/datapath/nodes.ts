@@ -1,6 +1,6 @@
-import { contains, hostPrefix, parseIp, parsePrefix, prefixOf } from '../../../net/address.ts';
 import type { Endpoints } from '../../../kubernetes/objects.ts';
-import type { Ip, Prefix, RouteInput } from '../../../net/types.ts';
+import { contains, hostPrefix, parseIp, parsePrefix, prefixOf } from '../../../net/address.ts';
+import type { Ip, NextHop, Prefix, RouteInput } from '../../../net/types.ts';
 import { type CiliumNode, resources } from '../../objects.ts';
 import type { AgentContext } from '../../types.ts';
 import { messageOf } from './endpoints.ts';
@@ -21,9 +21,12 @@ export interface ClusterNode {
 }
 
 export function readClusterNode(object: CiliumNode): ClusterNode {
-  const ofType = (type: string): Ip[] => (object.spec?.addresses ?? []).filter((address) => address.type === type).flatMap((address) => parseIp(address.ip) ?? []);
+  const ofType = (type: string): Ip[] =>
+    (object.spec?.addresses ?? []).filter((address) => address.type === type).flatMap((address) => parseIp(address.ip) ?? []);
   const health = object.spec?.health;
-  const healthIps = isRecord(health) ? [health.ipv4, health.ipv6].flatMap((text) => (typeof text === 'string' ? (parseIp(text) ?? []) : [])) : [];
+  const healthIps = isRecord(health)
+    ? [health.ipv4, health.ipv6].flatMap((text) => (typeof text === 'string' ? (parseIp(text) ?? []) : []))
+    : [];
   return {
     name: object.metadata.name,
     labels: object.metadata.labels ?? {},
@@ -85,7 +88,9 @@ export class NodeManager {
 
   /** Identity of the API server's addresses: those behind the Service `default/kubernetes`. */
   setApiServer(endpoints: Endpoints | undefined): void {
-    this.#apiServerIps = new Set((endpoints?.subsets ?? []).flatMap((subset) => (subset.addresses ?? []).flatMap((address) => parseIp(address.ip) ?? [])));
+    this.#apiServerIps = new Set(
+      (endpoints?.subsets ?? []).flatMap((subset) => (subset.addresses ?? []).flatMap((address) => parseIp(address.ip) ?? [])),
+    );
     for (const node of this.#nodes.values()) this.#apply(node);
   }
 
@@ -113,7 +118,8 @@ export class NodeManager {
       entries.push([address, entry]);
       ipcache.set(address, entry);
     };
-    for (const address of node.internalIps) add(address, isOwn ? reserved.host : this.#apiServerIps.has(address) ? reserved.kubeApiserver : reserved.remoteNode, undefined);
+    for (const address of node.internalIps)
+      add(address, isOwn ? reserved.host : this.#apiServerIps.has(address) ? reserved.kubeApiserver : reserved.remoteNode, undefined);
     for (const address of node.routerIps) add(address, isOwn ? reserved.host : reserved.remoteNode, isOwn ? undefined : tunnelEnd);
     for (const address of node.healthIps) if (!isOwn) add(address, reserved.health, tunnelEnd);
     this.#entries.set(node.name, entries);
@@ -129,16 +135,37 @@ export class NodeManager {
       if (!(cidr.family === 4 ? config.hasIpv4 : config.hasIpv6)) continue;
       if (config.routingMode === 'tunnel') {
         const router = routerIps.find((address) => address.family === cidr.family);
-        if (router !== undefined) wanted.push({ destination: cidr, nextHops: [{ via: router, device: 'cilium_host' }], preferredSource: router, protocol: 'kernel', mtu: 1450 });
+        if (router !== undefined)
+          wanted.push({ destination: cidr, nextHops: [hopTo(router)], preferredSource: router, protocol: 'kernel', mtu: 1450 });
       } else if (config.hasAutoDirectNodeRoutes) {
         const via = node.internalIps.find((address) => address.family === cidr.family);
-        const device = via === undefined ? undefined : namespace.interfaces.find((candidate) => candidate.addresses.some((address) => address.ip.family === via.family && contains(prefixOf(address.ip, address.prefixLength), via)));
-        if (via !== undefined && device !== undefined) wanted.push({ destination: cidr, nextHops: [{ via, device: device.name }], protocol: 'kernel' });
-        else this.#context.log('warning', 'Unable to install direct node route', { error: 'route to destination contains gateway, must be directly reachable', nodeName: node.name, subsys: 'linux-datapath' });
+        const device =
+          via === undefined
+            ? undefined
+            : namespace.interfaces.find((candidate) =>
+                candidate.addresses.some(
+                  (address) => address.ip.family === via.family && contains(prefixOf(address.ip, address.prefixLength), via),
+                ),
+              );
+        if (via !== undefined && device !== undefined)
+          wanted.push({ destination: cidr, nextHops: [{ via, device: device.name }], protocol: 'kernel' });
+        else
+          this.#context.log('warning', 'Unable to install direct node route', {
+            error: 'route to destination contains gateway, must be directly reachable',
+            nodeName: node.name,
+            subsys: 'linux-datapath',
+          });
       }
     }
     const known = this.#routes.get(node.name) ?? [];
-    if (known.length === wanted.length && known.every((route, index) => route.destination === wanted[index]?.destination && route.nextHops?.[0]?.via === wanted[index]?.nextHops?.[0]?.via)) return;
+    if (
+      known.length === wanted.length &&
+      known.every(
+        (route, index) =>
+          route.destination === wanted[index]?.destination && route.nextHops?.[0]?.via === wanted[index]?.nextHops?.[0]?.via,
+      )
+    )
+      return;
     this.#withdraw(node.name);
     const installed: RouteInput[] = [];
     for (const route of wanted) {
@@ -164,6 +191,11 @@ export class NodeManager {
   }
 }
 
+/** IPv6 takes no address of the node itself as a gateway, so that there the route goes to the device alone. */
+function hopTo(router: Ip): NextHop {
+  return router.family === 4 ? { via: router, device: 'cilium_host' } : { device: 'cilium_host' };
+}
+
 /** `cilium_host` and `cilium_net`, and the node's routes to its own pods through them. */
 export function setUpHostDevice(kernel: Kernel, routers: readonly Ip[]): void {
   const { namespace } = kernel;
@@ -177,10 +209,11 @@ export function setUpHostDevice(kernel: Kernel, routers: readonly Ip[]): void {
   kernel.hostDevice = host;
   for (const address of host.addresses) if (address.scope === 'global' && !routers.includes(address.ip)) host.removeAddress(address.ip);
   for (const router of routers) {
-    if (!host.addresses.some((address) => address.ip === router)) host.addAddress(router, router.family === 4 ? 32 : 128, { noDad: true, noPrefixRoute: true });
+    if (!host.addresses.some((address) => address.ip === router))
+      host.addAddress(router, router.family === 4 ? 32 : 128, { noDad: true, noPrefixRoute: true });
     const cidr = kernel.podCidr(router.family);
     if (cidr === undefined) continue;
     namespace.routes.replace({ destination: hostPrefix(router), nextHops: [{ device: host.name }], scope: 'link', protocol: 'kernel' });
-    namespace.routes.replace({ destination: cidr, nextHops: [{ via: router, device: host.name }], protocol: 'kernel', ...(router.family === 4 ? { preferredSource: router } : {}) });
+    namespace.routes.replace({ destination: cidr, nextHops: [hopTo(router)], protocol: 'kernel', preferredSource: router });
   }
 }

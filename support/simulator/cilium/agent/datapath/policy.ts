@@ -1,6 +1,6 @@
-import { contains, parsePrefix } from '../../../net/address.ts';
 import { matchesSelector } from '../../../kubernetes/labels.ts';
 import type { KubernetesObject, LabelSelector } from '../../../kubernetes/types.ts';
+import { contains, parsePrefix } from '../../../net/address.ts';
 import type { Ip, Prefix } from '../../../net/types.ts';
 import type { Identity } from '../../types.ts';
 import { labelsOfIdentity, reserved } from './identity.ts';
@@ -55,7 +55,9 @@ export function decidePolicy(rules: readonly PolicyRule[], subject: PolicySubjec
     if (rule.isDeny) return { isAllowed: false, isDenyRule: true, match };
     if (allowed === undefined || rank(match) < rank(allowed)) allowed = match;
   }
-  return allowed === undefined ? { isAllowed: false, isDenyRule: false, match: 'none' } : { isAllowed: true, isDenyRule: false, match: allowed };
+  return allowed === undefined
+    ? { isAllowed: false, isDenyRule: false, match: 'none' }
+    : { isAllowed: true, isDenyRule: false, match: allowed };
 }
 
 /** The order in which the policy map is looked up. */
@@ -176,7 +178,10 @@ export function parseNetworkPolicy(object: NetworkPolicyObject): ParsedPolicy {
         if (peer !== undefined) found.push(peer);
         continue;
       }
-      const inNamespace: LabelSelector = field.namespaceSelector === undefined ? { matchLabels: { [podNamespace]: namespace } } : prefixSelector(field.namespaceSelector, namespaceLabels);
+      const inNamespace: LabelSelector =
+        field.namespaceSelector === undefined
+          ? { matchLabels: { [podNamespace]: namespace } }
+          : prefixSelector(field.namespaceSelector, namespaceLabels);
       found.push({ kind: 'labels', selector: joinSelectors(inNamespace, field.podSelector ?? {}) });
     }
     return found;
@@ -200,8 +205,12 @@ export function parseNetworkPolicy(object: NetworkPolicyObject): ParsedPolicy {
   return {
     name: `${namespace}/${object.metadata.name}`,
     subject: joinSelectors({ matchLabels: { [podNamespace]: namespace } }, spec.podSelector ?? {}),
-    ingress: types.includes('Ingress') ? (spec.ingress ?? []).map((rule) => ({ isDeny: false, peers: peers(rule.from), ports: ports(rule.ports) })) : undefined,
-    egress: types.includes('Egress') ? (spec.egress ?? []).map((rule) => ({ isDeny: false, peers: peers(rule.to), ports: ports(rule.ports) })) : undefined,
+    ingress: types.includes('Ingress')
+      ? (spec.ingress ?? []).map((rule) => ({ isDeny: false, peers: peers(rule.from), ports: ports(rule.ports) }))
+      : undefined,
+    egress: types.includes('Egress')
+      ? (spec.egress ?? []).map((rule) => ({ isDeny: false, peers: peers(rule.to), ports: ports(rule.ports) }))
+      : undefined,
     unmodelled,
   };
 }
@@ -231,21 +240,37 @@ export function parseCiliumPolicy(object: CiliumPolicyObject): ParsedPolicy[] {
   return rules.map((rule) => {
     const unmodelled: string[] = [];
     if (rule.nodeSelector !== undefined) unmodelled.push('nodeSelector (host policies)');
-    const side = (fields: readonly CiliumDirectionField[] | undefined, word: 'from' | 'to', isDeny: boolean): PolicyRule[] => (fields ?? []).flatMap((field) => parseDirection(field, word, isDeny, namespace, unmodelled));
+    const side = (fields: readonly CiliumDirectionField[] | undefined, word: 'from' | 'to', isDeny: boolean): PolicyRule[] =>
+      (fields ?? []).flatMap((field) => parseDirection(field, word, isDeny, namespace, unmodelled));
     const hasIngress = rule.ingress !== undefined || rule.ingressDeny !== undefined;
     const hasEgress = rule.egress !== undefined || rule.egressDeny !== undefined;
     const own: LabelSelector = namespace === undefined ? {} : { matchLabels: { [podNamespace]: namespace } };
     return {
       name,
-      subject: rule.endpointSelector === undefined ? { matchLabels: { 'reserved:none': 'none' } } : joinSelectors(own, plainSelector(rule.endpointSelector)),
-      ingress: hasIngress && rule.enableDefaultDeny?.ingress !== false ? [...side(rule.ingressDeny, 'from', true), ...side(rule.ingress, 'from', false)] : undefined,
-      egress: hasEgress && rule.enableDefaultDeny?.egress !== false ? [...side(rule.egressDeny, 'to', true), ...side(rule.egress, 'to', false)] : undefined,
+      subject:
+        rule.endpointSelector === undefined
+          ? { matchLabels: { 'reserved:none': 'none' } }
+          : joinSelectors(own, plainSelector(rule.endpointSelector)),
+      ingress:
+        hasIngress && rule.enableDefaultDeny?.ingress !== false
+          ? [...side(rule.ingressDeny, 'from', true), ...side(rule.ingress, 'from', false)]
+          : undefined,
+      egress:
+        hasEgress && rule.enableDefaultDeny?.egress !== false
+          ? [...side(rule.egressDeny, 'to', true), ...side(rule.egress, 'to', false)]
+          : undefined,
       unmodelled,
     };
   });
 }
 
-function parseDirection(field: CiliumDirectionField, word: 'from' | 'to', isDeny: boolean, namespace: string | undefined, unmodelled: string[]): PolicyRule[] {
+function parseDirection(
+  field: CiliumDirectionField,
+  word: 'from' | 'to',
+  isDeny: boolean,
+  namespace: string | undefined,
+  unmodelled: string[],
+): PolicyRule[] {
   const peers: PolicyPeer[] = [];
   let hasPeers = false;
   let isUnknown = false;
@@ -287,7 +312,10 @@ function parseDirection(field: CiliumDirectionField, word: 'from' | 'to', isDeny
 function portsOf(field: unknown, unmodelled: string[]): PolicyPort[] | undefined {
   if (!Array.isArray(field) || field.length === 0) return undefined;
   const found: PolicyPort[] = [];
-  for (const item of field as readonly { readonly ports?: readonly { readonly port?: string | number; readonly protocol?: string; readonly endPort?: number }[]; readonly rules?: unknown }[]) {
+  for (const item of field as readonly {
+    readonly ports?: readonly { readonly port?: string | number; readonly protocol?: string; readonly endPort?: number }[];
+    readonly rules?: unknown;
+  }[]) {
     if (item.rules !== undefined) unmodelled.push('toPorts[].rules (layer 7)');
     for (const port of item.ports ?? []) {
       const protocol = (port.protocol ?? 'ANY').toLowerCase();
@@ -322,15 +350,23 @@ function endpointPeer(selector: LabelSelector, namespace: string | undefined): L
 function plainSelector(selector: LabelSelector): LabelSelector {
   const plain = (key: string): string => key.replace(/^(?:k8s|any)[:.]/, '');
   return {
-    ...(selector.matchLabels === undefined ? {} : { matchLabels: Object.fromEntries(Object.entries(selector.matchLabels).map(([key, value]) => [plain(key), value])) }),
-    ...(selector.matchExpressions === undefined ? {} : { matchExpressions: selector.matchExpressions.map((expression) => ({ ...expression, key: plain(expression.key) })) }),
+    ...(selector.matchLabels === undefined
+      ? {}
+      : { matchLabels: Object.fromEntries(Object.entries(selector.matchLabels).map(([key, value]) => [plain(key), value])) }),
+    ...(selector.matchExpressions === undefined
+      ? {}
+      : { matchExpressions: selector.matchExpressions.map((expression) => ({ ...expression, key: plain(expression.key) })) }),
   };
 }
 
 function prefixSelector(selector: LabelSelector, before: string): LabelSelector {
   return {
-    ...(selector.matchLabels === undefined ? {} : { matchLabels: Object.fromEntries(Object.entries(selector.matchLabels).map(([key, value]) => [before + key, value])) }),
-    ...(selector.matchExpressions === undefined ? {} : { matchExpressions: selector.matchExpressions.map((expression) => ({ ...expression, key: before + expression.key })) }),
+    ...(selector.matchLabels === undefined
+      ? {}
+      : { matchLabels: Object.fromEntries(Object.entries(selector.matchLabels).map(([key, value]) => [before + key, value])) }),
+    ...(selector.matchExpressions === undefined
+      ? {}
+      : { matchExpressions: selector.matchExpressions.map((expression) => ({ ...expression, key: before + expression.key })) }),
   };
 }
 
@@ -342,7 +378,11 @@ function joinSelectors(a: LabelSelector, b: LabelSelector): LabelSelector {
 }
 
 /** What all policies together ask of one endpoint. */
-export function policyOf(identity: Identity, policies: readonly ParsedPolicy[], enforcement: 'default' | 'always' | 'never'): EndpointPolicy | undefined {
+export function policyOf(
+  identity: Identity,
+  policies: readonly ParsedPolicy[],
+  enforcement: 'default' | 'always' | 'never',
+): EndpointPolicy | undefined {
   if (enforcement === 'never') return undefined;
   const labels = labelsOfIdentity(identity.labels);
   let ingress: PolicyRule[] | undefined = enforcement === 'always' ? [] : undefined;

@@ -8,8 +8,8 @@ import { decideMasquerade } from './masquerade.ts';
 import { Monitor } from './monitor.ts';
 import { decidePolicy } from './policy.ts';
 import { type Backend, eligibleBackends, type Frontend, maglevIndex } from './services.ts';
-import { isIcmpError, keyOf, reverseOf, type Tuple, tupleOf, withAbout, withDestination, withSource, withTtl } from './tuple.ts';
 import type { Tunnel } from './tunnel.ts';
+import { isIcmpError, keyOf, reverseOf, type Tuple, tupleOf, withAbout, withDestination, withSource, withTtl } from './tuple.ts';
 
 type Direction = 'INGRESS' | 'EGRESS';
 
@@ -42,7 +42,8 @@ export class Programs {
     const { destination } = sent;
     if (isMulticast(destination) || isLinkLocal(destination) || isLinkLocal(sent.source) || isUnspecified(sent.source)) return pass(sent);
     if (!endpoint.ips.includes(sent.source)) return this.#drop('Invalid source ip', sent, 'EGRESS');
-    if (!(destination.family === 4 ? kernel.config.hasIpv4 : kernel.config.hasIpv6)) return this.#drop('Unsupported L3 protocol', sent, 'EGRESS');
+    if (!(destination.family === 4 ? kernel.config.hasIpv4 : kernel.config.hasIpv6))
+      return this.#drop('Unsupported L3 protocol', sent, 'EGRESS');
     if (isIcmpError(sent)) return this.#routeFromContainer(sent, 'related', true);
 
     let packet = sent;
@@ -78,7 +79,13 @@ export class Programs {
       if (isReported) this.#monitor.trace(kernel.config.usesHostRouting ? 'to-host' : 'to-stack', packet, isReply, direction);
       return pass(outgoing);
     }
-    if (destination.family === 4 && kernel.config.hasEgressGateway && !isReply && status !== 'related' && !isClusterIdentity(target.identity.id)) {
+    if (
+      destination.family === 4 &&
+      kernel.config.hasEgressGateway &&
+      !isReply &&
+      status !== 'related' &&
+      !isClusterIdentity(target.identity.id)
+    ) {
       const decision = decideEgress(kernel.egress.lookup(packet.source, destination), kernel.internalIps, kernel.version);
       if (decision.kind === 'drop') return this.#drop(decision.reason, packet, 'EGRESS');
       if (decision.kind === 'redirect') return this.#encapsulate(packet, decision.gatewayIp, isReply, isReported, direction);
@@ -87,7 +94,8 @@ export class Programs {
       return this.#encapsulate(outgoing, target.nodeIp, isReply, isReported, direction);
     }
     if (isReported) this.#monitor.trace(kernel.config.usesHostRouting ? 'to-network' : 'to-stack', packet, isReply, direction);
-    return pass(outgoing);
+    // A reply in the name of a frontend may have an address of this very node: the stack would take it for a forgery.
+    return frontend === undefined ? pass(packet) : this.#forward(outgoing, direction);
   }
 
   /** Per-packet load balancing of what a pod sends: for sockets that the socket load balancer did not see. */
@@ -103,7 +111,11 @@ export class Programs {
     if (frontend === undefined || frontend.type === 'ExternalIPs') return undefined;
     const known = kernel.serviceConnections.find(tuple, now);
     const backends = eligibleBackends(frontend, 'internal');
-    if (known !== undefined && known.frontendId === frontend.id && backends.some((backend) => backend.ip === known.backendIp && backend.port === known.backendPort)) {
+    if (
+      known !== undefined &&
+      known.frontendId === frontend.id &&
+      backends.some((backend) => backend.ip === known.backendIp && backend.port === known.backendPort)
+    ) {
       return withDestination(packet, known.backendIp, known.backendPort);
     }
     if (backends.length === 0) return 'no-backend';
@@ -133,7 +145,12 @@ export class Programs {
         if (frontend !== undefined) packet = withSource(packet, frontend.frontendIp, frontend.frontendPort);
       }
     }
-    return { action: 'redirect', packet: packet.ttl > 1 ? withTtl(packet, packet.ttl - 1) : packet, device: endpoint.inside, into: 'ingress' };
+    return {
+      action: 'redirect',
+      packet: packet.ttl > 1 ? withTtl(packet, packet.ttl - 1) : packet,
+      device: endpoint.inside,
+      into: 'ingress',
+    };
   }
 
   #enforce(endpoint: LocalEndpoint, direction: Direction, packet: Packet, peer: Ip): TcVerdict | undefined {
@@ -144,9 +161,16 @@ export class Programs {
     // The node's own processes always reach its pods: probes must work (`allow-localhost: auto`).
     if (direction === 'INGRESS' && identity.id === reserved.host) return undefined;
     const { transport } = packet;
-    const verdict = decidePolicy(rules, { identity, ip: peer, protocol: transport.protocol, port: transport.protocol === 'icmp' ? 0 : transport.destinationPort });
+    const verdict = decidePolicy(rules, {
+      identity,
+      ip: peer,
+      protocol: transport.protocol,
+      port: transport.protocol === 'icmp' ? 0 : transport.destinationPort,
+    });
     this.#monitor.policyVerdict(verdict.match, packet, direction, verdict.isAllowed);
-    return verdict.isAllowed ? undefined : this.#drop(verdict.isDenyRule ? 'Policy denied by denylist' : 'Policy denied', packet, direction);
+    return verdict.isAllowed
+      ? undefined
+      : this.#drop(verdict.isDenyRule ? 'Policy denied by denylist' : 'Policy denied', packet, direction);
   }
 
   // ── bpf_host: cilium_host, what the node sends to pods ──────────────────────────────────────────────────
@@ -157,7 +181,8 @@ export class Programs {
     const local = kernel.endpoints.get(packet.destination);
     if (local !== undefined) return this.deliver(local, packet);
     const target = kernel.ipcache.find(packet.destination);
-    if (kernel.config.routingMode === 'tunnel' && target?.nodeIp !== undefined) return this.#encapsulate(packet, target.nodeIp, false, true, 'EGRESS');
+    if (kernel.config.routingMode === 'tunnel' && target?.nodeIp !== undefined)
+      return this.#encapsulate(packet, target.nodeIp, false, true, 'EGRESS');
     return this.#drop('Stale or unroutable IP', packet, 'EGRESS');
   };
 
@@ -188,7 +213,8 @@ export class Programs {
     }
     const local = kernel.endpoints.get(destination);
     if (local !== undefined) {
-      if (!(destination.family === 4 ? kernel.config.hasIpv4 : kernel.config.hasIpv6)) return this.#drop('Unsupported L3 protocol', packet, 'INGRESS');
+      if (!(destination.family === 4 ? kernel.config.hasIpv4 : kernel.config.hasIpv6))
+        return this.#drop('Unsupported L3 protocol', packet, 'INGRESS');
       return this.deliver(local, packet);
     }
     return pass(packet);
@@ -206,17 +232,26 @@ export class Programs {
         : undefined);
     // Cluster addresses are not served to the outside (`bpf-lb-external-clusterip` is off).
     if (frontend === undefined || frontend.type === 'ClusterIP') return undefined;
-    if (frontend.type === 'LoadBalancer' && frontend.entry.sourceRanges.length > 0 && !frontend.entry.sourceRanges.some((range) => contains(prefix(range), tuple.source))) {
+    if (
+      frontend.type === 'LoadBalancer' &&
+      frontend.entry.sourceRanges.length > 0 &&
+      !frontend.entry.sourceRanges.some((range) => contains(prefix(range), tuple.source))
+    ) {
       return this.#drop('Denied by LB src range check', packet, 'INGRESS');
     }
     const backends = eligibleBackends(frontend, 'external');
     const known = kernel.serviceConnections.find(tuple, now);
     let backend: { readonly ip: Ip; readonly port: number };
-    if (known !== undefined && known.frontendId === frontend.id && backends.some((candidate) => candidate.ip === known.backendIp && candidate.port === known.backendPort)) {
+    if (
+      known !== undefined &&
+      known.frontendId === frontend.id &&
+      backends.some((candidate) => candidate.ip === known.backendIp && candidate.port === known.backendPort)
+    ) {
       backend = { ip: known.backendIp, port: known.backendPort };
     } else {
       if (backends.length === 0) {
-        if (frontend.entry.externalPolicy === 'Local' && frontend.entry.backends.length > 0) return this.#drop('Service backend not found', packet, 'INGRESS');
+        if (frontend.entry.externalPolicy === 'Local' && frontend.entry.backends.length > 0)
+          return this.#drop('Service backend not found', packet, 'INGRESS');
         return this.#refuse(packet, device, 'INGRESS');
       }
       backend = this.selectBackend(frontend, backends, tuple.source.text, keyOf(tuple));
@@ -237,7 +272,8 @@ export class Programs {
       }
     }
     if (route.kind !== 'forward') return this.#drop('FIB lookup failed', packet, 'INGRESS');
-    const nodeAddress = kernel.addressOf(route.device, backend.ip.family) ?? [...kernel.internalIps].find((address) => address.family === backend.ip.family);
+    const nodeAddress =
+      kernel.addressOf(route.device, backend.ip.family) ?? [...kernel.internalIps].find((address) => address.family === backend.ip.family);
     if (nodeAddress === undefined) return this.#drop('No mapping for NAT masquerade', packet, 'INGRESS');
     const mapped = kernel.nat.translate(tupleOf(translated), nodeAddress, now);
     if (mapped === undefined) return this.#drop('No mapping for NAT masquerade', packet, 'INGRESS');
@@ -245,7 +281,9 @@ export class Programs {
   }
 
   /** An ICMP error from outside about a packet that this node translated. */
-  #errorFromDevice(packet: Packet & { readonly transport: { readonly about: Packet } & Extract<Packet['transport'], { readonly protocol: 'icmp' }> }): TcVerdict {
+  #errorFromDevice(
+    packet: Packet & { readonly transport: { readonly about: Packet } & Extract<Packet['transport'], { readonly protocol: 'icmp' }> },
+  ): TcVerdict {
     const kernel = this.#kernel;
     const { about } = packet.transport;
     const original = kernel.nat.original(reverseOf(tupleOf(about)), kernel.clock.now());
@@ -257,7 +295,8 @@ export class Programs {
     if (local !== undefined) return this.deliver(local, translated);
     if (original === undefined) return pass(packet);
     const remote = kernel.ipcache.find(translated.destination);
-    if (remote?.nodeIp !== undefined && kernel.config.hasEgressGateway) return this.#encapsulate(translated, remote.nodeIp, true, true, 'INGRESS');
+    if (remote?.nodeIp !== undefined && kernel.config.hasEgressGateway)
+      return this.#encapsulate(translated, remote.nodeIp, true, true, 'INGRESS');
     return this.#forward(translated, 'INGRESS');
   }
 
@@ -272,7 +311,8 @@ export class Programs {
     const now = kernel.clock.now();
     const frontend = kernel.serviceConnections.frontendOf(tuple, now);
     // A backend in the node's own network namespace answers from the frontend.
-    if (frontend !== undefined && kernel.namespace.isLocalAddress(source)) return pass(withSource(packet, frontend.frontendIp, frontend.frontendPort));
+    if (frontend !== undefined && kernel.namespace.isLocalAddress(source))
+      return pass(withSource(packet, frontend.frontendIp, frontend.frontendPort));
     const local = kernel.endpoints.get(source);
     if (local === undefined || !kernel.config.hasBpfMasquerade) return pass(packet);
     const isReply = kernel.conntrack.peek(tuple, 'out', now) === 'reply';
@@ -326,7 +366,10 @@ export class Programs {
       if (original !== undefined) {
         const answered = withDestination(packet, original.source, original.sourcePort);
         const frontend = kernel.serviceConnections.frontendOf(reverseOf(original), now);
-        return this.#forward(frontend === undefined ? answered : withSource(answered, frontend.frontendIp, frontend.frontendPort), 'EGRESS');
+        return this.#forward(
+          frontend === undefined ? answered : withSource(answered, frontend.frontendIp, frontend.frontendPort),
+          'EGRESS',
+        );
       }
       if (destination.family === 4 && kernel.config.hasEgressGateway && kernel.ipcache.find(source)?.podName !== undefined) {
         const decision = decideEgress(kernel.egress.lookup(source, destination), kernel.internalIps, kernel.version);
@@ -345,7 +388,8 @@ export class Programs {
   selectBackend(frontend: Frontend, backends: readonly Backend[], client: string, tuple: string): Backend {
     const kernel = this.#kernel;
     return kernel.affinity.choose(frontend, client, backends, kernel.clock.now(), () => {
-      const index = kernel.config.backendSelection === 'maglev' ? maglevIndex(tuple, backends.length) : kernel.random.integer(0, backends.length - 1);
+      const index =
+        kernel.config.backendSelection === 'maglev' ? maglevIndex(tuple, backends.length) : kernel.random.integer(0, backends.length - 1);
       return backends[index] as Backend;
     });
   }

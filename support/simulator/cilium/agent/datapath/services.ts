@@ -41,14 +41,19 @@ export interface Frontend {
 }
 
 /** Backends of one service port and family, from its slices: ready ones, else serving ones that terminate (KEP-1669). */
-export function backendsOf(slices: readonly EndpointSlice[], port: { readonly name: string; readonly protocol: ServiceProtocol }, family: Family): Backend[] {
+export function backendsOf(
+  slices: readonly EndpointSlice[],
+  port: { readonly name: string; readonly protocol: ServiceProtocol },
+  family: Family,
+): Backend[] {
   const ready = new Map<string, Backend>();
   const terminating = new Map<string, Backend>();
   const type = family === 4 ? 'IPv4' : 'IPv6';
   for (const slice of slices) {
     if (slice.addressType !== type) continue;
     for (const target of slice.ports ?? []) {
-      if ((target.name ?? '') !== port.name || (target.protocol ?? 'TCP').toLowerCase() !== port.protocol || target.port === undefined) continue;
+      if ((target.name ?? '') !== port.name || (target.protocol ?? 'TCP').toLowerCase() !== port.protocol || target.port === undefined)
+        continue;
       for (const endpoint of slice.endpoints ?? []) {
         const isTerminating = endpoint.conditions?.terminating === true;
         const isReady = endpoint.conditions?.ready ?? true;
@@ -73,7 +78,12 @@ interface FrontendAddress {
 }
 
 /** The addresses under which a service port is found, for one family. */
-export function frontendAddresses(service: Service, port: { readonly port: number; readonly nodePort?: number }, family: Family, isExternalEnabled: boolean): FrontendAddress[] {
+export function frontendAddresses(
+  service: Service,
+  port: { readonly port: number; readonly nodePort?: number },
+  family: Family,
+  isExternalEnabled: boolean,
+): FrontendAddress[] {
   const { spec } = service;
   const found: FrontendAddress[] = [];
   const add = (type: FrontendType, text: string | undefined): void => {
@@ -154,13 +164,17 @@ export class ServiceTable {
           family,
           externalPolicy: spec.externalTrafficPolicy ?? 'Cluster',
           internalPolicy: spec.internalTrafficPolicy ?? 'Cluster',
-          affinitySeconds: spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : undefined,
+          affinitySeconds:
+            spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : undefined,
           sourceRanges: spec.loadBalancerSourceRanges ?? [],
           backends,
           localBackends: backends.filter((backend) => backend.nodeName === this.#nodeName),
         };
         for (const address of addresses) {
-          const name = address.ip === undefined ? `${entryKey(protocol, '*', address.port)} ${family}` : entryKey(protocol, address.ip.text, address.port);
+          const name =
+            address.ip === undefined
+              ? `${entryKey(protocol, '*', address.port)} ${family}`
+              : entryKey(protocol, address.ip.text, address.port);
           const isTaken = address.ip === undefined ? this.#byNodePort.has(name) : this.#byAddress.has(name);
           // Two services with one shared address and port: the first keeps it, as in the service map.
           if (isTaken) continue;

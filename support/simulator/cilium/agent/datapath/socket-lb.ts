@@ -25,13 +25,23 @@ export function createSocketHook(kernel: Kernel, programs: Programs): SocketHook
       if (backends.length === 0) return config.respondsToMissingBackend ? { errno: 'EHOSTUNREACH' } : undefined;
       const endpoint = isHost ? undefined : kernel.endpointByNamespace.get(namespace);
       if (endpoint !== undefined) programs.monitor.socketForward(endpoint, protocol, 'pre-xlate-fwd', destination);
-      const backend = programs.selectBackend(frontend, backends, `netns ${namespace.name}`, `${destination.ip.text} ${destination.port} ${kernel.random.uint32()}`);
+      const backend = programs.selectBackend(
+        frontend,
+        backends,
+        `netns ${namespace.name}`,
+        `${destination.ip.text} ${destination.port} ${kernel.random.uint32()}`,
+      );
       if (endpoint !== undefined) programs.monitor.socketForward(endpoint, protocol, 'post-xlate-fwd', backend);
       return { ip: backend.ip, port: backend.port };
     },
     peerName(socket, local, remote) {
       if (!kernel.config.hasSocketLb || socket.namespace === kernel.namespace) return;
-      programs.monitor.socketReverse(socket.namespace, socket.protocol, remote, isDualStackSocket(socket.namespace, socket.protocol, local));
+      programs.monitor.socketReverse(
+        socket.namespace,
+        socket.protocol,
+        remote,
+        isDualStackSocket(socket.namespace, socket.protocol, local),
+      );
     },
   };
 }
@@ -43,12 +53,18 @@ function findFrontend(kernel: Kernel, protocol: 'tcp' | 'udp', destination: Endp
   if (destination.port < config.nodePortRange.low || destination.port > config.nodePortRange.high) return undefined;
   // A node port on any node's address, and on loopback from the host.
   const { id } = ipcache.get(destination.ip).identity;
-  const isNode = id === reserved.host || isRemoteNodeIdentity(id) || (isHost && isLoopback(destination.ip)) || kernel.namespace.isLocalAddress(destination.ip);
+  const isNode =
+    id === reserved.host ||
+    isRemoteNodeIdentity(id) ||
+    (isHost && isLoopback(destination.ip)) ||
+    kernel.namespace.isLocalAddress(destination.ip);
   return isNode ? services.lookupNodePort(protocol, destination.ip.family, destination.port) : undefined;
 }
 
 /** Whether the listener is an IPv6 socket that takes IPv4 too: one of no family and no address. */
 function isDualStackSocket(namespace: NetworkNamespace, protocol: 'tcp' | 'udp', local: Endpoint): boolean {
-  const listener = namespace.sockets.listening.find((socket) => socket.protocol === protocol && socket.port === local.port && (socket.ip === undefined || socket.ip === local.ip));
+  const listener = namespace.sockets.listening.find(
+    (socket) => socket.protocol === protocol && socket.port === local.port && (socket.ip === undefined || socket.ip === local.ip),
+  );
   return listener !== undefined && listener.ip === undefined && listener.family === undefined;
 }

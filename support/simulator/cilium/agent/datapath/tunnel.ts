@@ -16,7 +16,9 @@ const deviceMtu = 1500;
 export function createTunnel(kernel: Kernel, fromOverlay: TcProgram): Tunnel {
   const { namespace, config } = kernel;
   const name = config.tunnelProtocol === 'vxlan' ? 'cilium_vxlan' : 'cilium_geneve';
-  const device = namespace.getInterface(name) ?? namespace.addInterface({ name, kind: 'vxlan', mtu: deviceMtu, vxlan: { id: 2, port: config.tunnelPort } });
+  const device =
+    namespace.getInterface(name) ??
+    namespace.addInterface({ name, kind: 'vxlan', mtu: deviceMtu, vxlan: { id: 2, port: config.tunnelPort } });
   if (!device.isAdminUp) device.setUp();
   device.ingress = fromOverlay;
   kernel.tunnelDevice = device;

@@ -16,13 +16,31 @@ export function tupleOf(packet: Packet): Tuple {
   if (transport.protocol === 'icmp') {
     // The asking side owns the identifier, so that request and reply are each other's reverse.
     const isReply = transport.kind === 'echo-reply';
-    return { protocol: 'icmp', source, sourcePort: isReply ? 0 : transport.identifier, destination, destinationPort: isReply ? transport.identifier : 0 };
+    return {
+      protocol: 'icmp',
+      source,
+      sourcePort: isReply ? 0 : transport.identifier,
+      destination,
+      destinationPort: isReply ? transport.identifier : 0,
+    };
   }
-  return { protocol: transport.protocol, source, sourcePort: transport.sourcePort, destination, destinationPort: transport.destinationPort };
+  return {
+    protocol: transport.protocol,
+    source,
+    sourcePort: transport.sourcePort,
+    destination,
+    destinationPort: transport.destinationPort,
+  };
 }
 
 export function reverseOf(tuple: Tuple): Tuple {
-  return { protocol: tuple.protocol, source: tuple.destination, sourcePort: tuple.destinationPort, destination: tuple.source, destinationPort: tuple.sourcePort };
+  return {
+    protocol: tuple.protocol,
+    source: tuple.destination,
+    sourcePort: tuple.destinationPort,
+    destination: tuple.source,
+    destinationPort: tuple.sourcePort,
+  };
 }
 
 export function keyOf(tuple: Tuple): string {

@@ -24,7 +24,7 @@ export async function remove(session: Session): Promise<void> {
   });
   const ignoresMissing = flags.is('ignore-not-found') || flags.is('all') || selector !== '' || fieldSelector !== '';
   const failures = [...errors];
-  const removed: { readonly info: Info; readonly uid: string }[] = [];
+  const removed: { readonly info: Info; uid: string }[] = [];
   let found = 0;
   let hasWarned = false;
   const force = flags.is('force') && grace === 0;
@@ -34,10 +34,12 @@ export async function remove(session: Session): Promise<void> {
       session.err('Warning: deleting cluster-scoped resources, not scoped to the provided namespace');
       hasWarned = true;
     }
+    const entry = { info, uid: '' };
+    removed.push(entry);
     try {
       const answer = dryRun === 'client' ? undefined : deleteOne(session, info, grace, dryRun);
       report(session, info, force, dryRun);
-      removed.push({ info, uid: textAt(answer, 'details', 'uid') || textAt(answer, 'metadata', 'uid') });
+      entry.uid = textAt(answer, 'details', 'uid') || textAt(answer, 'metadata', 'uid');
     } catch (error) {
       if (isNotFound(error) && ignoresMissing) continue;
       failures.push(withSource('deleting', info, error));

@@ -94,6 +94,8 @@ async function describeOne(session: Session, info: Info): Promise<string> {
     });
   const kind = type.group === '' || type.group === 'apps' || type.group === 'batch' || type.group === 'discovery.k8s.io' ? type.kind : '';
   let hasEvents = true;
+  // A deployment's events are asked for before its replica sets.
+  let events: readonly Dict[] | undefined;
   switch (kind) {
     case 'Pod':
       describePod(writer, object, session.now);
@@ -102,6 +104,7 @@ async function describeOne(session: Session, info: Info): Promise<string> {
       describeService(writer, object, listTyped(session, 'endpointslices.discovery.k8s.io', namespace, { labelSelector: `kubernetes.io/service-name=${info.name}` }) ?? []);
       break;
     case 'Deployment':
+      events = eventsAbout(session, object, type);
       describeDeployment(writer, object, listTyped(session, 'replicasets.apps', namespace, { labelSelector: selectorText(at(object, 'spec', 'selector')), ...chunk }) ?? []);
       break;
     case 'ReplicaSet':
@@ -151,7 +154,7 @@ async function describeOne(session: Session, info: Info): Promise<string> {
     default:
       describeGeneric(writer, object);
   }
-  if (hasEvents) writeEvents(writer, eventsAbout(session, object, type), session.now);
+  if (hasEvents) writeEvents(writer, events ?? eventsAbout(session, object, type), session.now);
   return writer.toString();
 }
 

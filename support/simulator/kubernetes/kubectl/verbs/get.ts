@@ -36,7 +36,7 @@ function getRaw(session: Session): void {
     if (key !== undefined && key !== '') query[decodeURIComponent(key)] = decodeURIComponent((value ?? '').replaceAll('+', ' '));
   }
   const body = session.request('GET', path, { query, accept: accepts.any });
-  session.stdout += typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
+  session.stdout += typeof body === 'string' ? body : JSON.stringify(body);
 }
 
 function listQuery(session: Session): Record<string, string> {
@@ -151,8 +151,9 @@ function getTables(session: Session, output: string): void {
     };
     writer = new TableWriter();
     isFirstOfTable = true;
+    // Rows are sorted before anything is printed: without the field there is nothing to print.
     let rows = group.flatMap((info) => listAt(tableOf(info.object as Dict, session), 'rows').map((row) => ({ row, table: tableOf(info.object as Dict, session) })));
-    if (path !== undefined) rows = sortRows(rows, path, flags.text('sort-by'));
+    if (path !== undefined) rows = sortRows(rows, path);
     for (const { row, table } of rows) {
       if (isFirstOfTable && !flags.is('no-headers')) writer.add(columnsOf(table, options));
       isFirstOfTable = false;
@@ -168,11 +169,10 @@ function getTables(session: Session, output: string): void {
   if (errors.length > 0) throw new AggregateKubectlError(errors);
 }
 
-function sortRows<T extends { readonly row: unknown }>(rows: readonly T[], path: JsonPath, expression: string): T[] {
+function sortRows<T extends { readonly row: unknown }>(rows: readonly T[], path: JsonPath): T[] {
   const objects = rows.map(({ row }) => (isDict(row) ? row.object : undefined));
-  if (rows.length > 0 && objects.every((object) => path.find(object).length === 0)) {
-    throw new KubectlError(`couldn't find any field with path ${JSON.stringify(relaxedJsonPath(expression))} in the list of objects`);
-  }
+  // Here the real client prints no row at all and no error.
+  if (rows.length > 0 && objects.every((object) => path.find(object).length === 0)) return [];
   return sortByPath(rows, path, ({ row }) => (isDict(row) ? row.object : undefined));
 }
 

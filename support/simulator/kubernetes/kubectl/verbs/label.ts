@@ -33,22 +33,21 @@ function parseChange(args: readonly string[], what: string): Change {
   return { set, remove, resources };
 }
 
-const partPattern = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
+const valuePattern = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 
-function checkLabels(set: Readonly<Record<string, string>>): void {
-  for (const [key, value] of Object.entries(set)) {
-    const name = key.slice(key.indexOf('/') + 1);
-    if (name.length > 63 || !partPattern.test(name)) {
-      throw new KubectlError(
-        `invalid label key: ${JSON.stringify(`${key}=${value}`)}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
-      );
+/** The client checks the values only; bad keys are the server's business. */
+function checkLabels(args: readonly string[]): void {
+  for (const arg of args) {
+    if (!arg.includes('=') || arg.startsWith('=')) continue;
+    const [, value, ...more] = arg.split('=');
+    if (more.length > 0) throw new KubectlError(`invalid label spec: ${arg}`);
+    if (value !== undefined && (value.length > 63 || !valuePattern.test(value))) {
+      const problem =
+        value.length > 63
+          ? 'must be no more than 63 bytes'
+          : "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+      throw new KubectlError(`invalid label value: ${JSON.stringify(arg)}: ${problem}`);
     }
-    if (value !== '' && value.length <= 63 && !partPattern.test(value)) {
-      throw new KubectlError(
-        `invalid label value: ${JSON.stringify(`${key}=${value}`)}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
-      );
-    }
-    if (value.length > 63) throw new KubectlError(`invalid label value: ${JSON.stringify(`${key}=${value}`)}: must be no more than 63 characters`);
   }
 }
 
@@ -72,19 +71,19 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
   if (Object.keys(parsed.set).length + parsed.remove.length === 0 && !lists) throw new KubectlError(`at least one ${what} update is required`);
   if (parsed.resources.length === 0 && !hasFiles) throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
   if (flags.is('local')) throw new KubectlError(`not simulated: kubectl ${session.command} --local`);
-  if (what === 'label') checkLabels(parsed.set);
+  if (what === 'label') checkLabels(flags.args);
   const { infos, errors } = collect(session, {
     args: parsed.resources,
     selector: flags.text('selector'),
     fieldSelector: flags.text('field-selector'),
     isAllAllowed: flags.is('all'),
-    reads: 'named',
+    reads: 'nothing',
   });
   const failures = [...errors];
   const print = await resultPrinter(session, dryRun);
   for (const info of infos) {
     try {
-      const current = (info.source === '' ? info : readInfo(session, info)).object as Dict;
+      const current = (info.object !== undefined && info.source === '' ? info : readInfo(session, info)).object as Dict;
       const before = stringsAt(current, 'metadata', field);
       if (lists) {
         for (const key of sortedKeys(before)) session.out(`${key}=${before[key]}`);

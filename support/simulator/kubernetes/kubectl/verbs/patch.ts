@@ -37,7 +37,7 @@ export async function patch(session: Session): Promise<void> {
   if (type !== 'strategic' && type !== 'merge' && type !== 'json') throw new KubectlError(`--type must be one of [json merge strategic], not ${JSON.stringify(flags.text('type'))}`);
   if (flags.is('local')) throw notSimulated('kubectl patch --local');
   const subresource = flags.text('subresource');
-  const { infos, errors } = collect(session, { args: flags.args, reads: 'named', subresource });
+  const { infos, errors } = collect(session, { args: flags.args, reads: 'nothing' });
   const dryRun = session.dryRun;
   const file = flags.text('patch-file');
   const text = file === '' ? flags.text('patch') : readFile(session, file);
@@ -46,7 +46,7 @@ export async function patch(session: Session): Promise<void> {
   const print = await resultPrinter(session, dryRun);
   for (const info of infos) {
     try {
-      const before = (info.source === '' ? info : readInfo(session, info, { subresource })).object as Dict;
+      const before = readInfo(session, info, { subresource }).object as Dict;
       const body = bodyOf(text, type);
       const query: Record<string, string> = { fieldManager: flags.text('field-manager') };
       if (dryRun === 'server') query.dryRun = 'All';

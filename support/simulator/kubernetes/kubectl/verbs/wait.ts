@@ -15,8 +15,8 @@ function conditionOf(text: string): Condition {
   }
   if (text.startsWith('jsonpath=')) {
     const rest = text.slice('jsonpath='.length);
-    const split = /^(\{.*\}|'.*'|[^=]+?)(?:=(.*))?$/s.exec(rest);
-    const expression = (split?.[1] ?? '').replace(/^'|'$/g, '');
+    const split = /^(\{.*\}|[^=]+?)(?:=(.*))?$/s.exec(rest);
+    const expression = split?.[1] ?? '';
     const wanted = split?.[2]?.replace(/^['"]|['"]$/g, '');
     if (expression === '') throw new KubectlError('jsonpath expression cannot be empty');
     if (rest.includes('==')) throw new KubectlError(`jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3 or --for=jsonpath='{.status.readyReplicas}'`);

@@ -335,7 +335,6 @@ function show(words: Words, context: IpContext): CommandResult {
 function flush(words: Words, context: IpContext): CommandResult {
   if (!words.hasMore) throw new CommandFailure('"ip route flush" requires arguments.\n', 1);
   const wanted = selector(words, context);
-  if (wanted.table === undefined && words.hasMore === false && wanted.family === undefined) return output('');
   const routes = selected(wanted, context);
   if (routes.length === 0) return output('');
   for (const route of routes) asKernel(() => context.namespace.routes.delete(route));

@@ -32,7 +32,7 @@ function freePriority(context: IpContext, family: Family): number {
   return Math.max(0, Math.min(32766, ...taken) - 1);
 }
 
-type RuleWords = { priority?: number; family: Family; from?: RoutingRule['from']; to?: RoutingRule['to']; mark?: RoutingRule['mark']; iif?: string; action?: RoutingRule['action'] };
+type RuleWords = { -readonly [key in keyof RoutingRule]?: RoutingRule[key] } & { family: Family };
 
 function parse(words: Words, context: IpContext): Partial<RoutingRule> & { family: Family } {
   const rule: RuleWords = { family: context.family ?? 4 };

@@ -1,0 +1,116 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const clone = resolve(import.meta.dirname, '../..');
+
+let lab = '';
+beforeAll(() => {
+  lab = mkdtempSync(join(tmpdir(), 'outpost-cli-'));
+});
+afterAll(() => rmSync(lab, { recursive: true }));
+
+/** Writes a small lab: one node, one challenge with one task, and a feature that passes. */
+function writeLab(files: Readonly<Record<string, string>> = {}): void {
+  rmSync(lab, { recursive: true });
+  const content = {
+    'lab/lab.yaml': [
+      'name: small',
+      'title: A small lab',
+      'cluster: cluster.yaml',
+      'home: home',
+      'challenges:',
+      '  - name: first',
+      '    title: First steps',
+      '    feature: ../features/first.feature',
+      '    tasks:',
+      '      - { name: nodes, title: The nodes are ready, points: 3, hint: kubectl get nodes }',
+      '',
+    ].join('\n'),
+    'lab/cluster.yaml': 'kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nname: small\nnodes:\n  - role: control-plane\n',
+    'lab/home/web.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: web\n',
+    'features/first.feature': 'Feature: First\n\n  @task-nodes\n  Scenario: The namespace is made\n    When "web.yaml" is applied\n    Then these nodes are Ready within 1 minute:\n      | node                |\n      | small-control-plane |\n',
+    ...files,
+  };
+  for (const [name, text] of Object.entries(content)) {
+    mkdirSync(join(lab, name, '..'), { recursive: true });
+    writeFileSync(join(lab, name), text);
+  }
+}
+
+async function outpost(...words: readonly string[]) {
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [join(clone, 'support/cli/outpost.mjs'), ...words], { cwd: lab, reject: false, input: '' });
+  return { exitCode, stdout, stderr };
+}
+
+const feature = (step: string, tags = '@task-nodes') => `Feature: First\n\n  ${tags}\n  Scenario: It holds\n    Then ${step}\n`;
+
+describe('wrong usage ends with 2 and one line', () => {
+  beforeAll(() => writeLab());
+  it.each([
+    [['frobnicate'], /^outpost: unknown command 'frobnicate'$/],
+    [['run', '--bogus'], /^outpost: unknown option '--bogus'$/],
+    [['run', '--seed', 'many'], /^outpost: option '--seed <number>' argument 'many' is invalid\. must be a whole number\.$/],
+    [['run', '--driver', 'vm'], /^outpost: option '--driver <driver>' argument 'vm' is invalid\. Allowed choices are auto, live, simulator\.$/],
+    [['solve'], /^outpost: missing required argument 'challenge'$/],
+    [['solve', 'second', '--lab', '.'], /^outpost: there is no challenge "second"\n {2}why: challenges of this lab: first$/],
+    [['list', '--lab', 'nowhere'], /^outpost: there is no folder nowhere\n/],
+    [['run', 'features/second.feature', '--lab', '.'], /^outpost: there is no feature features\/second\.feature\n {2}why: features of this lab: features\/first\.feature$/],
+  ])('outpost %j', async (words, message) => {
+    const { exitCode, stdout, stderr } = await outpost(...words);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('broken content ends with 4 and says where', () => {
+  it.each<[string, Record<string, string>, string]>([
+    ['an undefined step', { 'features/first.feature': feature('the nodes are fine') }, 'outpost: features/first.feature:5: no step definition fits "the nodes are fine"'],
+    ['a feature that is no Gherkin', { 'features/first.feature': 'Feature: x\n\n  Scenario: y\n    Whn z\n' }, 'outpost: features/first.feature:4: not valid Gherkin: expected'],
+    [
+      'a tag that names no task',
+      { 'features/first.feature': feature('every pod of the cluster is managed by Cilium within 1 second', '@task-node') },
+      'outpost: features/first.feature:4: the tag @task-node means nothing',
+    ],
+    [
+      'a task that no scenario checks',
+      { 'features/first.feature': feature('every pod of the cluster is managed by Cilium within 1 second', '@slow') },
+      'outpost: lab/lab.yaml: task "nodes" of first has no scenario',
+    ],
+    [
+      'a file that is not there',
+      { 'features/first.feature': 'Feature: x\n\n  @task-nodes\n  Scenario: y\n    When "wep.yaml" is applied\n' },
+      'outpost: features/first.feature:5: wep.yaml is not in the home of the lab',
+    ],
+  ])('%s', async (_name, files, message) => {
+    writeLab(files);
+    const { exitCode, stdout, stderr } = await outpost('validate', '--lab', '.');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 4, stdout: '' });
+    expect(stderr.startsWith(message)).toBe(true);
+    expect(stderr).not.toMatch(/^ {4}at /m);
+  });
+});
+
+describe('content in order', () => {
+  beforeAll(() => writeLab());
+
+  it('is validated without a lab', async () => {
+    expect(await outpost('validate', '--lab', '.')).toEqual({ exitCode: 0, stdout: 'small: 1 challenges, 1 scenarios and 2 steps are in order', stderr: '' });
+  });
+
+  it('is listed', async () => {
+    const { stdout } = await outpost('list', '--lab', '.');
+    expect(stdout).toBe('A small lab\n\nfirst  First steps\n    3  nodes            The nodes are ready');
+    const { stdout: json } = await outpost('list', '--lab', '.', '--json');
+    expect(JSON.parse(json)).toMatchObject({ name: 'small', challenges: [{ name: 'first', tasks: [{ name: 'nodes', points: 3 }] }] });
+  });
+});
+
+describe('the reference lab', () => {
+  it('is in order', async () => {
+    const { exitCode, stderr } = await outpost('validate');
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  });
+});

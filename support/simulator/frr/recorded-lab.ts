@@ -1,0 +1,210 @@
+import { createSpeaker } from '../bgp/speaker.ts';
+import type { BgpSpeaker, PeerConfig } from '../bgp/types.ts';
+import { SimulatedClock } from '../clock/clock.ts';
+import { Random } from '../clock/random.ts';
+import type { Container } from '../docker/types.ts';
+import { ip, prefix } from '../net/address.ts';
+import { createNetwork } from '../net/network.ts';
+import type { NetworkInterface, NetworkNamespace } from '../net/types.ts';
+import { FrrRouter } from './router.ts';
+import { VtyshSession } from './vtysh.ts';
+
+/** `support/testdata/frr/lab.json`: the lab of the recordings. Times are seconds since the epoch. */
+export interface LabFixture {
+  readonly router: {
+    readonly hostname: string;
+    readonly asn: number;
+    readonly routerId: string;
+    readonly startedAt: number;
+    readonly configuredAt: number;
+    readonly management: { readonly device: string; readonly address: string; readonly gateway: string };
+    readonly client: {
+      readonly device: string;
+      readonly addresses: readonly string[];
+      readonly peerAddresses: readonly string[];
+      readonly mac: string;
+    };
+    readonly blackholes: readonly string[];
+    readonly configuration: readonly string[];
+  };
+  readonly nodes: readonly NodeFixture[];
+  readonly service: readonly string[];
+  /** An AS number that no neighbour has. */
+  readonly otherAsn: number;
+  /** File and command, for each kind of snapshot. */
+  readonly commands: Readonly<Record<'established' | 'tables' | 'counted' | 'service', readonly (readonly [string, string])[]>>;
+}
+
+export interface NodeFixture {
+  readonly hostname: string;
+  readonly asn: number;
+  readonly routerId: string;
+  readonly device: string;
+  readonly routerAddresses: readonly string[];
+  readonly addresses: readonly string[];
+  readonly routerMac: string;
+  readonly prefixes: readonly string[];
+  readonly establishedAt: number;
+}
+
+/** Draws the lowest number always, so that a node dials five seconds after it started. */
+class LowestRandom extends Random {
+  override integer(low: number): number {
+    return low;
+  }
+}
+
+const firstDialSeconds = 5;
+
+/** The lab of the recordings for tests: router, nodes, and a vtysh. Nothing in it is used outside tests. */
+export class RecordedLab {
+  readonly clock: SimulatedClock;
+  readonly fixture: LabFixture;
+  readonly router: FrrRouter;
+  readonly namespace: NetworkNamespace;
+  readonly speakers = new Map<string, BgpSpeaker>();
+  readonly nodeNamespaces = new Map<string, NetworkNamespace>();
+  readonly files = new Map<string, string>([['/etc/frr/daemons', 'bgpd=yes\n']]);
+  #session: VtyshSession;
+
+  constructor(fixture: LabFixture) {
+    this.fixture = fixture;
+    this.clock = new SimulatedClock((fixture.router.startedAt - 10) * 1000);
+    const network = createNetwork({ clock: this.clock, random: new Random('recorded lab') });
+    this.namespace = network.createNamespace(fixture.router.hostname);
+    this.namespace.setSysctl('net.ipv4.ip_forward', '1');
+    this.namespace.setSysctl('net.ipv6.conf.all.forwarding', '1');
+    const { management, client } = fixture.router;
+    const wire = (
+      name: string,
+      device: string,
+      own: readonly string[],
+      others: readonly string[],
+      mac: string | undefined,
+    ): NetworkNamespace => {
+      const namespace = network.createNamespace(name);
+      const [here, there] = network.createVeth(
+        { namespace: this.namespace, name: device, ...(mac === undefined ? {} : { mac }) },
+        { namespace, name: 'net0' },
+      );
+      here.setUp();
+      there.setUp();
+      for (const address of own) addAddress(here, address);
+      for (const address of others) addAddress(there, address);
+      return namespace;
+    };
+    wire('management', management.device, [management.address], [`${management.gateway}/24`], undefined);
+    for (const node of fixture.nodes)
+      this.nodeNamespaces.set(node.hostname, wire(node.hostname, node.device, node.routerAddresses, node.addresses, node.routerMac));
+    wire('client', client.device, client.addresses, client.peerAddresses, client.mac);
+    this.clock.advance(5000);
+    this.namespace.routes.add({ destination: prefix('0.0.0.0/0'), nextHops: [{ via: ip(management.gateway), device: management.device }] });
+    for (const destination of fixture.router.blackholes)
+      this.namespace.routes.add({
+        destination: prefix(destination),
+        type: 'blackhole',
+        ...(destination.includes(':') ? { metric: 1024 } : {}),
+      });
+    const files = this.files;
+    const container = {
+      id: 'c0ffee',
+      name: fixture.router.hostname,
+      hostname: fixture.router.hostname,
+      imageReference: 'frrouting/frr:v8.4.4',
+      namespace: this.namespace,
+      files: {
+        read: (path: string) => files.get(path),
+        write: (path: string, content: string) => {
+          files.set(path, content);
+        },
+      },
+      writeLog: () => undefined,
+    } as unknown as Container;
+    this.router = new FrrRouter(container, this.clock);
+    this.#session = new VtyshSession(this.router);
+  }
+
+  /** FRR is started, nothing is configured. */
+  start(): void {
+    this.runUntil(this.fixture.router.startedAt);
+    this.router.start();
+  }
+
+  configure(lines: readonly string[] = this.fixture.router.configuration): void {
+    this.vtysh('configure terminal', ...lines, 'end');
+  }
+
+  /** Each line after the other; standard output and error of all. */
+  vtysh(...lines: readonly string[]): string {
+    let text = '';
+    for (const line of lines) {
+      const result = this.#session.run(line);
+      text += result.out + result.error;
+    }
+    return text;
+  }
+
+  runUntil(seconds: number): void {
+    this.clock.advance(seconds * 1000 - this.clock.now());
+  }
+
+  node(hostname: string): NodeFixture {
+    const found = this.fixture.nodes.find((each) => each.hostname === hostname);
+    if (found === undefined) throw new Error(`no node ${hostname} in the fixture`);
+    return found;
+  }
+
+  startNode(hostname: string, changes: { readonly localAsn?: number; readonly peer?: Partial<PeerConfig> } = {}): BgpSpeaker {
+    const node = this.node(hostname);
+    const namespace = this.nodeNamespaces.get(hostname) as NetworkNamespace;
+    const speaker = createSpeaker({
+      namespace,
+      clock: this.clock,
+      random: new LowestRandom(hostname),
+      implementation: 'gobgp',
+      localAsn: changes.localAsn ?? node.asn,
+      routerId: ip(node.routerId),
+      hostname,
+      importPolicy: () => undefined,
+    });
+    for (const each of node.prefixes) speaker.originate({ prefix: prefix(each) });
+    const peerAddress = (node.routerAddresses[1] ?? '').split('/')[0] ?? '';
+    speaker.addPeer({
+      address: ip(peerAddress),
+      remoteAs: this.fixture.router.asn,
+      port: 179,
+      families: ['ipv4-unicast', 'ipv6-unicast'],
+      holdTimeSeconds: 90,
+      keepaliveSeconds: 30,
+      connectRetrySeconds: 120,
+      multihopTtl: 1,
+      ...changes.peer,
+    });
+    this.speakers.set(hostname, speaker);
+    return speaker;
+  }
+
+  /** FRR configured, and every node's session up at the second at which it was recorded. */
+  establish(configuration: readonly string[] = this.fixture.router.configuration): void {
+    this.start();
+    this.runUntil(this.fixture.router.configuredAt);
+    this.configure(configuration);
+    for (const node of [...this.fixture.nodes].sort((a, b) => a.establishedAt - b.establishedAt)) {
+      this.runUntil(node.establishedAt - firstDialSeconds);
+      this.startNode(node.hostname);
+    }
+  }
+
+  announceService(hostname: string): void {
+    for (const each of this.fixture.service) this.speakers.get(hostname)?.originate({ prefix: prefix(each) });
+  }
+
+  withdrawService(hostname: string): void {
+    for (const each of this.fixture.service) this.speakers.get(hostname)?.withdraw(prefix(each));
+  }
+}
+
+export function addAddress(device: NetworkInterface, text: string): void {
+  const [address, length] = text.split('/');
+  device.addAddress(ip(address ?? ''), Number(length), { noDad: true });
+}

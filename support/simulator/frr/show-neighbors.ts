@@ -1,0 +1,753 @@
+import type { Capability } from '../bgp/capabilities.ts';
+import { localNextHops } from '../bgp/export.ts';
+import { notificationText } from '../bgp/message.ts';
+import type { BgpFamily, BgpPeer } from '../bgp/types.ts';
+import type { NetworkNamespace } from '../net/types.ts';
+import { type BgpConfig, bgpFamilies, effectiveNeighbor, type NeighborConfig, type NeighborFamilyConfig } from './config.ts';
+import { lacksPolicy } from './policy.ts';
+import type { BgpView } from './show-bgp.ts';
+import { type JsonValue, prettyJson, secondsBetween, uptimeText } from './text.ts';
+
+export interface NeighborView extends BgpView {
+  readonly bgp: BgpConfig;
+  readonly namespace: NetworkNamespace;
+  readonly hostname: string;
+  readonly now: number;
+  /** When bgpd started: what its clock counts from. */
+  readonly startedAt: number;
+  /** Each configured neighbor with its peer, in the order of the configuration. */
+  readonly neighbors: readonly { readonly neighbor: NeighborConfig; readonly peer: BgpPeer }[];
+  /** FRR's number for each socket. */
+  descriptorOf(peer: BgpPeer): number;
+}
+
+const familyNames: Readonly<Record<BgpFamily, string>> = { 'ipv4-unicast': 'IPv4 Unicast', 'ipv6-unicast': 'IPv6 Unicast' };
+const familyKeys: Readonly<Record<BgpFamily, string>> = { 'ipv4-unicast': 'ipv4Unicast', 'ipv6-unicast': 'ipv6Unicast' };
+
+/** Numbers of FRR's reasons for a reset (bgpd.h), for JSON. */
+const resetCodes: ReadonlyMap<string, number> = new Map(
+  [
+    '',
+    'Router ID changed',
+    'Remote AS changed',
+    'Local AS change',
+    'Cluster ID changed',
+    'Confederation identifier changed',
+    'Confederation peer changed',
+    'RR client config change',
+    'RS client config change',
+    'Update source change',
+    'Address family activated',
+    'Admin. shutdown',
+    'User reset',
+    'BGP Notification received',
+    'BGP Notification send',
+    'Peer closed the session',
+    'Neighbor deleted',
+    'Peer-group add member',
+    'Peer-group delete member',
+    'Capability changed',
+    'Passive config change',
+    'Multihop config change',
+    'NSF peer closed the session',
+    'Intf peering v6only config change',
+    'BFD down received',
+    'Interface down',
+    'Neighbor address lost',
+    'Waiting for NHT',
+    'Waiting for Peer IPv6 LLA',
+    'Waiting for VRF to be initialized',
+    'No AFI/SAFI activated for peer',
+    'AS Set config change',
+    'Waiting for peer OPEN',
+    'Reached received prefix count',
+    'Socket Error',
+  ].map((text, index) => [text, index]),
+);
+
+export function displayName(neighbor: NeighborConfig): string {
+  return neighbor.address?.text ?? neighbor.name;
+}
+
+function isAdminDown(view: NeighborView, neighbor: NeighborConfig): boolean {
+  return view.bgp.isShutdown || effectiveNeighbor(view.bgp, neighbor).shutdown === true;
+}
+
+function remoteAs(neighbor: NeighborConfig, peer: BgpPeer): number {
+  if (typeof peer.config.remoteAs === 'number') return peer.config.remoteAs;
+  if (peer.config.remoteAs === 'internal') return peer.remoteAsn ?? neighbor.localAs ?? 0;
+  return peer.remoteAsn ?? 0;
+}
+
+function isActive(view: NeighborView, neighbor: NeighborConfig, family: BgpFamily): boolean {
+  return effectiveNeighbor(view.bgp, neighbor).families[family].activate === true;
+}
+
+function rowUptime(peer: BgpPeer, now: number): string {
+  return peer.changedAt === undefined ? 'never' : uptimeText(secondsBetween(peer.changedAt, now));
+}
+
+/** Bytes of a table entry and of a neighbour in FRR 8.4 on amd64 (recorded). */
+const sizes = { destination: 192, peer: 741_464, peerGroup: 64 } as const;
+
+/** FRR's `mtype_memstr`: a larger unit from more than ten of it on, rounded. */
+function memory(bytes: number): string {
+  if (bytes === 1) return '1 byte';
+  for (const [shift, unit] of [
+    [30, 'GiB'],
+    [20, 'MiB'],
+    [10, 'KiB'],
+  ] as const) {
+    const whole = Math.floor(bytes / 2 ** shift);
+    if (whole > 10) return `${whole + (Math.floor(bytes / 2 ** (shift - 1)) % 2)} ${unit}`;
+  }
+  return `${bytes} bytes`;
+}
+
+/** FRR counts the nodes of its radix tree, branch points included. */
+function tableNodes(view: BgpView, family: BgpFamily): number {
+  const entries = view.speaker.locRib(family);
+  if (entries.length === 0) return 0;
+  const width = family === 'ipv4-unicast' ? 32 : 128;
+  const nodes = new Set(entries.map((entry) => entry.prefix.text));
+  // Sorted neighbours part at their common length; a prefix that stands there itself adds no node.
+  const branches = new Set<string>();
+  for (let index = 1; index < entries.length; index++) {
+    const a = entries[index - 1]?.prefix;
+    const b = entries[index]?.prefix;
+    if (a === undefined || b === undefined) continue;
+    const difference = a.address.value ^ b.address.value;
+    const common = Math.min(difference === 0n ? width : width - difference.toString(2).length, a.length, b.length);
+    const key = `${(a.address.value >> BigInt(width - common)).toString(16)}/${common}`;
+    const isPrefix =
+      common === a.length ||
+      entries.some(
+        (entry) =>
+          entry.prefix.length === common &&
+          entry.prefix.address.value >> BigInt(width - common) === a.address.value >> BigInt(width - common),
+      );
+    if (!isPrefix) branches.add(key);
+  }
+  return nodes.size + branches.size;
+}
+
+function hasFailed(peer: BgpPeer, family: BgpFamily): boolean {
+  return peer.state !== 'Established' || !peer.negotiatedFamilies.has(family);
+}
+
+function summaryText(view: NeighborView, family: BgpFamily): string {
+  const { bgp, speaker, now } = view;
+  const members = view.neighbors.filter(({ neighbor }) => isActive(view, neighbor, family));
+  if (members.length === 0) return `No ${familyNames[family]} neighbor is configured\n`;
+  const nodes = tableNodes(view, family);
+  let text = `BGP router identifier ${speaker.options.routerId.text}, local AS number ${bgp.asn} vrf-id 0\n`;
+  text += `BGP table version ${speaker.tableVersion(family)}\n`;
+  text += `RIB entries ${nodes}, using ${memory(nodes * sizes.destination)} of memory\n`;
+  text += `Peers ${members.length}, using ${memory(members.length * sizes.peer)} of memory\n`;
+  if (bgp.groups.size > 0) text += `Peer groups ${bgp.groups.size}, using ${memory(bgp.groups.size * sizes.peerGroup)} of memory\n`;
+  const width = Math.max(16, ...members.map(({ neighbor }) => displayName(neighbor).length + 1));
+  text += `\n${'Neighbor'.padEnd(width)}V         AS   MsgRcvd   MsgSent   TblVer  InQ OutQ  Up/Down State/PfxRcd   PfxSnt Desc\n`;
+  for (const { neighbor, peer } of members) {
+    const counts = peer.prefixCounts(family);
+    const effective = effectiveNeighbor(bgp, neighbor);
+    text += `${displayName(neighbor).padEnd(width)}4 ${String(remoteAs(neighbor, peer)).padStart(10)} ${String(peer.counters.messagesReceived).padStart(9)} ${String(peer.counters.messagesSent).padStart(9)} ${'0'.padStart(8)} ${'0'.padStart(4)} ${'0'.padStart(4)} ${rowUptime(peer, now).padStart(8)}`;
+    if (peer.state === 'Established') {
+      const isNegotiated = peer.negotiatedFamilies.has(family);
+      text += isNegotiated
+        ? ` ${(lacksPolicy(bgp, effective, family, 'in') ? '(Policy)' : String(counts.accepted)).padStart(12)}`
+        : '        NoNeg';
+      text += isNegotiated
+        ? ` ${(lacksPolicy(bgp, effective, family, 'out') ? '(Policy)' : String(counts.advertised)).padStart(8)}`
+        : '    NoNeg';
+    } else {
+      const state = isAdminDown(view, neighbor) ? 'Idle (Admin)' : peer.isPrefixOverflow === true ? 'Idle (PfxCt)' : peer.state;
+      text += ` ${state.padStart(12)} ${'0'.padStart(8)}`;
+    }
+    text += ` ${effective.description === undefined ? 'N/A' : shortened(effective.description)}\n`;
+  }
+  return `${text}\nTotal number of neighbors ${members.length}\n`;
+}
+
+/** The summary has room for 20 characters of a description, and breaks at a blank (bgp_vty.c). */
+function shortened(description: string): string {
+  if (description.length <= 20) return description;
+  const cut = description.slice(0, 20).lastIndexOf(' ');
+  return description.slice(0, cut < 0 ? 20 : cut);
+}
+
+function summaryJson(view: NeighborView, family: BgpFamily): JsonValue {
+  const { bgp, speaker, now } = view;
+  const members = view.neighbors.filter(({ neighbor }) => isActive(view, neighbor, family));
+  const nodes = tableNodes(view, family);
+  const peers: Record<string, JsonValue> = {};
+  for (const { neighbor, peer } of members) {
+    const counts = peer.prefixCounts(family);
+    const effective = effectiveNeighbor(bgp, neighbor);
+    const since = peer.changedAt;
+    const isDown = isAdminDown(view, neighbor);
+    const isOverflow = peer.isPrefixOverflow === true;
+    const lacks = lacksPolicy(bgp, effective, family, 'in') || lacksPolicy(bgp, effective, family, 'out');
+    const seconds = since === undefined ? 0 : secondsBetween(since, now);
+    peers[displayName(neighbor)] = {
+      hostname: peer.hostname,
+      remoteAs: remoteAs(neighbor, peer),
+      localAs: effective.localAs ?? bgp.asn,
+      version: 4,
+      msgRcvd: peer.counters.messagesReceived,
+      msgSent: peer.counters.messagesSent,
+      tableVersion: 0,
+      outq: 0,
+      inq: 0,
+      peerUptime: rowUptime(peer, now),
+      peerUptimeMsec: seconds * 1000,
+      peerUptimeEstablishedEpoch: since === undefined ? undefined : Math.floor(now / 1000) - seconds,
+      pfxRcd: counts.accepted,
+      pfxSnt: counts.advertised,
+      state: isDown ? 'Idle (Admin)' : isOverflow ? 'Idle (PfxCt)' : peer.state,
+      peerState: isDown ? 'Admin' : isOverflow ? 'PfxCt' : effective.passive === true ? 'Passive' : lacks ? 'Policy' : 'OK',
+      connectionsEstablished: peer.counters.connectionsEstablished,
+      connectionsDropped: peer.counters.connectionsDropped,
+      desc: effective.description,
+      idType: neighbor.address === undefined ? 'interface' : neighbor.address.family === 4 ? 'ipv4' : 'ipv6',
+    };
+  }
+  return {
+    routerId: speaker.options.routerId.text,
+    as: bgp.asn,
+    vrfId: 0,
+    vrfName: 'default',
+    tableVersion: speaker.tableVersion(family),
+    ribCount: nodes,
+    ribMemory: nodes * sizes.destination,
+    peerCount: members.length,
+    peerMemory: members.length * sizes.peer,
+    peerGroupCount: bgp.groups.size === 0 ? undefined : bgp.groups.size,
+    peerGroupMemory: bgp.groups.size === 0 ? undefined : bgp.groups.size * sizes.peerGroup,
+    peers,
+    failedPeers: members.filter(({ peer }) => hasFailed(peer, family)).length,
+    displayedPeers: members.length,
+    totalPeers: members.length,
+    dynamicPeers: 0,
+    bestPath: {
+      asPath: bgp.ignoreAsPath ? 'ignore' : undefined,
+      multiPathRelax: bgp.relaxAsPath ? 'true' : 'false',
+      compareRouterId: bgp.compareRouterId ? 'true' : undefined,
+      med: bgp.medMissingAsWorst ? 'missing-as-worst' : undefined,
+    },
+  };
+}
+
+/** `show bgp [ipv4|ipv6 unicast] summary [json]`; without a family all that have neighbors. */
+export function showSummary(view: NeighborView, only: BgpFamily | undefined, json: boolean): string {
+  const used = bgpFamilies.filter((family) => view.neighbors.some(({ neighbor }) => isActive(view, neighbor, family)));
+  if (only !== undefined) {
+    if (!json) return summaryText(view, only);
+    return `${prettyJson(used.includes(only) ? summaryJson(view, only) : {})}\n`;
+  }
+  if (json) {
+    if (used.length === 0) return '{\n}\n';
+    return `{\n${used.map((family) => `"${familyKeys[family]}":${prettyJson(summaryJson(view, family))}\n`).join(',\n')}}\n`;
+  }
+  if (used.length === 0) return '% No BGP neighbors found in VRF default\n';
+  return used.map((family) => `\n${familyNames[family]} Summary (VRF default):\n${summaryText(view, family)}`).join('');
+}
+
+// ── show bgp neighbors ──────────────────────────────────────────────────────────────────────────────────────
+
+interface Offers {
+  readonly advertised: boolean;
+  readonly received: boolean;
+}
+
+function offers(peer: BgpPeer, test: (capability: Capability) => boolean): Offers {
+  return { advertised: peer.sentCapabilities?.some(test) ?? false, received: peer.receivedCapabilities?.some(test) ?? false };
+}
+
+function offersText({ advertised, received }: Offers, suffix = ''): string {
+  return `${advertised ? ' advertised' : ''}${received ? ` ${advertised ? 'and ' : ''}received${suffix}` : ''}`;
+}
+
+function offersWord({ advertised, received }: Offers): string | undefined {
+  if (advertised) return received ? 'advertisedAndReceived' : 'advertised';
+  return received ? 'received' : undefined;
+}
+
+function ofKind(kind: Capability['kind']): (capability: Capability) => boolean {
+  return (capability) => capability.kind === kind;
+}
+
+interface CapabilityFacts {
+  readonly fourOctetAs: Offers;
+  readonly extendedMessage: Offers;
+  readonly addPath: readonly { readonly family: BgpFamily; readonly rx: Offers; readonly tx: Offers }[];
+  readonly extendedNextHop: Offers;
+  readonly longLived: Offers;
+  readonly refreshAdvertised: boolean;
+  readonly refreshNew: boolean;
+  readonly refreshOld: boolean;
+  readonly enhancedRefresh: Offers;
+  readonly families: readonly { readonly family: BgpFamily; readonly offers: Offers }[];
+  readonly fqdn: Offers;
+  readonly restart: Offers;
+  readonly remoteRestart: Extract<Capability, { kind: 'graceful-restart' }> | undefined;
+}
+
+function capabilityFacts(peer: BgpPeer): CapabilityFacts {
+  const addPathMode = (capability: Capability, family: BgpFamily, bit: number) =>
+    capability.kind === 'add-path' && capability.families.some((each) => each.family === family && (each.mode & bit) !== 0);
+  const remoteRestart = peer.receivedCapabilities?.find((capability) => capability.kind === 'graceful-restart');
+  return {
+    fourOctetAs: offers(peer, ofKind('four-octet-as')),
+    extendedMessage: offers(peer, ofKind('extended-message')),
+    addPath: bgpFamilies
+      .map((family) => ({
+        family,
+        rx: offers(peer, (each) => addPathMode(each, family, 1)),
+        tx: offers(peer, (each) => addPathMode(each, family, 2)),
+      }))
+      .filter(({ rx, tx }) => rx.advertised || rx.received || tx.advertised || tx.received),
+    extendedNextHop: offers(peer, ofKind('extended-next-hop')),
+    longLived: offers(peer, ofKind('long-lived-graceful-restart')),
+    refreshAdvertised: offers(peer, ofKind('route-refresh')).advertised,
+    refreshNew: offers(peer, ofKind('route-refresh')).received,
+    refreshOld: offers(peer, ofKind('route-refresh-cisco')).received,
+    enhancedRefresh: offers(peer, ofKind('enhanced-route-refresh')),
+    families: bgpFamilies
+      .map((family) => ({
+        family,
+        offers: offers(peer, (capability) => capability.kind === 'multiprotocol' && capability.family === family),
+      }))
+      .filter((each) => each.offers.advertised || each.offers.received),
+    fqdn: offers(peer, ofKind('fqdn')),
+    restart: offers(peer, ofKind('graceful-restart')),
+    remoteRestart: remoteRestart?.kind === 'graceful-restart' ? remoteRestart : undefined,
+  };
+}
+
+function capabilitiesText(view: NeighborView, peer: BgpPeer): string {
+  const facts = capabilityFacts(peer);
+  const isAny = ({ advertised, received }: Offers): boolean => advertised || received;
+  let text = '  Neighbor capabilities:\n';
+  if (isAny(facts.fourOctetAs)) text += `    4 Byte AS:${offersText(facts.fourOctetAs)}\n`;
+  if (isAny(facts.extendedMessage)) text += `    Extended Message:${offersText(facts.extendedMessage)}\n`;
+  if (facts.addPath.length > 0) {
+    text += '    AddPath:\n';
+    for (const { family, rx, tx } of facts.addPath) {
+      const words = (each: Offers): string =>
+        `${each.advertised ? 'advertised' : ''}${each.received ? `${each.advertised ? ' and ' : ''}received` : ''}`;
+      if (isAny(tx)) text += `      ${familyNames[family]}: TX ${words(tx)}\n`;
+      if (isAny(rx)) text += `      ${familyNames[family]}: RX ${words(rx)}\n`;
+    }
+  }
+  if (isAny(facts.extendedNextHop)) {
+    text += `    Extended nexthop:${offersText(facts.extendedNextHop)}\n`;
+    if (facts.extendedNextHop.received) text += '      Address families by peer:\n                   IPv4 Unicast\n';
+  }
+  if (isAny(facts.longLived)) {
+    text += `    Long-lived Graceful Restart:${offersText(facts.longLived)}\n`;
+    const remote = peer.receivedCapabilities?.find((capability) => capability.kind === 'long-lived-graceful-restart');
+    if (remote?.kind === 'long-lived-graceful-restart')
+      text += `      Address families by peer:\n${remote.families.map(({ family }) => `           ${familyNames[family]}\n`).join('')}`;
+  }
+  if (facts.refreshAdvertised || facts.refreshNew || facts.refreshOld) {
+    const which = facts.refreshOld && facts.refreshNew ? 'old & new' : facts.refreshOld ? 'old' : 'new';
+    text += `    Route refresh:${offersText({ advertised: facts.refreshAdvertised, received: facts.refreshNew || facts.refreshOld }, `(${which})`)}\n`;
+  }
+  if (isAny(facts.enhancedRefresh)) text += `    Enhanced Route Refresh:${offersText(facts.enhancedRefresh)}\n`;
+  for (const each of facts.families) text += `    Address Family ${familyNames[each.family]}:${offersText(each.offers)}\n`;
+  text += `    Hostname Capability:${facts.fqdn.advertised ? ` advertised (name: ${view.hostname},domain name: n/a)` : ' not advertised'}`;
+  text += facts.fqdn.received ? ` received (name: ${peer.hostname ?? 'n/a'},domain name: n/a)\n` : ' not received\n';
+  if (isAny(facts.restart)) {
+    text += `    Graceful Restart Capability:${offersText(facts.restart)}\n`;
+    if (facts.remoteRestart !== undefined) {
+      const kept = facts.remoteRestart.families.map(
+        ({ family, isPreserved }) => `${familyNames[family]}(${isPreserved ? 'preserved' : 'not preserved'})`,
+      );
+      text += `      Remote Restart timer is ${facts.remoteRestart.restartTimeSeconds} seconds\n      Address families by peer:\n        ${kept.length === 0 ? 'none' : kept.join(', ')}\n`;
+    }
+  }
+  return text;
+}
+
+function capabilitiesJson(view: NeighborView, peer: BgpPeer): JsonValue {
+  const facts = capabilityFacts(peer);
+  const addPath: Record<string, JsonValue> = {};
+  for (const { family, rx, tx } of facts.addPath) {
+    const inner: Record<string, JsonValue> = {};
+    for (const [letters, each] of [
+      ['tx', tx],
+      ['rx', rx],
+    ] as const) {
+      const word = offersWord(each);
+      if (word !== undefined) inner[`${letters}${word.charAt(0).toUpperCase()}${word.slice(1)}`] = true;
+    }
+    addPath[familyKeys[family]] = inner;
+  }
+  const multiprotocol: Record<string, JsonValue> = {};
+  for (const each of facts.families) multiprotocol[familyKeys[each.family]] = { [offersWord(each.offers) ?? 'received']: true };
+  const refresh = offersWord({ advertised: facts.refreshAdvertised, received: facts.refreshNew || facts.refreshOld });
+  const which = facts.refreshOld && facts.refreshNew ? 'OldNew' : facts.refreshOld ? 'Old' : 'New';
+  const restart = offersWord(facts.restart);
+  const restartFamilies: Record<string, JsonValue> = {};
+  for (const { family, isPreserved } of facts.remoteRestart?.families ?? [])
+    restartFamilies[familyKeys[family]] = isPreserved ? { preserved: true } : {};
+  return {
+    '4byteAs': offersWord(facts.fourOctetAs),
+    extendedMessage: offersWord(facts.extendedMessage),
+    addPath: facts.addPath.length === 0 ? undefined : addPath,
+    extendedNexthop: offersWord(facts.extendedNextHop),
+    // FRR spells both words so.
+    extendedNexthopFamililesByPeer: facts.extendedNextHop.received ? { ipv4Unicast: 'recieved' } : undefined,
+    longLivedGracefulRestart: offersWord(facts.longLived),
+    longLivedGracefulRestartByPeer: facts.longLived.received ? {} : undefined,
+    routeRefresh: refresh === 'advertisedAndReceived' ? `advertisedAndReceived${which}` : refresh,
+    enhancedRouteRefresh: offersWord(facts.enhancedRefresh),
+    multiprotocolExtensions: multiprotocol,
+    hostName: {
+      advHostName: facts.fqdn.advertised ? view.hostname : undefined,
+      advDomainName: facts.fqdn.advertised ? 'n/a' : undefined,
+      rcvHostName: facts.fqdn.received ? (peer.hostname ?? 'n/a') : undefined,
+      rcvDomainName: facts.fqdn.received ? 'n/a' : undefined,
+    },
+    gracefulRestart: restart === 'advertisedAndReceived' ? restart : undefined,
+    gracefulRestartCapability: restart === 'advertisedAndReceived' ? undefined : restart,
+    gracefulRestartRemoteTimerMsecs: facts.remoteRestart === undefined ? undefined : facts.remoteRestart.restartTimeSeconds * 1000,
+    addressFamiliesByPeer:
+      facts.remoteRestart === undefined ? undefined : facts.remoteRestart.families.length === 0 ? 'none' : restartFamilies,
+  };
+}
+
+function restartModes(
+  view: NeighborView,
+  neighbor: NeighborConfig,
+  peer: BgpPeer,
+): { readonly local: string; readonly remote: string; readonly isHelperBits: boolean } {
+  const effective = effectiveNeighbor(view.bgp, neighbor);
+  const own = effective.gracefulRestart;
+  const local =
+    own === undefined
+      ? view.bgp.gracefulRestart
+        ? 'Restart*'
+        : 'Helper*'
+      : { restart: 'Restart', helper: 'Helper', disable: 'Disable' }[own];
+  const facts = capabilityFacts(peer);
+  const remote =
+    peer.state !== 'Established'
+      ? 'NotApplicable'
+      : facts.remoteRestart === undefined
+        ? 'Disable'
+        : facts.remoteRestart.families.length === 0
+          ? 'Helper'
+          : 'Restart';
+  return { local, remote, isHelperBits: false };
+}
+
+function bits(peer: BgpPeer): { readonly r: boolean; readonly n: boolean; readonly received: number } {
+  const remote = capabilityFacts(peer).remoteRestart;
+  return {
+    r: remote !== undefined && (remote.flags & 8) !== 0,
+    n: remote !== undefined && (remote.flags & 4) !== 0,
+    received: remote?.restartTimeSeconds ?? 0,
+  };
+}
+
+function resetText(peer: BgpPeer, now: number): string {
+  const { lastReset } = peer;
+  if (lastReset === undefined) return '  Last reset never\n';
+  const when = uptimeText(secondsBetween(lastReset.at, now));
+  if (lastReset.code !== undefined && (lastReset.reason === 'BGP Notification send' || lastReset.reason === 'BGP Notification received')) {
+    return `  Last reset ${when},  Notification ${lastReset.direction} (${notificationText(lastReset.code, lastReset.subcode ?? 0)})\n`;
+  }
+  return `  Last reset ${when},  ${lastReset.reason}\n`;
+}
+
+function resetJson(peer: BgpPeer, now: number): Record<string, JsonValue | undefined> {
+  const { lastReset } = peer;
+  if (lastReset === undefined) return { lastReset: 'never' };
+  const isNotification = lastReset.code !== undefined && lastReset.reason.startsWith('BGP Notification');
+  const hex = (value: number | undefined): string => (value ?? 0).toString(16).toUpperCase().padStart(2, '0');
+  return {
+    lastResetTimerMsecs: (secondsBetween(lastReset.at, now) % 86_400) * 1000,
+    lastErrorCodeSubcode: isNotification ? `${hex(lastReset.code)}${hex(lastReset.subcode)}` : undefined,
+    lastNotificationReason: isNotification ? notificationText(lastReset.code ?? 0, lastReset.subcode ?? 0) : undefined,
+    lastNotificationHardReset: isNotification ? false : undefined,
+    lastResetDueTo: lastReset.reason,
+    lastResetCode: resetCodes.get(lastReset.reason) ?? 0,
+  };
+}
+
+function sendsCommunities(settings: NeighborFamilyConfig): { readonly text: string | undefined; readonly json: string | undefined } {
+  const kinds = settings.sendCommunity ?? new Set(['standard', 'extended', 'large'] as const);
+  if (kinds.size === 0) return { text: undefined, json: undefined };
+  const text = kinds.size === 3 ? '(all)' : kinds.has('large') ? '(large)' : kinds.has('extended') ? '(extended)' : '(standard)';
+  const json =
+    kinds.has('standard') && kinds.has('extended')
+      ? 'extendedAndStandard'
+      : kinds.has('extended')
+        ? 'extended'
+        : kinds.has('standard')
+          ? 'standard'
+          : undefined;
+  return { text, json };
+}
+
+function familyText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPeer, family: BgpFamily): string {
+  const effective = effectiveNeighbor(view.bgp, neighbor);
+  const settings = effective.families[family];
+  const counts = peer.prefixCounts(family);
+  const group = peer.updateGroups?.get(family);
+  let text = ` For address family: ${familyNames[family]}\n`;
+  if (neighbor.peerGroup !== undefined) text += `  ${neighbor.peerGroup} peer-group member\n`;
+  text +=
+    group === undefined
+      ? '  Not part of any update group\n'
+      : `  Update group ${group.group}, subgroup ${group.subgroup}\n  Packet Queue length 0\n`;
+  if (settings.routeReflectorClient === true) text += '  Route-Reflector Client\n';
+  if (settings.softReconfiguration === true) text += '  Inbound soft reconfiguration allowed\n';
+  if (settings.nextHopSelf === true) text += '  NEXT_HOP is always this router\n';
+  const communities = sendsCommunities(settings).text;
+  if (communities !== undefined) text += `  Community attribute sent to this neighbor${communities}\n`;
+  if (settings.defaultOriginate === true)
+    text += `  Default information originate,${settings.defaultOriginateMap === undefined ? '' : ` default route-map *${settings.defaultOriginateMap},`} default ${group === undefined ? 'not sent' : 'sent'}\n`;
+  if (settings.routeMapIn !== undefined || settings.prefixListIn !== undefined || settings.filterListIn !== undefined)
+    text += '  Inbound path policy configured\n';
+  if (settings.routeMapOut !== undefined || settings.prefixListOut !== undefined || settings.filterListOut !== undefined)
+    text += '  Outbound path policy configured\n';
+  if (settings.prefixListIn !== undefined) text += `  Incoming update prefix filter list is *${settings.prefixListIn}\n`;
+  if (settings.prefixListOut !== undefined) text += `  Outgoing update prefix filter list is *${settings.prefixListOut}\n`;
+  if (settings.filterListIn !== undefined) text += `  Incoming update AS path filter list is *${settings.filterListIn}\n`;
+  if (settings.filterListOut !== undefined) text += `  Outgoing update AS path filter list is *${settings.filterListOut}\n`;
+  if (settings.routeMapIn !== undefined) text += `  Route map for incoming advertisements is *${settings.routeMapIn}\n`;
+  if (settings.routeMapOut !== undefined) text += `  Route map for outgoing advertisements is *${settings.routeMapOut}\n`;
+  if (lacksPolicy(view.bgp, effective, family, 'in')) text += '  Inbound updates discarded due to missing policy\n';
+  if (lacksPolicy(view.bgp, effective, family, 'out')) text += '  Outbound updates discarded due to missing policy\n';
+  text += `  ${counts.accepted} accepted prefixes\n`;
+  if (settings.maximumPrefix !== undefined)
+    text += `  Maximum prefixes allowed ${settings.maximumPrefix}\n  Threshold for warning message 75%\n`;
+  return `${text}\n`;
+}
+
+function familyJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPeer, family: BgpFamily): JsonValue {
+  const effective = effectiveNeighbor(view.bgp, neighbor);
+  const settings = effective.families[family];
+  const counts = peer.prefixCounts(family);
+  const group = peer.updateGroups?.get(family);
+  const hasIn = settings.routeMapIn !== undefined || settings.prefixListIn !== undefined || settings.filterListIn !== undefined;
+  const hasOut = settings.routeMapOut !== undefined || settings.prefixListOut !== undefined || settings.filterListOut !== undefined;
+  return {
+    peerGroupMember: neighbor.peerGroup,
+    updateGroupId: group?.group,
+    subGroupId: group?.subgroup,
+    packetQueueLength: group === undefined ? undefined : 0,
+    routeReflectorClient: settings.routeReflectorClient === true ? true : undefined,
+    inboundSoftConfigPermit: settings.softReconfiguration === true ? true : undefined,
+    routerAlwaysNextHop: settings.nextHopSelf === true ? true : undefined,
+    commAttriSentToNbr: sendsCommunities(settings).json,
+    defaultRouteMap: settings.defaultOriginateMap,
+    defaultSent: settings.defaultOriginate === true && group !== undefined ? true : undefined,
+    defaultNotSent: settings.defaultOriginate === true && group === undefined ? true : undefined,
+    inboundPathPolicyConfig: hasIn ? true : undefined,
+    outboundPathPolicyConfig: hasOut ? true : undefined,
+    incomingUpdatePrefixFilterList: settings.prefixListIn,
+    outgoingUpdatePrefixFilterList: settings.prefixListOut,
+    incomingUpdateAsPathFilterList: settings.filterListIn,
+    outgoingUpdateAsPathFilterList: settings.filterListOut,
+    routeMapForIncomingAdvertisements: settings.routeMapIn,
+    routeMapForOutgoingAdvertisements: settings.routeMapOut,
+    inboundEbgpRequiresPolicy: lacksPolicy(view.bgp, effective, family, 'in')
+      ? 'Inbound updates discarded due to missing policy'
+      : undefined,
+    outboundEbgpRequiresPolicy: lacksPolicy(view.bgp, effective, family, 'out')
+      ? 'Outbound updates discarded due to missing policy'
+      : undefined,
+    acceptedPrefixCounter: counts.accepted,
+    sentPrefixCounter: group === undefined ? undefined : counts.advertised,
+    prefixAllowedMax: settings.maximumPrefix,
+    prefixAllowedWarningThresh: settings.maximumPrefix === undefined ? undefined : 75,
+  };
+}
+
+function ago(at: number | undefined, now: number): string {
+  return at === undefined ? 'never' : uptimeText(secondsBetween(at, now));
+}
+
+/** Round trip that FRR reads off the socket; the simulated links have none of their own. */
+const roundTripMs = 4;
+
+function neighborText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPeer): string {
+  const { bgp, now } = view;
+  const effective = effectiveNeighbor(bgp, neighbor);
+  const isUp = peer.state === 'Established';
+  const counters = peer.counters;
+  const name =
+    neighbor.address === undefined
+      ? `BGP neighbor on ${neighbor.name}: ${peer.config.address.text}, `
+      : `BGP neighbor is ${neighbor.address.text}, `;
+  let text = `${name}remote AS ${remoteAs(neighbor, peer)}, local AS ${effective.localAs ?? bgp.asn}, ${peer.isExternal ? 'external' : 'internal'} link\n`;
+  text += '  Local Role: undefined\n  Remote Role: undefined\n';
+  if (effective.description !== undefined) text += ` Description: ${effective.description}\n`;
+  if (peer.hostname !== undefined) text += `Hostname: ${peer.hostname}\n`;
+  if (neighbor.peerGroup !== undefined) text += ` Member of peer-group ${neighbor.peerGroup} for session parameters\n`;
+  if (isAdminDown(view, neighbor)) text += ' Administratively shut down\n';
+  text += `  BGP version 4, remote router ID ${peer.remoteRouterId?.text ?? '0.0.0.0'}, local router ID ${view.speaker.options.routerId.text}\n`;
+  text += `  BGP state = ${peer.state}${isUp ? `, up for ${ago(peer.establishedAt, now)}` : peer.state === 'Active' && effective.passive === true ? ' (passive)' : ''}\n`;
+  text += `  Last read ${ago(peer.lastReadAt ?? peer.createdAt, now)}, Last write ${ago(peer.lastWriteAt, now)}\n`;
+  text += `  Hold time is ${peer.negotiatedHoldTimeSeconds} seconds, keepalive interval is ${peer.negotiatedKeepaliveSeconds} seconds\n`;
+  text += `  Configured hold time is ${peer.config.holdTimeSeconds} seconds, keepalive interval is ${peer.config.keepaliveSeconds} seconds\n`;
+  text += '  Configured conditional advertisements interval is 60 seconds\n';
+  if (isUp) text += capabilitiesText(view, peer);
+  const modes = restartModes(view, neighbor, peer);
+  const flags = bits(peer);
+  text += '  Graceful restart information:\n';
+  if (isUp && capabilityFacts(peer).remoteRestart !== undefined) {
+    const names = (set: ReadonlySet<BgpFamily> | undefined): string =>
+      bgpFamilies
+        .filter((family) => set?.has(family) === true)
+        .map((family) => familyNames[family])
+        .join(', ');
+    text += `    End-of-RIB send: ${names(peer.endOfRib?.sent)}\n    End-of-RIB received: ${names(peer.endOfRib?.received)}\n`;
+  }
+  text += `    Local GR Mode: ${modes.local}\n    Remote GR Mode: ${modes.remote}\n    R bit: ${flags.r ? 'True' : 'False'}\n    N bit: ${flags.n ? 'True' : 'False'}\n`;
+  text += `    Timers:\n      Configured Restart Time(sec): ${bgp.restartTimeSeconds}\n      Received Restart Time(sec): ${flags.received}\n`;
+  const row = (label: string, sent: number, received: number): string =>
+    `    ${label.padEnd(15)}${String(sent).padStart(10)} ${String(received).padStart(10)}\n`;
+  text += '  Message statistics:\n    Inq depth is 0\n    Outq depth is 0\n                         Sent       Rcvd\n';
+  text +=
+    row('Opens:', counters.opensSent, counters.opensReceived) +
+    row('Notifications:', counters.notificationsSent, counters.notificationsReceived);
+  text +=
+    row('Updates:', counters.updatesSent, counters.updatesReceived) +
+    row('Keepalives:', counters.keepalivesSent, counters.keepalivesReceived);
+  text +=
+    row('Route Refresh:', peer.routeRefreshes?.sent ?? 0, peer.routeRefreshes?.received ?? 0) +
+    row('Capability:', 0, 0) +
+    row('Total:', counters.messagesSent, counters.messagesReceived);
+  text += '  Minimum time between advertisement runs is 0 seconds\n';
+  if (effective.updateSource !== undefined) text += `  Update source is ${effective.updateSource}\n`;
+  text += '\n';
+  for (const family of bgpFamilies) if (isActive(view, neighbor, family)) text += familyText(view, neighbor, peer, family);
+  text += `  Connections established ${counters.connectionsEstablished}; dropped ${counters.connectionsDropped}\n${resetText(peer, now)}`;
+  if (peer.isPrefixOverflow === true)
+    text += `  Peer had exceeded the max. no. of prefixes configured.\n  Reduce the no. of prefix and clear ip bgp ${displayName(neighbor)} to restore peering\n`;
+  text += `  ${peer.isExternal ? 'External' : 'Internal'} BGP neighbor may be up to ${peer.config.multihopTtl} hops away.\n`;
+  if (peer.local !== undefined) {
+    const hops = localNextHops(view.namespace, peer.local.ip);
+    text += `Local host: ${peer.local.ip.text}, Local port: ${peer.local.port}\nForeign host: ${peer.config.address.text}, Foreign port: ${peer.remotePort ?? 0}\n`;
+    text += `Nexthop: ${hops.v4?.text ?? view.speaker.options.routerId.text}\nNexthop global: ${hops.v6?.text ?? '::'}\nNexthop local: ${hops.linkLocal?.text ?? '::'}\n`;
+    text += `BGP connection: ${peer.config.multihopTtl === 1 || !peer.isExternal ? 'shared network' : 'non shared network'}\n`;
+  }
+  text += `BGP Connect Retry Timer in Seconds: ${peer.config.connectRetrySeconds}\n`;
+  if (isUp) text += `Estimated round trip time: ${roundTripMs} ms\n`;
+  if (peer.nextStartAt !== undefined) text += `Next start timer due in ${Math.floor((peer.nextStartAt - now) / 1000)} seconds\n`;
+  if (peer.nextConnectAt !== undefined) text += `Next connect timer due in ${Math.floor((peer.nextConnectAt - now) / 1000)} seconds\n`;
+  if (effective.password !== undefined) text += 'Peer Authentication Enabled\n';
+  return `${text}Read thread: ${isUp ? 'on' : 'off'}  Write thread: ${isUp ? 'on' : 'off'}  FD used: ${isUp ? view.descriptorOf(peer) : -1}\n\n`;
+}
+
+function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPeer): JsonValue {
+  const { bgp, now } = view;
+  const effective = effectiveNeighbor(bgp, neighbor);
+  const isUp = peer.state === 'Established';
+  const counters = peer.counters;
+  const clock = (at: number | undefined): number => (secondsBetween(at ?? view.startedAt, now) % 86_400) * 1000;
+  const up = peer.establishedAt === undefined ? 0 : secondsBetween(peer.establishedAt, now);
+  const flags = bits(peer);
+  const modes = restartModes(view, neighbor, peer);
+  const hops = peer.local === undefined ? undefined : localNextHops(view.namespace, peer.local.ip);
+  const families: Record<string, JsonValue> = {};
+  for (const family of bgpFamilies)
+    if (isActive(view, neighbor, family)) families[familyKeys[family]] = familyJson(view, neighbor, peer, family);
+  const ends = (set: ReadonlySet<BgpFamily> | undefined): JsonValue =>
+    Object.fromEntries(bgpFamilies.filter((family) => isUp && set?.has(family) === true).map((family) => [familyKeys[family], true]));
+  return {
+    bgpNeighborAddr: neighbor.address === undefined ? peer.config.address.text : undefined,
+    remoteAs: remoteAs(neighbor, peer),
+    localAs: effective.localAs ?? bgp.asn,
+    [peer.isExternal ? 'nbrExternalLink' : 'nbrInternalLink']: true,
+    localRole: 'undefined',
+    remoteRole: 'undefined',
+    nbrDesc: effective.description,
+    hostname: peer.hostname,
+    peerGroup: neighbor.peerGroup,
+    adminShutDown: isAdminDown(view, neighbor) ? true : undefined,
+    bgpVersion: 4,
+    remoteRouterId: peer.remoteRouterId?.text ?? '0.0.0.0',
+    localRouterId: view.speaker.options.routerId.text,
+    bgpState: peer.state,
+    bgpTimerUpMsec: isUp ? up * 1000 : undefined,
+    bgpTimerUpString: isUp ? uptimeText(up) : undefined,
+    bgpTimerUpEstablishedEpoch: isUp ? Math.floor(now / 1000) - up : undefined,
+    bgpTimerLastRead: clock(peer.lastReadAt ?? peer.createdAt),
+    bgpTimerLastWrite: clock(peer.lastWriteAt),
+    bgpInUpdateElapsedTimeMsecs: clock(isUp ? peer.lastUpdateAt : undefined),
+    bgpTimerConfiguredHoldTimeMsecs: peer.config.holdTimeSeconds * 1000,
+    bgpTimerConfiguredKeepAliveIntervalMsecs: peer.config.keepaliveSeconds * 1000,
+    bgpTimerHoldTimeMsecs: peer.negotiatedHoldTimeSeconds * 1000,
+    bgpTimerKeepAliveIntervalMsecs: peer.negotiatedKeepaliveSeconds * 1000,
+    extendedOptionalParametersLength: false,
+    bgpTimerConfiguredConditionalAdvertisementsSec: 60,
+    neighborCapabilities: isUp ? capabilitiesJson(view, peer) : undefined,
+    gracefulRestartInfo: {
+      endOfRibSend: ends(peer.endOfRib?.sent),
+      endOfRibRecv: ends(peer.endOfRib?.received),
+      localGrMode: modes.local,
+      remoteGrMode: modes.remote,
+      rBit: flags.r,
+      nBit: flags.n,
+      timers: { configuredRestartTimer: bgp.restartTimeSeconds, receivedRestartTimer: flags.received },
+    },
+    messageStats: {
+      depthInq: 0,
+      depthOutq: 0,
+      opensSent: counters.opensSent,
+      opensRecv: counters.opensReceived,
+      notificationsSent: counters.notificationsSent,
+      notificationsRecv: counters.notificationsReceived,
+      updatesSent: counters.updatesSent,
+      updatesRecv: counters.updatesReceived,
+      keepalivesSent: counters.keepalivesSent,
+      keepalivesRecv: counters.keepalivesReceived,
+      routeRefreshSent: peer.routeRefreshes?.sent ?? 0,
+      routeRefreshRecv: peer.routeRefreshes?.received ?? 0,
+      capabilitySent: 0,
+      capabilityRecv: 0,
+      totalSent: counters.messagesSent,
+      totalRecv: counters.messagesReceived,
+    },
+    minBtwnAdvertisementRunsTimerMsecs: 0,
+    updateSource: effective.updateSource,
+    addressFamilyInfo: families,
+    connectionsEstablished: counters.connectionsEstablished,
+    connectionsDropped: counters.connectionsDropped,
+    ...resetJson(peer, now),
+    prefixesConfigExceedMax: peer.isPrefixOverflow === true ? true : undefined,
+    reducePrefixNumAndClearIpBgp: peer.isPrefixOverflow === true ? displayName(neighbor) : undefined,
+    [peer.isExternal ? 'externalBgpNbrMaxHopsAway' : 'internalBgpNbrMaxHopsAway']: peer.config.multihopTtl,
+    hostLocal: peer.local?.ip.text ?? 'Unknown',
+    portLocal: peer.local?.port ?? -1,
+    hostForeign: peer.local === undefined ? 'Unknown' : peer.config.address.text,
+    portForeign: peer.local === undefined ? -1 : (peer.remotePort ?? -1),
+    nexthop: hops === undefined ? undefined : (hops.v4?.text ?? view.speaker.options.routerId.text),
+    nexthopGlobal: hops === undefined ? undefined : (hops.v6?.text ?? '::'),
+    nexthopLocal: hops === undefined ? undefined : (hops.linkLocal?.text ?? '::'),
+    bgpConnection:
+      hops === undefined ? undefined : peer.config.multihopTtl === 1 || !peer.isExternal ? 'sharedNetwork' : 'nonSharedNetwork',
+    connectRetryTimer: peer.config.connectRetrySeconds,
+    estimatedRttInMsecs: isUp ? roundTripMs : undefined,
+    nextStartTimerDueInMsecs: peer.nextStartAt === undefined ? undefined : Math.floor((peer.nextStartAt - now) / 1000) * 1000,
+    nextConnectTimerDueInMsecs: peer.nextConnectAt === undefined ? undefined : Math.floor((peer.nextConnectAt - now) / 1000) * 1000,
+    authenticationEnabled: effective.password === undefined ? undefined : 1,
+    readThread: isUp ? 'on' : 'off',
+    writeThread: isUp ? 'on' : 'off',
+  };
+}
+
+/** `show bgp neighbors [X] [json]`. */
+export function showNeighbors(view: NeighborView, only: NeighborConfig | undefined, json: boolean): string {
+  const shown = view.neighbors.filter(({ neighbor }) => only === undefined || neighbor === only);
+  if (!json)
+    return `${shown.map(({ neighbor, peer }) => neighborText(view, neighbor, peer)).join('')}${shown.length === 0 ? '% No BGP neighbors found\n' : ''}\n`;
+  const body: Record<string, JsonValue> = {};
+  for (const { neighbor, peer } of shown) body[displayName(neighbor)] = neighborJson(view, neighbor, peer);
+  return `${prettyJson(body, { escapeSlashes: true })}\n`;
+}

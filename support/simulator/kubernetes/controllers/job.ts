@@ -1,0 +1,92 @@
+import type { SimulatedClock } from '../../clock/clock.ts';
+import { type Condition, controllerOf, isPodActive, isPodReady, type Job, keyOf, type Pod, parseTimestamp, splitKey, timestamp } from '../objects.ts';
+import type { ApiClient, Reconciler } from '../types.ts';
+import { ownedPods, podFrom } from './pod-template.ts';
+import { createReconciler } from './reconciler.ts';
+
+const component = 'job-controller';
+
+/** Runs pods until enough of them have succeeded (`pkg/controller/job`). Not modelled: indexed completion, pod failure policies. */
+export function startJobController(client: ApiClient, clock: SimulatedClock): () => void {
+  const queue: Reconciler = createReconciler(clock, { name: 'job', reconcile: (key) => sync(client, clock, key, queue) });
+  const stops = [
+    client.watch<Job>('jobs.batch', (event) => queue.enqueue(keyOf(event.object)), { replay: true }),
+    client.watch<Pod>('pods', (event) => {
+      const owner = controllerOf(event.object);
+      if (owner?.kind === 'Job') queue.enqueue(`${event.object.metadata.namespace}/${owner.name}`);
+    }),
+  ];
+  return () => {
+    queue.stop();
+    for (const stop of stops) stop();
+  };
+}
+
+function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reconciler): void {
+  const { namespace, name } = splitKey(key);
+  let job = client.get<Job>('jobs.batch', name, namespace);
+  if (job === undefined || job.metadata.deletionTimestamp !== undefined) return;
+  if (job.spec.selector === undefined) job = select(client, job);
+  const pods = ownedPods(client, job);
+  const active = pods.filter(isPodActive);
+  const succeeded = pods.filter((pod) => pod.status.phase === 'Succeeded').length;
+  const failed = pods.filter((pod) => pod.status.phase === 'Failed').length;
+  const end = job.status.conditions?.find((condition) => (condition.type === 'Complete' || condition.type === 'Failed') && condition.status === 'True');
+  if (end !== undefined) {
+    cleanUp(client, clock, job, queue);
+    return;
+  }
+  const wanted = job.spec.completions ?? Math.max(1, succeeded);
+  const now = timestamp(clock.now());
+  const finish = (type: 'Complete' | 'Failed', reason?: string, message?: string): readonly Condition[] => [{ type, status: 'True', lastProbeTime: now, lastTransitionTime: now, ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) }];
+  let conditions: readonly Condition[] | undefined;
+  let running = active.length;
+  if (succeeded >= wanted) {
+    conditions = finish('Complete');
+    client.recordEvent(job, { type: 'Normal', reason: 'Completed', message: 'Job completed', component });
+  } else if (failed > (job.spec.backoffLimit ?? 6)) {
+    for (const pod of active) client.delete('pods', pod.metadata.name, namespace);
+    running = 0;
+    conditions = finish('Failed', 'BackoffLimitExceeded', 'Job has reached the specified backoff limit');
+    client.recordEvent(job, { type: 'Warning', reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit', component });
+  } else if (job.spec.suspend !== true) {
+    const room = Math.min(job.spec.parallelism ?? 1, wanted - succeeded) - active.length;
+    for (let count = 0; count < room; count++) {
+      const pod = client.create<Pod>(podFrom(job.spec.template, job, { generateName: `${name}-` }));
+      client.recordEvent(job, { type: 'Normal', reason: 'SuccessfulCreate', message: `Created pod: ${pod.metadata.name}`, component });
+      running++;
+    }
+  }
+  const ready = active.filter(isPodReady).length;
+  client.updateStatus({
+    ...job,
+    status: {
+      ...(running === 0 ? {} : { active: running }),
+      ...(conditions?.[0]?.type === 'Complete' ? { completionTime: now } : {}),
+      ...(conditions === undefined ? {} : { conditions }),
+      ...(failed === 0 ? {} : { failed }),
+      ready,
+      startTime: job.status.startTime ?? now,
+      ...(succeeded === 0 ? {} : { succeeded }),
+      uncountedTerminatedPods: {},
+    },
+  });
+}
+
+/** Labels and selector that the API server's strategy would have generated. */
+function select(client: ApiClient, job: Job): Job {
+  const labels = { 'controller-uid': job.metadata.uid, 'job-name': job.metadata.name, 'batch.kubernetes.io/controller-uid': job.metadata.uid, 'batch.kubernetes.io/job-name': job.metadata.name };
+  const template = { ...job.spec.template, metadata: { ...job.spec.template.metadata, labels: { ...job.spec.template.metadata?.labels, ...labels } } };
+  return { ...job, spec: { ...job.spec, selector: { matchLabels: { 'batch.kubernetes.io/controller-uid': job.metadata.uid } }, template } };
+}
+
+function cleanUp(client: ApiClient, clock: SimulatedClock, job: Job, queue: Reconciler): void {
+  const seconds = job.spec.ttlSecondsAfterFinished;
+  const finished = job.status.conditions?.[0]?.lastTransitionTime;
+  if (seconds === undefined || finished === undefined || finished === null) return;
+  const age = clock.now() - parseTimestamp(finished);
+  if (age >= seconds * 1000) client.delete('jobs.batch', job.metadata.name, job.metadata.namespace);
+  else queue.enqueue(keyOf(job), seconds * 1000 - age);
+}
+
+

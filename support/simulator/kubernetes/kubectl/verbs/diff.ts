@@ -1,0 +1,96 @@
+import { Random } from '../../../clock/random.ts';
+import { diffStamp } from '../age.ts';
+import { isBuiltIn } from '../builtin.ts';
+import { unifiedDiff } from '../diff-text.ts';
+import { AggregateKubectlError, isNotFound, KubectlError } from '../errors.ts';
+import { toYaml } from '../go-yaml.ts';
+import { contentTypes, threeWayPatch } from '../patches.ts';
+import { notSimulated, resourceVersionOf, withoutManagedFields } from '../printers.ts';
+import { collect, type Info, readInfo } from '../resources.ts';
+import { pathOf, type Session } from '../session.ts';
+import { at, byText, type Dict, isDict, stringsAt } from '../values.ts';
+import { parseYaml } from '../yaml-parser.ts';
+import { lastApplied, withLastApplied } from './apply.ts';
+
+/** `kubectl diff`: what an apply would change, exit code 1 when that is something. */
+export function diff(session: Session): void {
+  const { flags } = session;
+  if (flags.list('filename').length === 0 && flags.text('kustomize') === '') throw new KubectlError('must specify one of -f and -k', 2);
+  if (flags.is('prune')) throw notSimulated('kubectl diff --prune');
+  const { infos, errors } = collect(session, { reads: 'nothing' });
+  const failures = [...errors];
+  const files: { readonly name: string; readonly live: string; readonly merged: string }[] = [];
+  for (const info of infos) {
+    try {
+      const { live, merged } = flags.is('server-side') ? serverSide(session, info) : clientSide(session, info);
+      const shown = (object: Dict | undefined): string => (object === undefined ? '' : toYaml(masked(withoutManagedFields(object))));
+      files.push({ name: fileName(info), live: shown(live), merged: shown(merged) });
+    } catch (error) {
+      if (!(error instanceof KubectlError)) throw error;
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw new KubectlError((failures.length === 1 ? (failures[0] as KubectlError) : new AggregateKubectlError(failures)).message, 2);
+  const random = new Random(`diff/${session.now}`);
+  const [liveDir, mergedDir] = [`/tmp/LIVE-${random.uint32()}`, `/tmp/MERGED-${random.uint32()}`];
+  for (const { name, live, merged } of files.sort((a, b) => byText(a.name, b.name))) {
+    const text = unifiedDiff(live, merged);
+    if (text === '') continue;
+    const stamp = diffStamp(session.now);
+    session.stdout += `diff -u -N ${liveDir}/${name} ${mergedDir}/${name}\n--- ${liveDir}/${name}\t${stamp}\n+++ ${mergedDir}/${name}\t${stamp}\n${text}`;
+    session.exitCode = 1;
+  }
+}
+
+function fileName(info: Info): string {
+  const { group, version, kind } = info.type;
+  return `${group === '' ? '' : `${group}.`}${version}.${kind}.${info.namespace}.${info.name}`;
+}
+
+/** Values of secrets and the last-applied annotation are not shown. */
+function masked(object: Dict): Dict {
+  const metadata = isDict(object.metadata) ? object.metadata : {};
+  const annotations = stringsAt(metadata, 'annotations');
+  const { [lastApplied]: _, ...others } = annotations;
+  const { annotations: __, ...rest } = metadata;
+  const clean: Dict = { ...object, metadata: Object.keys(others).length === 0 ? rest : { ...rest, annotations: others } };
+  if (clean.kind !== 'Secret' || !isDict(clean.data)) return clean;
+  return { ...clean, data: Object.fromEntries(Object.keys(clean.data).map((key) => [key, '***'])) };
+}
+
+function current(session: Session, info: Info): Dict | undefined {
+  try {
+    return readInfo(session, info).object;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+function clientSide(session: Session, info: Info): { readonly live: Dict | undefined; readonly merged: Dict } {
+  const live = current(session, info);
+  const query = { dryRun: 'All', fieldManager: session.flags.text('field-manager') };
+  if (live === undefined) return { live, merged: session.requestObject('POST', pathOf(info.type, info.namespace), { query, body: info.object }) };
+  const annotation = at(live, 'metadata', 'annotations', lastApplied);
+  const original = typeof annotation === 'string' && annotation !== '' ? parseYaml(annotation) : {};
+  const kind = isBuiltIn(info.type) ? 'strategic' : 'merge';
+  const modified = withLastApplied(info.object as Dict);
+  const patch = threeWayPatch(kind, isDict(original) ? original : {}, modified, live, info.type.kind);
+  const metadata = isDict(patch.metadata) ? { ...patch.metadata } : {};
+  const annotations = isDict(metadata.annotations) ? { ...metadata.annotations } : {};
+  delete annotations[lastApplied];
+  if (Object.keys(annotations).length === 0) delete metadata.annotations;
+  else metadata.annotations = annotations;
+  if (Object.keys(metadata).length === 0) delete patch.metadata;
+  else patch.metadata = metadata;
+  if (Object.keys(patch).length === 0) return { live, merged: live };
+  const body = { ...patch, metadata: { ...(isDict(patch.metadata) ? patch.metadata : {}), resourceVersion: resourceVersionOf(live) } };
+  return { live, merged: session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), { query, body, contentType: contentTypes[kind] }) };
+}
+
+function serverSide(session: Session, info: Info): { readonly live: Dict | undefined; readonly merged: Dict } {
+  const live = current(session, info);
+  const manager = session.flags.isSet('field-manager') ? session.flags.text('field-manager') : 'kubectl';
+  const query = { dryRun: 'All', fieldManager: manager, force: String(session.flags.is('force-conflicts')) };
+  return { live, merged: session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), { query, body: info.object, contentType: contentTypes.apply }) };
+}

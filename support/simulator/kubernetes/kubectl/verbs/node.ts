@@ -1,0 +1,220 @@
+import { AggregateKubectlError, KubectlError, PlainError, UsageError } from '../errors.ts';
+import { contentTypes, twoWayPatch } from '../patches.ts';
+import { resultPrinter } from '../printers.ts';
+import { collect, type Info, itemsOf, readList } from '../resources.ts';
+import { accepts, pathOf, type Session } from '../session.ts';
+import { readIfThere, timedOut } from '../waiting.ts';
+import { at, type Dict, listAt, nameOf, textAt } from '../values.ts';
+
+function nodes(session: Session, usage: string): readonly Info[] {
+  const { flags } = session;
+  const selector = flags.text('selector');
+  if (flags.args.length === 0 && selector === '') throw new UsageError(`USAGE: ${usage} NODE [flags]`, `kubectl ${usage}`);
+  if (flags.args.length > 0 && selector !== '') throw new KubectlError('error: cannot specify both a node name and a --selector option');
+  const args = flags.args.length === 0 ? ['nodes'] : ['nodes', ...flags.args.map((arg) => arg.replace(/^(node|nodes|no)\//, ''))];
+  const { infos, errors } = collect(session, { args, selector, reads: 'named and files', accept: accepts.any });
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateKubectlError(errors);
+  return infos;
+}
+
+export async function cordon(session: Session): Promise<void> {
+  await setUnschedulable(session, nodes(session, 'cordon'), true);
+}
+
+export async function uncordon(session: Session): Promise<void> {
+  await setUnschedulable(session, nodes(session, 'uncordon'), false);
+}
+
+async function setUnschedulable(session: Session, infos: readonly Info[], isUnschedulable: boolean): Promise<void> {
+  const dryRun = session.dryRun;
+  const print = await resultPrinter(session, dryRun);
+  const word = isUnschedulable ? 'cordoned' : 'uncordoned';
+  for (const info of infos) {
+    if ((at(info.object, 'spec', 'unschedulable') === true) === isUnschedulable) {
+      print(info.object as Dict, `already ${word}`);
+      continue;
+    }
+    if (dryRun !== 'client') {
+      session.requestObject('PATCH', pathOf(info.type, '', info.name), {
+        accept: accepts.any,
+        query: dryRun === 'server' ? { dryRun: 'All' } : {},
+        body: { spec: { unschedulable: isUnschedulable ? true : null } },
+        contentType: contentTypes.strategic,
+      });
+    }
+    print(info.object as Dict, word);
+  }
+}
+
+// ── drain ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Sorted {
+  readonly toDelete: readonly Dict[];
+  readonly warnings: readonly string[];
+  readonly problems: readonly string[];
+}
+
+function sortPods(session: Session, pods: readonly Dict[]): Sorted {
+  const { flags } = session;
+  const toDelete: Dict[] = [];
+  const groups = new Map<string, { readonly isWarning: boolean; readonly pods: string[] }>();
+  const note = (text: string, isWarning: boolean, pod: Dict): void => {
+    const group = groups.get(text) ?? { isWarning, pods: [] };
+    group.pods.push(`${textAt(pod, 'metadata', 'namespace')}/${nameOf(pod)}`);
+    groups.set(text, group);
+  };
+  for (const pod of pods) {
+    if (at(pod, 'metadata', 'annotations', 'kubernetes.io/config.mirror') !== undefined) continue;
+    const isFinished = ['Succeeded', 'Failed'].includes(textAt(pod, 'status', 'phase'));
+    const controller = listAt(pod, 'metadata', 'ownerReferences').find((owner) => at(owner, 'controller') === true);
+    if (textAt(controller, 'kind') === 'DaemonSet' && !isFinished) {
+      if (flags.is('ignore-daemonsets')) note('ignoring DaemonSet-managed Pods', true, pod);
+      else note('cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore)', false, pod);
+      continue;
+    }
+    const hasLocalData = listAt(pod, 'spec', 'volumes').some((volume) => at(volume, 'emptyDir') !== undefined);
+    if (hasLocalData && !isFinished && !flags.is('delete-emptydir-data')) {
+      note('cannot delete Pods with local storage (use --delete-emptydir-data to override)', false, pod);
+      continue;
+    }
+    if (controller === undefined && !isFinished) {
+      if (!flags.is('force')) {
+        note('cannot delete Pods that declare no controller (use --force to override)', false, pod);
+        continue;
+      }
+      note('deleting Pods that declare no controller', true, pod);
+    }
+    toDelete.push(pod);
+  }
+  const texts = (isWarning: boolean): string[] => [...groups].filter(([, group]) => group.isWarning === isWarning).map(([text, group]) => `${text}: ${group.pods.join(', ')}`);
+  return { toDelete, warnings: texts(true), problems: texts(false) };
+}
+
+export async function drain(session: Session): Promise<void> {
+  const { flags } = session;
+  const infos = nodes(session, 'drain');
+  const dryRun = session.dryRun;
+  await setUnschedulable(session, infos, true);
+  const print = await resultPrinter(session, dryRun);
+  const podType = session.discovery.resource('pods');
+  const failed: { readonly node: string; readonly error: KubectlError }[] = [];
+  for (const info of infos) {
+    try {
+      const query: Record<string, string> = { fieldSelector: `spec.nodeName=${info.name}`, limit: flags.text('chunk-size') };
+      if (flags.text('pod-selector') !== '') query.labelSelector = flags.text('pod-selector');
+      const { toDelete, warnings, problems } = sortPods(session, readList(session, podType, '', { query, accept: accepts.typed }).flatMap(itemsOf));
+      if (problems.length > 0) throw new KubectlError(problems.length === 1 ? (problems[0] as string) : `[${problems.join(', ')}]`);
+      if (warnings.length > 0) session.err(`Warning: ${warnings.join('; ')}`);
+      removePods(session, toDelete, dryRun);
+      print(info.object as Dict, 'drained');
+    } catch (error) {
+      if (!(error instanceof KubectlError)) throw error;
+      session.err(`error: unable to drain node ${JSON.stringify(info.name)} due to error: ${error.message}, continuing command...`);
+      failed.push({ node: info.name, error });
+    }
+  }
+  if (failed.length === 0) return;
+  session.err(`There are pending nodes to be drained:\n${failed.map(({ node }) => ` ${node}`).join('\n')}`);
+  const [first] = failed;
+  throw failed.length === 1 ? (first as { readonly error: KubectlError }).error : new AggregateKubectlError(failed.map(({ error }) => error));
+}
+
+function removePods(session: Session, pods: readonly Dict[], dryRun: 'none' | 'client' | 'server'): void {
+  const { flags } = session;
+  const type = session.discovery.resource('pods');
+  const canEvict = type.subresources.includes('eviction') && !flags.is('disable-eviction');
+  const grace = flags.number('grace-period');
+  const word = canEvict ? 'evicting' : 'deleting';
+  const end = flags.duration('timeout') === 0 ? Number.POSITIVE_INFINITY : session.now + flags.duration('timeout');
+  for (const pod of pods) {
+    const namespace = textAt(pod, 'metadata', 'namespace');
+    if (dryRun === 'client') {
+      session.out(`${word} pod ${namespace}/${nameOf(pod)} (dry run)`);
+      continue;
+    }
+    session.err(`${word} pod ${namespace}/${nameOf(pod)}`);
+    const options = grace < 0 ? {} : { gracePeriodSeconds: grace };
+    if (canEvict) {
+      const body = { kind: 'Eviction', apiVersion: 'policy/v1', metadata: { name: nameOf(pod), namespace }, deleteOptions: options };
+      session.request('POST', pathOf(type, namespace, nameOf(pod), 'eviction'), { body, accept: accepts.typed });
+    } else session.request('DELETE', pathOf(type, namespace, nameOf(pod)), { body: options, accept: accepts.typed });
+  }
+  if (dryRun !== 'none') return;
+  for (const pod of pods) {
+    const namespace = textAt(pod, 'metadata', 'namespace');
+    const isGone = (): boolean => {
+      const now = readIfThere(session, type, namespace, nameOf(pod), accepts.typed);
+      return now === undefined || at(now, 'metadata', 'uid') !== at(pod, 'metadata', 'uid');
+    };
+    while (!isGone()) {
+      if (session.now >= end) throw timedOut();
+      session.clock.advance(1000);
+    }
+    session.out(`pod/${nameOf(pod)} ${canEvict ? 'evicted' : 'deleted'}`);
+  }
+}
+
+// ── taint ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Taint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect?: string;
+}
+
+const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
+
+function parseTaint(text: string): Taint {
+  const [left, effect, ...more] = text.split(':') as [string, string | undefined, ...string[]];
+  const [key, value, ...rest] = left.split('=') as [string, string | undefined, ...string[]];
+  if (more.length > 0 || rest.length > 0 || key === '') throw new KubectlError(`invalid taint spec: ${text}`);
+  if (effect !== undefined && effect !== '' && !effects.includes(effect)) throw new KubectlError(`invalid taint effect: ${effect}, unsupported taint effect`);
+  return { key, ...(value === undefined || value === '' ? {} : { value }), ...(effect === undefined || effect === '' ? {} : { effect }) };
+}
+
+export async function taint(session: Session): Promise<void> {
+  const { flags } = session;
+  const specs = flags.args.filter((arg) => /[:=]/.test(arg) || (arg.endsWith('-') && arg !== '-'));
+  const resources = flags.args.filter((arg) => !specs.includes(arg));
+  if (resources.length === 0) throw new KubectlError('one or more resources must be specified as <resource> <name>');
+  if (specs.length === 0) throw new KubectlError('at least one taint update is required');
+  const type = session.discovery.resource(resources[0] as string);
+  if (type.kind !== 'Node') throw new KubectlError(`invalid resource type ${type.plural}, only node(s) is supported`);
+  const removals = specs.filter((spec) => spec.endsWith('-')).map((spec) => parseTaint(spec.slice(0, -1)));
+  const additions = specs.filter((spec) => !spec.endsWith('-')).map((spec) => {
+    const parsed = parseTaint(spec);
+    if (parsed.effect === undefined) throw new KubectlError(`invalid taint spec: ${spec}`);
+    return parsed;
+  });
+  const dryRun = session.dryRun;
+  const { infos, errors } = collect(session, { args: resources, selector: flags.text('selector'), isAllAllowed: flags.is('all'), reads: 'named and files', accept: accepts.any });
+  if (errors.length > 0) throw errors.length === 1 ? (errors[0] as KubectlError) : new AggregateKubectlError(errors);
+  const print = await resultPrinter(session, dryRun);
+  for (const info of infos) {
+    const object = info.object as Dict;
+    const before = listAt(object, 'spec', 'taints') as readonly Taint[];
+    const isSame = (a: Taint, b: Taint): boolean => a.key === b.key && (b.effect === undefined || a.effect === b.effect);
+    if (!flags.is('overwrite') && additions.some((added) => before.some((old) => isSame(old, added)))) {
+      throw new PlainError(`error: node ${info.name} already has a taint(s) with same effect(s) and --overwrite is false`);
+    }
+    for (const removal of removals) {
+      if (!before.some((old) => isSame(old, removal))) throw new KubectlError(`taint ${JSON.stringify(removal.effect === undefined ? removal.key : `${removal.key}:${removal.effect}`)} not found`);
+    }
+    const kept = before.filter((old) => !removals.some((removal) => isSame(old, removal)) && !additions.some((added) => isSame(old, added)));
+    const taints = [...additions, ...kept];
+    const spec = { ...(at(object, 'spec') as Dict) };
+    const { taints: _, ...bare } = spec;
+    const after = { ...object, spec: taints.length === 0 ? bare : { ...bare, taints } };
+    const operation = additions.length === 0 ? 'untainted' : removals.length > 0 || additions.some((added) => before.some((old) => isSame(old, added))) ? 'modified' : 'tainted';
+    if (dryRun === 'client') {
+      print(after, operation);
+      continue;
+    }
+    const query: Record<string, string> = { fieldManager: flags.text('field-manager'), fieldValidation: 'Strict' };
+    if (dryRun === 'server') query.dryRun = 'All';
+    const answer = session.requestObject('PATCH', pathOf(info.type, '', info.name), { accept: accepts.any, query, body: twoWayPatch('strategic', object, after, 'Node'), contentType: contentTypes.strategic });
+    print(answer, operation);
+  }
+}
+

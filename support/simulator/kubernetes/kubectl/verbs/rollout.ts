@@ -1,0 +1,246 @@
+import { rfc3339 } from '../age.ts';
+import { selectorText, writePodTemplate } from '../describe/parts.ts';
+import { DescribeWriter, tabulate } from '../describe/writer.ts';
+import { qualifiedPlural } from '../discovery.ts';
+import { AggregateKubectlError, KubectlError } from '../errors.ts';
+import { contentTypes } from '../patches.ts';
+import { notSimulated, resultPrinter } from '../printers.ts';
+import { collect, type Info, itemsOf } from '../resources.ts';
+import { accepts, pathOf, type Session } from '../session.ts';
+import { follow, timedOut, weekMs } from '../waiting.ts';
+import { at, byText, type Dict, isEqual, listAt, nameOf, numberAt, stringsAt, textAt } from '../values.ts';
+
+const revisionAnnotation = 'deployment.kubernetes.io/revision';
+
+function targets(session: Session): readonly Info[] {
+  const { flags } = session;
+  if (flags.args.length === 0 && flags.list('filename').length === 0) throw new KubectlError('required resource not specified');
+  const { infos, errors } = collect(session, { args: flags.args, selector: flags.text('selector'), isAllAllowed: true, reads: 'named and files', accept: accepts.any });
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateKubectlError(errors);
+  return infos;
+}
+
+// ── status ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Progress {
+  readonly text: string;
+  readonly isDone: boolean;
+}
+
+export function status(session: Session): void {
+  const { flags } = session;
+  const timeout = flags.duration('timeout');
+  if (flags.number('revision') < 0) throw new KubectlError('revision must be a positive integer: ' + flags.text('revision'));
+  for (const info of targets(session)) {
+    const view = viewers[info.type.group === 'apps' ? info.type.kind : ''];
+    if (view === undefined) throw new KubectlError(`no status viewer has been implemented for ${info.type.kind}${info.type.group === '' ? '' : `.${info.type.group}`}`);
+    const isDone = (object: Dict | undefined): boolean => {
+      if (object === undefined) throw new KubectlError('object has been deleted');
+      const progress = view(object, flags.number('revision'));
+      session.stdout += progress.text;
+      return progress.isDone || !flags.is('watch');
+    };
+    if (!follow(session, info.type, info.namespace, info.name, isDone, timeout === 0 ? weekMs : timeout)) throw timedOut();
+  }
+}
+
+const viewers: Readonly<Record<string, (object: Dict, revision: number) => Progress>> = { Deployment: deploymentProgress, DaemonSet: daemonSetProgress, StatefulSet: statefulSetProgress };
+
+function isObserved(object: Dict): boolean {
+  return numberAt(object, 'metadata', 'generation') <= numberAt(object, 'status', 'observedGeneration');
+}
+
+function deploymentProgress(deployment: Dict, revision: number): Progress {
+  const name = nameOf(deployment);
+  const status = (field: string): number => numberAt(deployment, 'status', field);
+  if (revision > 0) {
+    const current = Number(stringsAt(deployment, 'metadata', 'annotations')[revisionAnnotation] ?? 0);
+    if (current !== revision) throw new KubectlError(`desired revision (${revision}) is different from the running revision (${current})`);
+  }
+  if (!isObserved(deployment)) return { text: 'Waiting for deployment spec update to be observed...\n', isDone: false };
+  const progressing = listAt(deployment, 'status', 'conditions').find((condition) => textAt(condition, 'type') === 'Progressing');
+  if (textAt(progressing, 'reason') === 'ProgressDeadlineExceeded') throw new KubectlError(`deployment ${JSON.stringify(name)} exceeded its progress deadline`);
+  const waiting = (what: string): Progress => ({ text: `Waiting for deployment ${JSON.stringify(name)} rollout to finish: ${what}...\n`, isDone: false });
+  const desired = at(deployment, 'spec', 'replicas');
+  if (typeof desired === 'number' && status('updatedReplicas') < desired) return waiting(`${status('updatedReplicas')} out of ${desired} new replicas have been updated`);
+  if (status('replicas') > status('updatedReplicas')) return waiting(`${status('replicas') - status('updatedReplicas')} old replicas are pending termination`);
+  if (status('availableReplicas') < status('updatedReplicas')) return waiting(`${status('availableReplicas')} of ${status('updatedReplicas')} updated replicas are available`);
+  return { text: `deployment ${JSON.stringify(name)} successfully rolled out\n`, isDone: true };
+}
+
+function daemonSetProgress(set: Dict): Progress {
+  const name = nameOf(set);
+  const status = (field: string): number => numberAt(set, 'status', field);
+  if (textAt(set, 'spec', 'updateStrategy', 'type') !== 'RollingUpdate') throw new KubectlError('rollout status is only available for RollingUpdate strategy type');
+  if (!isObserved(set)) return { text: 'Waiting for daemon set spec update to be observed...\n', isDone: false };
+  const waiting = (what: string): Progress => ({ text: `Waiting for daemon set ${JSON.stringify(name)} rollout to finish: ${what}...\n`, isDone: false });
+  const desired = status('desiredNumberScheduled');
+  if (status('updatedNumberScheduled') < desired) return waiting(`${status('updatedNumberScheduled')} out of ${desired} new pods have been updated`);
+  if (status('numberAvailable') < desired) return waiting(`${status('numberAvailable')} of ${desired} updated pods are available`);
+  return { text: `daemon set ${JSON.stringify(name)} successfully rolled out\n`, isDone: true };
+}
+
+function statefulSetProgress(set: Dict): Progress {
+  const status = (field: string): number => numberAt(set, 'status', field);
+  if (textAt(set, 'spec', 'updateStrategy', 'type') !== 'RollingUpdate') throw new KubectlError('rollout status is only available for RollingUpdate strategy type');
+  if (numberAt(set, 'status', 'observedGeneration') === 0 || !isObserved(set)) return { text: 'Waiting for statefulset spec update to be observed...\n', isDone: false };
+  const desired = numberAt(set, 'spec', 'replicas');
+  if (status('readyReplicas') < desired) return { text: `Waiting for ${desired - status('readyReplicas')} pods to be ready...\n`, isDone: false };
+  const partition = at(set, 'spec', 'updateStrategy', 'rollingUpdate', 'partition');
+  if (typeof partition === 'number' && partition > 0) {
+    if (status('updatedReplicas') < desired - partition) {
+      return { text: `Waiting for partitioned roll out to finish: ${status('updatedReplicas')} out of ${desired - partition} new pods have been updated...\n`, isDone: false };
+    }
+    return { text: `partitioned roll out complete: ${status('updatedReplicas')} new pods have been updated...\n`, isDone: true };
+  }
+  const revision = textAt(set, 'status', 'updateRevision');
+  if (revision !== textAt(set, 'status', 'currentRevision')) {
+    return { text: `waiting for statefulset rolling update to complete ${status('updatedReplicas')} pods at revision ${revision}...\n`, isDone: false };
+  }
+  return { text: `statefulset rolling update complete ${status('currentReplicas')} pods at revision ${textAt(set, 'status', 'currentRevision')}...\n`, isDone: true };
+}
+
+// ── changes of the spec ─────────────────────────────────────────────────────────────────────────────────────
+
+async function patchEach(session: Session, message: string, patchOf: (info: Info, object: Dict) => unknown): Promise<void> {
+  const print = await resultPrinter(session, 'none');
+  const failures: KubectlError[] = [];
+  for (const info of targets(session)) {
+    try {
+      const body = patchOf(info, info.object as Dict);
+      const after = session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), {
+        accept: accepts.any,
+        query: { fieldManager: session.flags.text('field-manager') },
+        body,
+        contentType: contentTypes.strategic,
+      });
+      print(after, message);
+    } catch (error) {
+      if (!(error instanceof KubectlError)) throw error;
+      failures.push(error);
+    }
+  }
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw new AggregateKubectlError(failures);
+}
+
+export function restart(session: Session): Promise<void> {
+  return patchEach(session, 'restarted', (info, object) => {
+    if (info.type.group !== 'apps' || !['Deployment', 'DaemonSet', 'StatefulSet'].includes(info.type.kind)) {
+      throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} restarting is not supported`);
+    }
+    if (at(object, 'spec', 'paused') === true) throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} can't restart paused deployment (run rollout resume first)`);
+    const annotation = 'kubectl.kubernetes.io/restartedAt';
+    const stamp = rfc3339(session.now);
+    if (stringsAt(object, 'spec', 'template', 'metadata', 'annotations')[annotation] === stamp) {
+      throw new KubectlError(`if restart has already been triggered within the past second, please wait before attempting to trigger another`);
+    }
+    return { spec: { template: { metadata: { annotations: { [annotation]: stamp } } } } };
+  });
+}
+
+export function pause(session: Session): Promise<void> {
+  return patchEach(session, 'paused', (info, object) => {
+    if (info.type.kind !== 'Deployment') throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} pausing is not supported`);
+    if (at(object, 'spec', 'paused') === true) throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} is already paused`);
+    return { spec: { paused: true } };
+  });
+}
+
+export function resume(session: Session): Promise<void> {
+  return patchEach(session, 'resumed', (info, object) => {
+    if (info.type.kind !== 'Deployment') throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} resuming is not supported`);
+    if (at(object, 'spec', 'paused') !== true) throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} is not paused`);
+    return { spec: { paused: null } };
+  });
+}
+
+// ── history ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The replica sets of a deployment by revision. */
+function revisionsOf(session: Session, info: Info): ReadonlyMap<number, Dict> {
+  if (info.type.kind !== 'Deployment') throw notSimulated(`kubectl ${session.command} of a ${info.type.kind}`);
+  const deployment = session.requestObject('GET', pathOf(info.type, info.namespace, info.name), { accept: accepts.typed });
+  const replicaSets = session.discovery.resource('replicasets.apps');
+  const page = session.requestObject('GET', pathOf(replicaSets, info.namespace), { accept: accepts.typed, query: { labelSelector: selectorText(at(deployment, 'spec', 'selector')) } });
+  const revisions = new Map<number, Dict>();
+  for (const set of itemsOf(page)) {
+    const isOwned = listAt(set, 'metadata', 'ownerReferences').some((owner) => textAt(owner, 'uid') === textAt(deployment, 'metadata', 'uid'));
+    const revision = Number(stringsAt(set, 'metadata', 'annotations')[revisionAnnotation] ?? 0);
+    if (isOwned && revision > 0) revisions.set(revision, set);
+  }
+  return revisions;
+}
+
+const changeCause = 'kubernetes.io/change-cause';
+
+export function history(session: Session): void {
+  const wanted = session.flags.number('revision');
+  for (const info of targets(session)) {
+    const revisions = revisionsOf(session, info);
+    const title = `deployment.apps/${info.name}`;
+    if (wanted > 0) {
+      const set = revisions.get(wanted);
+      if (set === undefined) throw new KubectlError(`unable to find the specified revision`);
+      const writer = new DescribeWriter();
+      const template = at(set, 'spec', 'template') as Dict;
+      const cause = stringsAt(set, 'metadata', 'annotations')[changeCause];
+      const annotations = { ...stringsAt(template, 'metadata', 'annotations'), ...(cause === undefined ? {} : { [changeCause]: cause }) };
+      writePodTemplate(writer, { ...template, metadata: { ...(at(template, 'metadata') as Dict), annotations } });
+      session.out(`${title} with revision #${wanted}\n${writer.toString()}`);
+      continue;
+    }
+    if (revisions.size === 0) {
+      session.out(`${title} \nNo rollout history found.`);
+      continue;
+    }
+    const lines = [...revisions.keys()].sort((a, b) => a - b).map((revision) => `${revision}\t${stringsAt(revisions.get(revision), 'metadata', 'annotations')[changeCause] ?? '<none>'}\n`);
+    session.out(`${title} \n${tabulate(`REVISION\tCHANGE-CAUSE\n${lines.join('')}`, 2)}`);
+  }
+}
+
+export async function undo(session: Session): Promise<void> {
+  const dryRun = session.dryRun;
+  const print = await resultPrinter(session, dryRun);
+  for (const info of targets(session)) {
+    const revisions = revisionsOf(session, info);
+    if (at(info.object, 'spec', 'paused') === true) throw new KubectlError(`you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again`);
+    const numbers = [...revisions.keys()].sort((a, b) => b - a);
+    const wanted = session.flags.number('to-revision');
+    const revision = wanted === 0 ? numbers[1] : wanted;
+    const set = revision === undefined ? undefined : revisions.get(revision);
+    if (set === undefined) throw new KubectlError(wanted === 0 ? `no rollout history found for deployment ${JSON.stringify(info.name)}` : `unable to find specified revision ${wanted} in history`);
+    const template = structuredClone(at(set, 'spec', 'template')) as { metadata?: { labels?: Record<string, string> } };
+    delete template.metadata?.labels?.['pod-template-hash'];
+    if (isEqual(template, withoutHash(at(info.object, 'spec', 'template')))) {
+      print(info.object as Dict, `skipped rollback (current template already matches revision ${revision})`);
+      continue;
+    }
+    if (dryRun === 'client') {
+      print(info.object as Dict, 'rolled back');
+      continue;
+    }
+    const kept = new Set(['kubectl.kubernetes.io/last-applied-configuration', revisionAnnotation, 'deployment.kubernetes.io/revision-history', 'deployment.kubernetes.io/desired-replicas', 'deployment.kubernetes.io/max-replicas', 'deprecated.deployment.rollback.to']);
+    const annotations: Record<string, string> = {};
+    const current = stringsAt(info.object, 'metadata', 'annotations');
+    for (const key of Object.keys(current).sort(byText)) if (kept.has(key)) annotations[key] = current[key] as string;
+    for (const [key, value] of Object.entries(stringsAt(set, 'metadata', 'annotations'))) if (!kept.has(key)) annotations[key] = value;
+    const after = session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), {
+      accept: accepts.typed,
+      body: [
+        { op: 'replace', path: '/spec/template', value: template },
+        { op: 'replace', path: '/metadata/annotations', value: annotations },
+      ],
+      query: dryRun === 'server' ? { dryRun: 'All' } : {},
+      contentType: contentTypes.json,
+    });
+    print({ kind: info.type.kind, apiVersion: 'apps/v1', ...after }, 'rolled back');
+  }
+}
+
+function withoutHash(template: unknown): unknown {
+  const copy = structuredClone(template) as { metadata?: { labels?: Record<string, string> } };
+  delete copy.metadata?.labels?.['pod-template-hash'];
+  return copy;
+}

@@ -1,0 +1,98 @@
+import type { SimulatedClock, Timer } from '../../clock/clock.ts';
+import { parseIp } from '../../net/address.ts';
+import { requestHttp } from '../../net/http.ts';
+import type { Errno, NetworkNamespace } from '../../net/types.ts';
+import type { ContainerSpec, Probe } from '../objects.ts';
+
+export type ProbeResult = { readonly isOk: true } | { readonly isOk: false; readonly why: string };
+
+export interface ProbeTarget {
+  readonly clock: SimulatedClock;
+  /** Where the kubelet lives. */
+  readonly node: NetworkNamespace;
+  readonly podIp: string;
+  readonly container: ContainerSpec;
+}
+
+/** Carries out one probe over the network; the answer comes at a later event. */
+export function runProbe(probe: Probe, target: ProbeTarget, done: (result: ProbeResult) => void): void {
+  if (probe.httpGet !== undefined) return probeHttp(probe, probe.httpGet, target, done);
+  const port = probe.tcpSocket?.port ?? probe.grpc?.port;
+  if (port !== undefined) return probeTcp(probe, portOf(port, target.container), probe.tcpSocket?.host ?? target.podIp, target, done);
+  // Commands of containers run asynchronously and cannot be asked inside an event: an exec probe always holds (said on admission).
+  target.clock.schedule(1, () => done({ isOk: true }));
+}
+
+export function portOf(port: number | string, container: ContainerSpec): number {
+  if (typeof port === 'number') return port;
+  return container.ports?.find((candidate) => candidate.name === port)?.containerPort ?? Number(port);
+}
+
+function probeHttp(probe: Probe, get: NonNullable<Probe['httpGet']>, target: ProbeTarget, done: (result: ProbeResult) => void): void {
+  const host = get.host ?? target.podIp;
+  const ip = parseIp(host);
+  const port = portOf(get.port, target.container);
+  const shown = host.includes(':') ? `[${host}]` : host;
+  const path = get.path ?? '/';
+  const url = `${(get.scheme ?? 'HTTP').toLowerCase()}://${shown}:${port}${path.startsWith('/') ? path : `/${path}`}`;
+  if (ip === undefined) return done({ isOk: false, why: `Get ${JSON.stringify(url)}: dial tcp: lookup ${host}: no such host` });
+  // TLS is not modelled: an HTTPS probe only sees whether somebody listens.
+  if (get.scheme === 'HTTPS') return probeTcp(probe, port, host, target, done);
+  const headers: Record<string, string> = { Host: `${shown}:${port}`, 'User-Agent': 'kube-probe/1.27', Accept: '*/*', Connection: 'close' };
+  for (const header of get.httpHeaders ?? []) headers[header.name] = header.value;
+  const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
+  const answer = once(target.clock, timeoutMs, done, `Get ${JSON.stringify(url)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`, () => call.abort());
+  const call = requestHttp(
+    target.node,
+    { endpoint: { ip, port }, method: 'GET', path, headers, connectTimeoutMs: timeoutMs },
+    {
+      onResponse: (response) => answer(response.status >= 200 && response.status < 400 ? { isOk: true } : { isOk: false, why: `HTTP probe failed with statuscode: ${response.status}` }),
+      onError: (error) => answer({ isOk: false, why: error === 'empty-reply' ? `Get ${JSON.stringify(url)}: EOF` : `Get ${JSON.stringify(url)}: ${dialError(`${shown}:${port}`, error)}` }),
+    },
+  );
+}
+
+function probeTcp(probe: Probe, port: number, host: string, target: ProbeTarget, done: (result: ProbeResult) => void): void {
+  const ip = parseIp(host);
+  const shown = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  if (ip === undefined) return done({ isOk: false, why: `dial tcp: lookup ${host}: no such host` });
+  const answer = once(target.clock, (probe.timeoutSeconds ?? 1) * 1000, done, `dial tcp ${shown}: i/o timeout`, () => connection.abort());
+  const connection = target.node.sockets.connect({
+    destination: { ip, port },
+    handlers: {
+      onConnected: () => {
+        answer({ isOk: true });
+        connection.end();
+      },
+      onClose: (errno) => answer({ isOk: false, why: dialError(shown, errno ?? 'ECONNRESET') }),
+    },
+  });
+}
+
+function once(clock: SimulatedClock, timeoutMs: number, done: (result: ProbeResult) => void, timeoutText: string, giveUp: () => void): (result: ProbeResult) => void {
+  let isDone = false;
+  const timer: Timer = clock.schedule(timeoutMs, () => {
+    if (isDone) return;
+    isDone = true;
+    giveUp();
+    done({ isOk: false, why: timeoutText });
+  });
+  return (result) => {
+    if (isDone) return;
+    isDone = true;
+    timer.cancel();
+    done(result);
+  };
+}
+
+const errnoTexts: Partial<Readonly<Record<Errno, string>>> = {
+  ECONNREFUSED: 'connect: connection refused',
+  ECONNRESET: 'read: connection reset by peer',
+  EHOSTUNREACH: 'connect: no route to host',
+  ENETUNREACH: 'connect: network is unreachable',
+  ETIMEDOUT: 'i/o timeout',
+};
+
+function dialError(address: string, errno: Errno): string {
+  return `dial tcp ${address}: ${errnoTexts[errno] ?? `connect: ${errno}`}`;
+}

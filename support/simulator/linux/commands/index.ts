@@ -1,0 +1,67 @@
+import type { Command } from '../../docker/types.ts';
+import { curl } from './curl.ts';
+import { dig, getent, host, nslookup } from './dns-tools.ts';
+import { ip } from './ip/ip.ts';
+import { iptablesCommand } from './iptables.ts';
+import { pingCommand } from './ping.ts';
+import { arping, nc, netstat, nft, ss } from './sockets.ts';
+import { sysctl } from './sysctl.ts';
+import { hostname, id, notSimulated, ps, simulatedRandom, systemctl, uname, whoami } from './system.ts';
+import { date, sleep, timeout, watch } from './time.ts';
+import { tracepath, traceroute } from './trace.ts';
+import { bridge, ethtool, tc, tcpdump } from './traffic.ts';
+import { wget } from './wget.ts';
+
+/** Programs that only some images have: an image (or its description) lists them in `commands`. */
+const extra: readonly (readonly [string, Command])[] = [
+  ['curl', curl],
+  ['tcpdump', tcpdump],
+  ['ss', ss],
+  ['iptables', iptablesCommand(4)],
+  ['ip6tables', iptablesCommand(6)],
+  ['nft', nft],
+  ['dig', dig],
+  ['host', host],
+  ['ethtool', ethtool],
+  ['bridge', bridge],
+  ['tc', tc],
+  ['tracepath', tracepath],
+  ['mtr', notSimulated('mtr')],
+  ['iperf3', notSimulated('iperf3')],
+  ['socat', notSimulated('socat')],
+];
+
+/** Programs of every Linux image. */
+const common: readonly (readonly [string, Command])[] = [
+  ['ip', ip],
+  ['sysctl', sysctl],
+  ['ping', pingCommand(undefined)],
+  ['ping6', pingCommand(6)],
+  ['wget', wget],
+  ['nc', nc],
+  ['ncat', nc],
+  ['traceroute', traceroute],
+  ['traceroute6', traceroute],
+  ['netstat', netstat],
+  ['arping', arping],
+  ['nslookup', nslookup],
+  ['getent', getent],
+  ['hostname', hostname],
+  ['ps', ps],
+  ['uname', uname],
+  ['id', id],
+  ['whoami', whoami],
+  ['date', date],
+  ['sleep', sleep],
+  ['timeout', timeout],
+  ['watch', watch],
+  ['systemctl', systemctl],
+  ['ifconfig', notSimulated('ifconfig')],
+  ['route', notSimulated('route')],
+  ['simulated-random', simulatedRandom],
+];
+
+export const extraCommands: ReadonlySet<string> = new Set(extra.map(([name]) => name));
+
+/** The network tools of Linux, by name. */
+export const linuxCommands: ReadonlyMap<string, Command> = new Map([...common, ...extra]);
