@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { loadLab } from '../../content/lab.ts';
 import { openLab } from '../../drivers.ts';
 import type { LabOptions } from '../main.ts';
 import { openSimulatorShell } from '../simulator-shell.ts';
+import { expectInput, readAll } from '../standard-input.ts';
 
 export interface ShellOptions extends LabOptions {
   readonly at?: string;
@@ -15,6 +15,7 @@ const settleMs = 30_000;
 /** `outpost shell`: the lab host's terminal. @returns the exit status of the script, or 0 after an interactive session */
 export async function shell(options: ShellOptions): Promise<number> {
   const definition = loadLab(options.lab);
+  const input = options.c === undefined ? undefined : expectInput();
   const { lab } = await openLab(definition, { driver: options.driver, seed: options.seed });
   if (options.at !== undefined) {
     const { Grader } = await import('../grade.ts');
@@ -29,9 +30,8 @@ export async function shell(options: ShellOptions): Promise<number> {
     return await interact(session, lab, definition);
   }
   // With -c, standard input belongs to the script; without it, it is the script.
-  const input = process.stdin.isTTY === true ? undefined : readFileSync(0, 'utf8');
-  const result =
-    options.c === undefined ? await session.run(input ?? '') : await session.run(options.c, input === undefined ? {} : { stdin: input });
+  const stdin = await input?.();
+  const result = await session.run(options.c ?? readAll(), stdin === undefined ? {} : { stdin });
   process.stdout.write(result.stdout);
   process.stderr.write(result.stderr);
   return result.exitCode;

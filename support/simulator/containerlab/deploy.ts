@@ -162,7 +162,7 @@ function createLinuxNode(
   const base: ContainerOptions = {
     name,
     image: node.image,
-    hostname: node.name,
+    ...(networkMode?.startsWith('container:') === true ? {} : { hostname: node.name }),
     env: { CLAB_LABEL_CLAB_NODE_NAME: node.name, ...node.env },
     labels: { containerlab: topology.name, 'clab-node-name': node.name, 'clab-node-kind': node.kind, 'clab-node-group': node.group ?? '', 'clab-topo-file': options.path, ...node.labels },
     files: boundFiles(node, options, warnings),

@@ -135,6 +135,8 @@ export class Engine implements DockerEngine {
         joined.set(network, options.ips ?? []);
       }
       namespace = this.network.createNamespace(name);
+      // IPv4 settings of a new namespace are those of the host (net.core.devconf_inherit_init_net is 0)
+      namespace.setSysctl('net.ipv4.ip_forward', this.hostNamespace.getSysctl('net.ipv4.ip_forward') ?? '1');
     }
     const container = new EngineContainer(id, this.images.resolve(options.image), hostname === undefined ? options : { ...options, hostname }, namespace, {
       clock: this.clock,

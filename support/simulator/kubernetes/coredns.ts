@@ -13,6 +13,7 @@ const ttl = 30;
 export function coreDnsImage(clientOf: (container: Container) => ApiClient | undefined): ImageDefinition {
   return {
     name: 'registry.k8s.io/coredns/coredns',
+    entrypoint: ['/coredns'],
     command: ['/coredns', '-conf', '/etc/coredns/Corefile'],
     commands: [],
     shell: undefined,

@@ -42,6 +42,8 @@ export function startKindnet(client: ApiClient, node: KubeNode, podSubnets: read
       const subnets = podSubnets.map(prefix).filter((subnet) => subnet.family === family);
       if (subnets.length === 0) continue;
       const { netfilter } = node.namespace;
+      // What an earlier kindnetd left serves on.
+      if (netfilter.chains(family, 'nat').has('KIND-MASQ-AGENT')) continue;
       netfilter.createChain(family, 'nat', 'KIND-MASQ-AGENT');
       netfilter.append(family, 'nat', 'POSTROUTING', { target: { kind: 'jump', chain: 'KIND-MASQ-AGENT' }, comment: 'kind-masq-agent: ensure nat POSTROUTING directs all non-LOCAL destination traffic to our custom KIND-MASQ-AGENT chain' });
       for (const subnet of subnets) netfilter.append(family, 'nat', 'KIND-MASQ-AGENT', { destination: { prefix: subnet }, target: { kind: 'return' }, comment: 'kind-masq-agent: local traffic is not subject to MASQUERADE' });

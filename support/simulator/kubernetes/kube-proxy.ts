@@ -31,25 +31,36 @@ export function startKubeProxy(client: ApiClient, clock: SimulatedClock, node: K
   const queue = createReconciler(clock, { name: 'kube-proxy', delayMs: syncDelayMs, reconcile: () => sync() });
 
   function install(family: Family): void {
-    netfilter.createChain(family, 'nat', 'KUBE-SERVICES');
-    netfilter.createChain(family, 'nat', 'KUBE-POSTROUTING');
-    netfilter.createChain(family, 'filter', 'KUBE-SERVICES');
-    const jump = (chain: string): NetfilterRule => ({ target: { kind: 'jump', chain }, comment: chain === 'KUBE-SERVICES' ? 'kubernetes service portals' : 'kubernetes postrouting rules' });
-    netfilter.insert(family, 'nat', 'PREROUTING', jump('KUBE-SERVICES'));
-    netfilter.insert(family, 'nat', 'OUTPUT', jump('KUBE-SERVICES'));
-    netfilter.insert(family, 'nat', 'POSTROUTING', jump('KUBE-POSTROUTING'));
-    for (const chain of ['FORWARD', 'OUTPUT', 'INPUT']) netfilter.insert(family, 'filter', chain, jump('KUBE-SERVICES'));
+    ensureChain(family, 'nat', 'KUBE-SERVICES');
+    ensureChain(family, 'nat', 'KUBE-POSTROUTING');
+    ensureChain(family, 'filter', 'KUBE-SERVICES');
+    ensureJump(family, 'nat', 'PREROUTING', 'KUBE-SERVICES');
+    ensureJump(family, 'nat', 'OUTPUT', 'KUBE-SERVICES');
+    ensureJump(family, 'nat', 'POSTROUTING', 'KUBE-POSTROUTING');
+    for (const chain of ['FORWARD', 'OUTPUT', 'INPUT']) ensureJump(family, 'filter', chain, 'KUBE-SERVICES');
+    netfilter.flush(family, 'nat', 'KUBE-POSTROUTING');
     netfilter.append(family, 'nat', 'KUBE-POSTROUTING', { mark: { value: masqueradeMark, mask: masqueradeMark }, target: { kind: 'masquerade' }, comment: 'kubernetes service traffic requiring SNAT' });
   }
 
-  function uninstall(family: Family): void {
+  function ensureChain(family: Family, table: 'nat' | 'filter', chain: string): void {
+    if (!netfilter.chains(family, table).has(chain)) netfilter.createChain(family, table, chain);
+  }
+
+  /** A kube-proxy that starts again finds what the one before left. */
+  function ensureJump(family: Family, table: 'nat' | 'filter', from: string, chain: string): void {
+    const rule: NetfilterRule = { target: { kind: 'jump', chain }, comment: chain === 'KUBE-SERVICES' ? 'kubernetes service portals' : 'kubernetes postrouting rules' };
+    const has = netfilter.chains(family, table).get(from)?.rules.some((present) => present.target.kind === 'jump' && present.target.chain === chain);
+    if (has !== true) netfilter.insert(family, table, from, rule);
+  }
+
+  function clear(family: Family): void {
     netfilter.flush(family, 'nat', 'KUBE-SERVICES');
     netfilter.flush(family, 'filter', 'KUBE-SERVICES');
     for (const chain of chains[family]) netfilter.flush(family, 'nat', chain);
   }
 
   function sync(): void {
-    for (const family of families) uninstall(family);
+    for (const family of families) clear(family);
     for (const service of client.list<Service>('services')) {
       if (service.spec.type === 'ExternalName' || service.spec.clusterIP === 'None' || service.spec.clusterIP === undefined) continue;
       const slices = client.list<EndpointSlice>('endpointslices.discovery.k8s.io', { namespace: service.metadata.namespace ?? 'default', labels: { matchLabels: { 'kubernetes.io/service-name': service.metadata.name } } });
@@ -97,8 +108,9 @@ export function startKubeProxy(client: ApiClient, clock: SimulatedClock, node: K
       return;
     }
     const chain = `KUBE-${kind}-${chainSuffix(`${name} ${protocol} ${destination.text} ${port}`)}`;
-    if (!chains[family].has(chain)) netfilter.createChain(family, 'nat', chain);
+    ensureChain(family, 'nat', chain);
     chains[family].add(chain);
+    netfilter.flush(family, 'nat', chain);
     netfilter.append(family, 'nat', 'KUBE-SERVICES', { ...match, target: { kind: 'jump', chain }, comment: `${name} cluster IP` });
     if (masquerade !== 'never') netfilter.append(family, 'nat', chain, { ...(masquerade === 'always' ? {} : { source: { prefix: masquerade, inverted: true } }), target: { kind: 'mark', value: masqueradeMark }, comment: name });
     const span = (lastEphemeral - firstEphemeral + 1) / targets.length;
@@ -117,7 +129,6 @@ export function startKubeProxy(client: ApiClient, clock: SimulatedClock, node: K
   return () => {
     queue.stop();
     for (const stop of stops) stop();
-    for (const family of families) uninstall(family);
   };
 }
 

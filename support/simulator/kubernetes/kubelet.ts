@@ -37,6 +37,7 @@ export interface RunningKubelet extends Kubelet {
 
 const leaseRenewMs = 10_000;
 const leaseDurationSeconds = 40;
+const mirrorDelayMs = 1_000;
 /** A node's status is reported at least this often. */
 const statusReportMs = 300_000;
 const networkNotReady = 'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized';
@@ -83,8 +84,13 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
         ['NodeHasSufficientPID', 'NodeHasSufficientPID'],
       ] as const)
         client.recordEvent(stored, { type: 'Normal', reason, message: `Node ${node.name} status is now: ${text}`, component: 'kubelet', host: node.name });
-      for (const pod of options.staticPods) mirror(pod, stored);
+      mirrorAll();
     }
+  }
+
+  function mirrorAll(): void {
+    const owner = client.get<Node>('nodes', node.name);
+    if (owner !== undefined && isRunning) for (const pod of options.staticPods) mirror(pod, owner);
   }
 
   function mirror(input: ObjectInput, owner: Node): void {
@@ -136,6 +142,8 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
     if (type === 'DELETED') {
       worker?.abandon();
       workers.delete(uid);
+      // A static pod cannot be deleted through the API: its mirror comes back.
+      if (object.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) clock.schedule(mirrorDelayMs, mirrorAll);
       return;
     }
     if (worker !== undefined) return worker.update(object);

@@ -83,21 +83,32 @@ function setScheduled(client: ApiClient, clock: SimulatedClock, pod: Pod, status
 function place(client: ApiClient, pod: Pod, random: Random): { readonly node: string } | { readonly reason: string } {
   const nodes = client.list<Node>('nodes');
   const reasons = new Map<string, number>();
+  const helpful = new Map<string, number>();
   const fitting: Node[] = [];
   for (const node of nodes) {
     const refusals = refuse(client, pod, node);
     if (refusals.length === 0) fitting.push(node);
+    else {
+      const text = refusals.every((refusal) => isResolvable(refusal)) ? 'No preemption victims found for incoming pod' : 'Preemption is not helpful for scheduling';
+      helpful.set(text, (helpful.get(text) ?? 0) + 1);
+    }
     for (const refusal of refusals) reasons.set(refusal, (reasons.get(refusal) ?? 0) + 1);
   }
   if (fitting.length === 0) {
     if (nodes.length === 0) return { reason: 'no nodes available to schedule pods' };
     const list = [...reasons].map(([reason, count]) => `${count} ${reason}`).sort();
-    return { reason: `0/${nodes.length} nodes are available: ${list.join(', ')}. preemption: 0/${nodes.length} nodes are available: ${nodes.length} ${nodes.length === 1 ? 'Preemption is not helpful for scheduling' : 'Preemption is not helpful for scheduling'}.` };
+    const help = [...helpful].map(([text, count]) => `${count} ${text}`).sort();
+    return { reason: `0/${nodes.length} nodes are available: ${list.join(', ')}. preemption: 0/${nodes.length} nodes are available: ${help.join(', ')}..` };
   }
   const scored = fitting.map((node) => ({ node, score: score(client, pod, node) }));
   const best = Math.max(...scored.map((entry) => entry.score));
   const winners = scored.filter((entry) => entry.score === best);
   return { node: random.pick(winners).node.metadata.name };
+}
+
+/** Removing other pods might help (`Unschedulable`, as against `UnschedulableAndUnresolvable`). */
+function isResolvable(refusal: string): boolean {
+  return /^(Insufficient|Too many pods)|free ports|anti-affinity|spread constraints$/.test(refusal);
 }
 
 /** Why a node cannot take a pod: the first failing plugin's words, in kube-scheduler's order. */

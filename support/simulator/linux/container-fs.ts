@@ -176,7 +176,7 @@ export class ContainerFileSystem implements IFileSystem {
   }
 
   #isProgram(path: string): boolean {
-    const match = /^\/(?:usr\/)?s?bin\/([^/]+)$/.exec(path);
+    const match = /^\/(?:usr\/)?bin\/([^/]+)$/.exec(path);
     return match !== null && this.#programs().includes(match[1] as string);
   }
 }

@@ -144,11 +144,11 @@ export const remove: CliCommand = (args, { engine }) => {
 
 function parsePorts(texts: readonly string[]): NonNullable<CreateContainerOptions['ports']> {
   return texts.map((text) => {
-    const match = /^(?:(\[[^\]]+\]|[\d.]+):)?(?:(\d+):)?(\d+)(?:\/(tcp|udp))?$/.exec(text);
+    const match = /^(?:(\[[^\]]+\]|\d+\.[\d.]+):)?(?:(\d*):)?(\d+)(?:\/(tcp|udp))?$/.exec(text);
     if (match === null) throw new CliExit(`docker: invalid publish opts format (should be name=value but got '${text}')\n\nRun 'docker run --help' for more information\n`, 125);
     const protocol = match[4] === 'udp' ? 'udp' : 'tcp';
     const containerPort = Number(match[3]);
-    return { containerPort, hostPort: Number(match[2] ?? 32_768 + (containerPort % 1000)), protocol, ...(match[1] === undefined ? {} : { hostIp: match[1].replace(/^\[|\]$/g, '') }) };
+    return { containerPort, hostPort: Number(match[2] || 32_768 + (containerPort % 1000)), protocol, ...(match[1] === undefined ? {} : { hostIp: match[1].replace(/^\[|\]$/g, '') }) };
   });
 }
 

@@ -115,6 +115,7 @@ export class Core {
       admitPod(draft, metadata.namespace ?? '', this.#lookup, this.#names);
       draft['status'] = { phase: 'Pending', qosClass: qosClassOf(draft['spec'] as Pod['spec']) };
     }
+    if (resource.kind === 'Job') selectJobPods(draft['spec'] as Draft, name, metadata.uid);
     draft['apiVersion'] = groupVersion(resource, resource.versions[0]?.name ?? version.name);
     draft['kind'] = resource.kind;
     const causes: FieldCause[] = [];
@@ -326,6 +327,15 @@ function isFinished(resource: Resource, next: Readonly<Draft>): boolean {
 
 function hasSpecFinalizers(namespace: Readonly<Draft>): boolean {
   return ((namespace['spec'] as { readonly finalizers?: readonly string[] } | undefined)?.finalizers ?? []).length > 0;
+}
+
+/** Labels and selector that make a job's pods its own (`pkg/registry/batch/job`, strategy). */
+function selectJobPods(spec: Draft, name: string, uid: string): void {
+  if (spec['manualSelector'] === true) return;
+  const template = spec['template'] as Draft;
+  const metadata = template['metadata'] as Draft;
+  metadata['labels'] = { ...(metadata['labels'] as object), 'batch.kubernetes.io/controller-uid': uid, 'batch.kubernetes.io/job-name': name, 'controller-uid': uid, 'job-name': name };
+  spec['selector'] ??= { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } };
 }
 
 function keepAllocated(spec: Draft, old: Service): void {

@@ -24,9 +24,8 @@ export function startJobController(client: ApiClient, clock: SimulatedClock): ()
 
 function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reconciler): void {
   const { namespace, name } = splitKey(key);
-  let job = client.get<Job>('jobs.batch', name, namespace);
+  const job = client.get<Job>('jobs.batch', name, namespace);
   if (job === undefined || job.metadata.deletionTimestamp !== undefined) return;
-  if (job.spec.selector === undefined) job = select(client, job);
   const pods = ownedPods(client, job);
   const active = pods.filter(isPodActive);
   const succeeded = pods.filter((pod) => pod.status.phase === 'Succeeded').length;
@@ -71,13 +70,6 @@ function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reco
       uncountedTerminatedPods: {},
     },
   });
-}
-
-/** Labels and selector that the API server's strategy would have generated. */
-function select(client: ApiClient, job: Job): Job {
-  const labels = { 'controller-uid': job.metadata.uid, 'job-name': job.metadata.name, 'batch.kubernetes.io/controller-uid': job.metadata.uid, 'batch.kubernetes.io/job-name': job.metadata.name };
-  const template = { ...job.spec.template, metadata: { ...job.spec.template.metadata, labels: { ...job.spec.template.metadata?.labels, ...labels } } };
-  return { ...job, spec: { ...job.spec, selector: { matchLabels: { 'batch.kubernetes.io/controller-uid': job.metadata.uid } }, template } };
 }
 
 function cleanUp(client: ApiClient, clock: SimulatedClock, job: Job, queue: Reconciler): void {

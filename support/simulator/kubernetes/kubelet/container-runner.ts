@@ -28,6 +28,7 @@ export class ContainerRunner {
   isStopping = false;
   readonly #pod: PodRuntime;
   readonly #timers = new Set<Timer>();
+  #ends = 0;
   #backOffMs = firstBackOffMs;
   #pullBackOffMs = firstBackOffMs;
   #unsubscribe: (() => void) | undefined;
@@ -44,6 +45,13 @@ export class ContainerRunner {
 
   get hasEnded(): boolean {
     return this.state.terminated !== undefined;
+  }
+
+  /** Takes over from the container that a former run of the node left behind. */
+  resume(status: ContainerStatus): void {
+    const now = timestamp(this.#pod.clock.now());
+    this.restartCount = status.restartCount + 1;
+    this.lastState = { terminated: { containerID: status.containerID ?? '', exitCode: 255, finishedAt: now, reason: 'Unknown', startedAt: status.state.running?.startedAt ?? now } };
   }
 
   // ── image ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,10 +161,6 @@ export class ContainerRunner {
     this.#event('Normal', 'Started', `Started container ${spec.name}`);
     container.start();
     if (!this.isRunning) return;
-    if (container.image.exitCode !== undefined && container.programs.length === 0 && container.state === 'running') {
-      // A main process that ends by itself needs its moment.
-      this.#later(this.#pod.random.integer(100, 400), () => container.stop(container.image.exitCode));
-    }
     this.#watchHealth(container);
     pod.changed();
   }
@@ -177,7 +181,7 @@ export class ContainerRunner {
     if (this.isStopping || !this.#restarts(container.exitCode)) return;
     if (ranMs > backOffResetMs) this.#backOffMs = firstBackOffMs;
     // The first restart comes at once; after that the back-off grows.
-    if (this.restartCount === 0) return this.#later(pod.random.integer(300, 900), () => this.#restart());
+    if (this.#ends++ === 0) return this.#later(pod.random.integer(300, 900), () => this.#restart());
     const waitMs = this.#backOffMs;
     this.#backOffMs = Math.min(waitMs * 2, longestBackOffMs);
     this.#later(1_000, () => {

@@ -76,6 +76,8 @@ export class PodWorker implements PodRuntime {
     this.images = host.images;
     this.runners = pod.spec.containers.map((container) => new ContainerRunner(this, container, false));
     this.initRunners = (pod.spec.initContainers ?? []).map((container) => new ContainerRunner(this, container, true));
+    // A kubelet that starts again finds the containers of before dead.
+    for (const status of pod.status.containerStatuses ?? []) if (status.containerID !== undefined) this.runner(status.name)?.resume(status);
     for (const runner of [...this.runners, ...this.initRunners]) runner.state = { waiting: { reason: this.initRunners.length > 0 ? 'PodInitializing' : 'ContainerCreating' } };
   }
 
