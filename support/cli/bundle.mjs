@@ -42,7 +42,7 @@ const allureReporter = 'allure-cucumberjs/reporter';
 const urlOf = (path) => pathToFileURL(path).href;
 
 /** Packages that find files beside themselves or hold native code; a command loads them only when it needs them. */
-const external = ['just-bash', 'dockerode', 'execa', 'esbuild', 'allure-commandline', '@cucumber/html-formatter'];
+const external = ['just-bash', 'yaml', 'dockerode', 'execa', 'esbuild', 'allure-commandline', '@cucumber/html-formatter'];
 
 /** What CommonJS code, which most packages are, takes for granted. */
 const commonJsNames = [

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { type ISupportCodeLibrary, loadSources, loadSupport, runCucumber } from '@cucumber/cucumber/api';
 import type { Envelope } from '@cucumber/messages';
+import { AllureResultsWriter } from '../reports/allure-results.ts';
 import { ContentError } from '../verdict/errors.ts';
 import { program } from './program.ts';
 
@@ -11,6 +12,8 @@ export interface Selection {
   readonly paths: readonly FeaturePath[];
   readonly tags: string;
 }
+
+type JsonObject = NonNullable<Parameters<typeof runCucumber>[0]['formats']>['options'];
 
 const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
 
@@ -47,10 +50,11 @@ export interface CucumberRun {
 
 /** Runs scenarios in this process; everything they tell goes to `onEnvelope`, which may stop the run by throwing. */
 export async function runScenarios(run: CucumberRun): Promise<void> {
+  // Cucumber hands the options of formatters on as they are, so a writer may be among them.
   const formats =
     run.allureResults === undefined
       ? { stdout: 'message', options: {} }
-      : { stdout: program().allureReporter, options: { resultsDir: run.allureResults } };
+      : { stdout: program().allureReporter, options: { writer: new AllureResultsWriter(run.allureResults) as unknown as JsonObject } };
   await runCucumber(
     {
       sources: sources(run.selection),

@@ -1,4 +1,4 @@
-import { IPv4, IPv4CidrRange, IPv6, IPv6CidrRange } from 'ip-num';
+import { IPv4CidrRange, IPv6CidrRange } from 'ip-num';
 
 export type Family = 'IPv4' | 'IPv6';
 export const families: readonly Family[] = ['IPv4', 'IPv6'];
@@ -10,8 +10,8 @@ export function familyOf(address: string): Family {
 /** Whether `address` lies in `cidr`; false when they are of different families. @throws Error for text that is neither */
 export function isInside(address: string, cidr: string): boolean {
   if (familyOf(address) !== familyOf(cidr)) return false;
-  const value = familyOf(address) === 'IPv4' ? new IPv4(address).getValue() : new IPv6(address).getValue();
   const { first, last } = bounds(cidr);
+  const { first: value } = bounds(address);
   return first <= value && value <= last;
 }
 
@@ -34,9 +34,21 @@ export function urlHost(address: string): string {
   return familyOf(address) === 'IPv6' ? `[${address}]` : address;
 }
 
-function bounds(text: string): { first: bigint; last: bigint } {
+interface Bounds {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** A run looks at the same few addresses again and again, and the library takes its time for each. */
+const known = new Map<string, Bounds>();
+
+function bounds(text: string): Bounds {
+  const found = known.get(text);
+  if (found !== undefined) return found;
   const cidr = text.includes('/') ? text : hostPrefix(text);
   // A prefix may be written with host bits, as in the address of an interface: the range is that of its network.
   const range = familyOf(cidr) === 'IPv4' ? IPv4CidrRange.fromCidr(cidr) : IPv6CidrRange.fromCidr(cidr);
-  return { first: range.getFirst().getValue(), last: range.getLast().getValue() };
+  const result = { first: range.getFirst().getValue(), last: range.getLast().getValue() };
+  known.set(text, result);
+  return result;
 }

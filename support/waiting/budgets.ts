@@ -3,8 +3,10 @@
  * limits below that, each with the reason for its size.
  */
 export const budgets = {
-  /** Between two probes of one step. */
+  /** Between two probes of a step that waits for something. */
   probeIntervalMs: 250,
+  /** Between two looks of a step that watches that something stays: what flaps faster hardly shows to a person either. */
+  watchIntervalMs: 1_000,
   /** One HTTP request: longer than a lost SYN's first retransmission (1 s), short enough for a refusal to be felt. */
   requestMs: 2_000,
   /** One command that only reads: the slowest, `cilium status`, asks every agent in turn. */

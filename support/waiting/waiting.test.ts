@@ -66,27 +66,28 @@ describe('eventually', () => {
 describe('consistently', () => {
   it('watches until the deadline', async () => {
     const clock = jumpingClock();
-    expect(await consistently(new Deadline(clock, 500), async () => ({ ok: true, value: 'up' }))).toEqual({
+    expect(await consistently(new Deadline(clock, 1500), async () => ({ ok: true, value: 'up' }))).toEqual({
       held: true,
       value: 'up',
-      elapsedMs: 500,
+      elapsedMs: 1500,
       probes: 3,
     });
+    expect(clock.sleeps).toEqual([1000, 500]);
   });
 
   it('ends at the first look at which it does not hold', async () => {
     const clock = jumpingClock();
     const upFor = async (): Promise<Observation<string>> =>
       clock.sleeps.length < 2 ? { ok: true, value: 'up' } : { ok: false, saw: 'down' };
-    expect(await consistently(new Deadline(clock, 5000), upFor)).toMatchObject({ held: false, saw: 'down', elapsedMs: 500 });
+    expect(await consistently(new Deadline(clock, 5000), upFor)).toMatchObject({ held: false, saw: 'down', elapsedMs: 2000 });
   });
 });
 
 describe('never', () => {
   it('sits out its time when the state leaves it open', async () => {
     const clock = jumpingClock();
-    const waited = await never(new Deadline(clock, 500), async () => ({ ok: false, saw: 'no answer' }), String);
-    expect(waited).toEqual({ held: true, value: 'no answer', elapsedMs: 500, probes: 3 });
+    const waited = await never(new Deadline(clock, 1500), async () => ({ ok: false, saw: 'no answer' }), String);
+    expect(waited).toEqual({ held: true, value: 'no answer', elapsedMs: 1500, probes: 3 });
   });
 
   it('ends at once when the state excludes it', async () => {
@@ -97,8 +98,8 @@ describe('never', () => {
 
   it('reports what came true', async () => {
     const clock = jumpingClock();
-    const waited = await never(new Deadline(clock, 1000), trueAfter(clock, 500), (value) => `answered after ${value} ms`);
-    expect(waited).toMatchObject({ held: false, saw: 'answered after 500 ms' });
+    const waited = await never(new Deadline(clock, 1000), trueAfter(clock, 1000), (value) => `answered after ${value} ms`);
+    expect(waited).toMatchObject({ held: false, saw: 'answered after 1000 ms' });
   });
 });
 

@@ -61,18 +61,18 @@ export async function eventually<T>(deadline: Deadline, probe: Probe<T>): Promis
   }
 }
 
-/** Watches that the probe holds until the deadline, and at it; ends at the first look at which it does not. */
+/** Watches that the probe holds until the deadline, every second and at it; ends at the first look at which it does not. */
 export async function consistently<T>(deadline: Deadline, probe: Probe<T>): Promise<Waited<T>> {
   for (let probes = 1; ; probes++) {
     const seen = await probe();
     if (!seen.ok) return { held: false, saw: seen.saw, elapsedMs: deadline.elapsedMs, probes, impossible: seen.impossible };
     if (deadline.remainingMs === 0) return { held: true, value: seen.value, elapsedMs: deadline.elapsedMs, probes };
-    await deadline.clock.sleep(Math.min(budgets.probeIntervalMs, deadline.remainingMs));
+    await deadline.clock.sleep(Math.min(budgets.watchIntervalMs, deadline.remainingMs));
   }
 }
 
 /**
- * Watches that the probe does not come to hold before the deadline. When the probe says that it is `impossible`, the
+ * Watches, every second, that the probe does not come to hold before the deadline. When the probe says that it is `impossible`, the
  * state of the lab already excludes it and nothing is waited for.
  * @returns held, with the reason or the last thing seen; or not held, with `describe` of what came true
  */
@@ -83,7 +83,7 @@ export async function never<T>(deadline: Deadline, probe: Probe<T>, describe: (v
     if (seen.impossible !== undefined || deadline.remainingMs === 0) {
       return { held: true, value: seen.impossible ?? seen.saw, elapsedMs: deadline.elapsedMs, probes };
     }
-    await deadline.clock.sleep(Math.min(budgets.probeIntervalMs, deadline.remainingMs));
+    await deadline.clock.sleep(Math.min(budgets.watchIntervalMs, deadline.remainingMs));
   }
 }
 

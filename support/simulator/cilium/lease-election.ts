@@ -104,6 +104,11 @@ export function joinElection(options: ElectionOptions, initialDelayMs = 0): Elec
   };
 
   const renew = (): void => {
+    if (!options.isAbleToWork()) {
+      // A frozen process does not even see that its deadline passes.
+      later(options.retryPeriodMs, renew);
+      return;
+    }
     if (tryAcquireOrRenew()) {
       renewedAt = clock.now();
     } else if (clock.now() - renewedAt >= options.renewDeadlineMs) {

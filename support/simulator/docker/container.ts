@@ -211,6 +211,8 @@ function addSystemFiles(files: MemoryFileSystem, container: Container): void {
       return value === undefined ? undefined : `${value}\n`;
     },
     write: (path, content) => {
+      // a shell's redirection empties the file before it writes
+      if (content === '') return;
       if (!namespace.setSysctl(sysctlKey(path), content.trim())) throw new Error(`/proc/sys/${path}: No such file or directory`);
     },
     list: (path) => {

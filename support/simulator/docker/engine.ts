@@ -341,8 +341,11 @@ export class Engine implements DockerEngine {
     while (namespace.getInterface(`eth${number}`) !== undefined) number++;
     const [hostEnd, device] = this.network.createVeth(
       { namespace: this.hostNamespace, name: `veth${this.#ids.hex(7)}`, txQueueLength: 0, ...(network.mtu === undefined ? {} : { mtu: network.mtu }) },
-      { namespace, name: `eth${number}`, mac, txQueueLength: 0, ...(network.mtu === undefined ? {} : { mtu: network.mtu }) },
+      { namespace: this.hostNamespace, name: `veth${this.#ids.hex(7)}`, mac, txQueueLength: 0, ...(network.mtu === undefined ? {} : { mtu: network.mtu }) },
     );
+    // Made on the host and moved, as libnetwork did before Docker 28: the interface keeps its high index in the container.
+    device.moveTo(namespace);
+    device.rename(`eth${number}`);
     hostEnd.setMaster(bridge);
     hostEnd.setUp();
     // an interface without an IPv6 address gets no link-local one either

@@ -115,17 +115,32 @@ interface Candidate<C> {
   readonly words: readonly string[];
 }
 
+function compile<C>(definition: CommandDefinition<C>): Compiled<C> {
+  const positive = expand(definition.pattern, false).map((tokens) => ({ tokens, isNo: false }));
+  const negative = definition.canNo === true ? expand(definition.pattern, true).map((tokens) => ({ tokens, isNo: true })) : [];
+  return { definition, variants: [...positive, ...negative] };
+}
+
 export class Grammar<C> {
-  readonly #compiled: readonly Compiled<C>[];
+  readonly #definitions: readonly CommandDefinition<C>[];
+  /** Patterns are taken apart when a line first begins like them: most are never used in a run. */
+  readonly #compiled = new Map<CommandDefinition<C>, Compiled<C>>();
 
   constructor(definitions: readonly CommandDefinition<C>[]) {
-    this.#compiled = definitions.map((definition) => ({
-      definition,
-      variants: [
-        ...expand(definition.pattern, false).map((tokens) => ({ tokens, isNo: false })),
-        ...(definition.canNo === true ? expand(definition.pattern, true).map((tokens) => ({ tokens, isNo: true })) : []),
-      ],
-    }));
+    this.#definitions = definitions;
+  }
+
+  /** The commands whose first word, always a literal, a line's first word may stand for. */
+  *#startingWith(word: string): Generator<Compiled<C>> {
+    for (const definition of this.#definitions) {
+      if (!definition.pattern.startsWith(word)) continue;
+      let compiled = this.#compiled.get(definition);
+      if (compiled === undefined) {
+        compiled = compile(definition);
+        this.#compiled.set(definition, compiled);
+      }
+      yield compiled;
+    }
   }
 
   match(line: string): MatchResult<C> {
@@ -134,7 +149,7 @@ export class Grammar<C> {
     const words = isNo ? typed.slice(1) : typed;
     const candidates: Candidate<C>[] = [];
     let isIncomplete = false;
-    for (const compiled of this.#compiled) {
+    for (const compiled of this.#startingWith(words[0] ?? '')) {
       let best: Candidate<C> | undefined;
       for (const variant of compiled.variants) {
         if (variant.isNo !== isNo) continue;

@@ -62,9 +62,9 @@ export class SimulatedLab implements Lab {
   }
 
   /** A terminal on the lab host that keeps its variables. */
-  openShell(): ShellSession {
+  openShell(options: { readonly env?: Readonly<Record<string, string>> } = {}): ShellSession {
     const { engine, host } = this.#up();
-    return engine.shell.open(host, { cwd: homeFolder });
+    return engine.shell.open(host, { cwd: homeFolder, ...options });
   }
 
   async #run(container: Container, name: string | undefined, argv: readonly string[], options: ExecOptions, cwd: string | undefined): Promise<ExecResult> {

@@ -29,9 +29,13 @@ function coreDns(container: Container, clientOf: (container: Container) => ApiCl
     start() {
       const client = clientOf(container);
       const { namespace } = container;
-      container.writeLog('.:53\n[INFO] plugin/reload: Running configuration SHA512 = 591cf328cccc12bc490481273e738df59329c62c0b729d94e8b61db9961c2fa5f046dd37f1cf888b953814040d180f52594972691cd6ff41be96639138a43908\nCoreDNS-1.10.1\nlinux/amd64, go1.20, 055b2c3');
+      container.writeLog(
+        '.:53\n[INFO] plugin/reload: Running configuration SHA512 = 591cf328cccc12bc490481273e738df59329c62c0b729d94e8b61db9961c2fa5f046dd37f1cf888b953814040d180f52594972691cd6ff41be96639138a43908\nCoreDNS-1.10.1\nlinux/amd64, go1.20, 055b2c3',
+      );
       sockets = [
-        serveDns(namespace, { port: 53, program: 'coredns' }, (question) => (client === undefined ? { rcode: 'SERVFAIL', answers: [] } : answer(client, question))),
+        serveDns(namespace, { port: 53, program: 'coredns' }, (question) =>
+          client === undefined ? { rcode: 'SERVFAIL', answers: [] } : answer(client, question),
+        ),
         serveHttp(namespace, { port: 8080, program: 'coredns' }, () => ({ status: 200, body: 'OK' })),
         serveHttp(namespace, { port: 8181, program: 'coredns' }, () => ({ status: 200, body: 'OK' })),
       ];
@@ -62,7 +66,9 @@ export function answer(client: ApiClient, question: DnsQuestion): DnsReply {
 }
 
 function addresses(question: DnsQuestion, ips: readonly string[]): DnsReply {
-  const wanted = ips.flatMap((text) => parseIp(text) ?? []).filter((address) => (question.type === 'A' ? address.family === 4 : question.type === 'AAAA' && address.family === 6));
+  const wanted = ips
+    .flatMap((text) => parseIp(text) ?? [])
+    .filter((address) => (question.type === 'A' ? address.family === 4 : question.type === 'AAAA' && address.family === 6));
   return { rcode: 'NOERROR', answers: wanted.map((address) => ({ name: question.name, type: question.type, ttl, data: address.text })) };
 }
 
@@ -78,7 +84,10 @@ interface Backend {
 }
 
 function backendsOf(client: ApiClient, service: Service): readonly Backend[] {
-  const slices = client.list<EndpointSlice>('endpointslices.discovery.k8s.io', { namespace: service.metadata.namespace ?? 'default', labels: { matchLabels: { 'kubernetes.io/service-name': service.metadata.name } } });
+  const slices = client.list<EndpointSlice>('endpointslices.discovery.k8s.io', {
+    namespace: service.metadata.namespace ?? 'default',
+    labels: { matchLabels: { 'kubernetes.io/service-name': service.metadata.name } },
+  });
   return slices.flatMap((slice) =>
     slice.endpoints.flatMap((endpoint) => {
       const [ip] = endpoint.addresses;
@@ -92,18 +101,31 @@ function serviceAnswer(client: ApiClient, question: DnsQuestion, namespace: stri
   const service = client.get<Service>('services', labels.at(-1) ?? '', namespace);
   if (service === undefined) return nxdomain;
   const base = `${service.metadata.name}.${namespace}.svc.${zone}`;
-  if (service.spec.type === 'ExternalName') return labels.length > 1 ? nxdomain : { rcode: 'NOERROR', answers: [{ name: question.name, type: 'CNAME', ttl, data: service.spec.externalName ?? '' }] };
+  if (service.spec.type === 'ExternalName')
+    return labels.length > 1
+      ? nxdomain
+      : { rcode: 'NOERROR', answers: [{ name: question.name, type: 'CNAME', ttl, data: service.spec.externalName ?? '' }] };
   const isHeadless = service.spec.clusterIP === 'None';
   const clusterIps = isHeadless ? [] : (service.spec.clusterIPs ?? []);
   if (labels.length === 1) {
     if (question.type === 'SRV') return servers(question, base, service, isHeadless ? backendsOf(client, service) : undefined, undefined);
     if (!isHeadless) return addresses(question, clusterIps);
     const backends = backendsOf(client, service);
-    return backends.length === 0 ? nxdomain : addresses(question, backends.map((backend) => backend.ip));
+    return backends.length === 0
+      ? nxdomain
+      : addresses(
+          question,
+          backends.map((backend) => backend.ip),
+        );
   }
   if (labels.length === 2) {
     const found = isHeadless ? backendsOf(client, service).filter((backend) => backend.host === labels[0]) : [];
-    return found.length === 0 ? nxdomain : addresses(question, found.map((backend) => backend.ip));
+    return found.length === 0
+      ? nxdomain
+      : addresses(
+          question,
+          found.map((backend) => backend.ip),
+        );
   }
   if (labels.length === 3 && labels[0]?.startsWith('_') && labels[1]?.startsWith('_')) {
     const port = { name: labels[0].slice(1), protocol: labels[1].slice(1).toUpperCase() };
@@ -114,13 +136,27 @@ function serviceAnswer(client: ApiClient, question: DnsQuestion, namespace: stri
 }
 
 /** SRV records: one per port, for headless services one per endpoint and port. */
-function servers(question: DnsQuestion, base: string, service: Service, backends: readonly Backend[] | undefined, port: { readonly name: string; readonly protocol: string } | undefined): DnsReply {
-  const isAsked = (candidate: { readonly name?: string; readonly protocol?: string }): boolean => port === undefined || (candidate.name === port.name && (candidate.protocol ?? 'TCP') === port.protocol);
-  const record = (target: string, number: number): DnsAnswer => ({ name: question.name, type: 'SRV', ttl, data: { priority: 0, weight: 100, port: number, target } });
+function servers(
+  question: DnsQuestion,
+  base: string,
+  service: Service,
+  backends: readonly Backend[] | undefined,
+  port: { readonly name: string; readonly protocol: string } | undefined,
+): DnsReply {
+  const isAsked = (candidate: { readonly name?: string; readonly protocol?: string }): boolean =>
+    port === undefined || (candidate.name === port.name && (candidate.protocol ?? 'TCP') === port.protocol);
+  const record = (target: string, number: number): DnsAnswer => ({
+    name: question.name,
+    type: 'SRV',
+    ttl,
+    data: { priority: 0, weight: 100, port: number, target },
+  });
   const answers =
     backends === undefined
       ? (service.spec.ports ?? []).filter(isAsked).map((candidate) => record(base, candidate.port))
-      : backends.flatMap((backend) => backend.ports.filter(isAsked).map((candidate) => record(`${backend.host}.${base}`, candidate.port ?? 0)));
+      : backends.flatMap((backend) =>
+          backend.ports.filter(isAsked).map((candidate) => record(`${backend.host}.${base}`, candidate.port ?? 0)),
+        );
   return { rcode: 'NOERROR', answers };
 }
 
@@ -132,5 +168,8 @@ function reverse(client: ApiClient, question: DnsQuestion, name: string): DnsRep
   if (text === undefined) return nxdomain;
   const service = client.list<Service>('services').find((candidate) => candidate.spec.clusterIPs?.includes(text));
   if (service === undefined) return nxdomain;
-  return { rcode: 'NOERROR', answers: [{ name: question.name, type: 'PTR', ttl, data: `${service.metadata.name}.${service.metadata.namespace}.svc.${zone}` }] };
+  return {
+    rcode: 'NOERROR',
+    answers: [{ name: question.name, type: 'PTR', ttl, data: `${service.metadata.name}.${service.metadata.namespace}.svc.${zone}` }],
+  };
 }

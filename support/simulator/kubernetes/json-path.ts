@@ -49,7 +49,8 @@ function take(step: Step, value: unknown, root: unknown): unknown[] {
     }
     case 'slice': {
       if (!Array.isArray(value)) return [];
-      const bound = (at: number | undefined, otherwise: number): number => Math.min(Math.max(at === undefined ? otherwise : at < 0 ? value.length + at : at, 0), value.length);
+      const bound = (at: number | undefined, otherwise: number): number =>
+        Math.min(Math.max(at === undefined ? otherwise : at < 0 ? value.length + at : at, 0), value.length);
       const found: unknown[] = [];
       for (let index = bound(step.from, 0); index < bound(step.to, value.length); index += step.step) found.push(value[index]);
       return found;
@@ -112,7 +113,10 @@ function parse(expression: string): readonly Step[] {
       }
       if (text[at] === '[' || at >= text.length) continue;
       const [name, end] = fieldName(text, at);
-      if (name === '' && end === at) throw new JsonPathError(`unrecognized character in action: U+${(text.codePointAt(at) ?? 0).toString(16).toUpperCase().padStart(4, '0')} '${text[at]}'`);
+      if (name === '' && end === at)
+        throw new JsonPathError(
+          `unrecognized character in action: U+${(text.codePointAt(at) ?? 0).toString(16).toUpperCase().padStart(4, '0')} '${text[at]}'`,
+        );
       steps.push(name === '*' ? { kind: 'wildcard' } : { kind: 'field', name });
       at = end;
     } else if (char === '[') {
@@ -121,7 +125,10 @@ function parse(expression: string): readonly Step[] {
       at = end + 1;
     } else {
       const [name, end] = fieldName(text, at);
-      if (end === at) throw new JsonPathError(`unrecognized character in action: U+${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')} '${char}'`);
+      if (end === at)
+        throw new JsonPathError(
+          `unrecognized character in action: U+${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')} '${char}'`,
+        );
       steps.push(name === '*' ? { kind: 'wildcard' } : { kind: 'field', name });
       at = end;
     }

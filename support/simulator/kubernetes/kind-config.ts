@@ -6,7 +6,12 @@ export interface KindNode {
   readonly role: 'control-plane' | 'worker';
   readonly image: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly ports: readonly { readonly hostIp?: string; readonly hostPort: number; readonly containerPort: number; readonly protocol: 'tcp' | 'udp' }[];
+  readonly ports: readonly {
+    readonly hostIp?: string;
+    readonly hostPort: number;
+    readonly containerPort: number;
+    readonly protocol: 'tcp' | 'udp';
+  }[];
   readonly binds: readonly string[];
 }
 
@@ -24,9 +29,30 @@ export interface KindConfig {
 
 export const defaultNodeImage = 'kindest/node:v1.27.3@sha256:3966ac761ae0136263ffdb6cfd4db23ef8a83cba8a463690e98317add2c9ba72';
 
-const clusterKeys = ['kind', 'apiVersion', 'name', 'nodes', 'networking', 'featureGates', 'runtimeConfig', 'kubeadmConfigPatches', 'kubeadmConfigPatchesJSON6902', 'containerdConfigPatches', 'containerdConfigPatchesJSON6902'];
+const clusterKeys = [
+  'kind',
+  'apiVersion',
+  'name',
+  'nodes',
+  'networking',
+  'featureGates',
+  'runtimeConfig',
+  'kubeadmConfigPatches',
+  'kubeadmConfigPatchesJSON6902',
+  'containerdConfigPatches',
+  'containerdConfigPatchesJSON6902',
+];
 const nodeKeys = ['role', 'image', 'labels', 'extraMounts', 'extraPortMappings', 'kubeadmConfigPatches', 'kubeadmConfigPatchesJSON6902'];
-const networkingKeys = ['ipFamily', 'apiServerPort', 'apiServerAddress', 'podSubnet', 'serviceSubnet', 'disableDefaultCNI', 'kubeProxyMode', 'dnsSearch'];
+const networkingKeys = [
+  'ipFamily',
+  'apiServerPort',
+  'apiServerAddress',
+  'podSubnet',
+  'serviceSubnet',
+  'disableDefaultCNI',
+  'kubeProxyMode',
+  'dnsSearch',
+];
 const mappingKeys = ['containerPort', 'hostPort', 'listenAddress', 'protocol'];
 const mountKeys = ['hostPath', 'containerPath', 'readOnly', 'selinuxRelabel', 'propagation'];
 
@@ -34,18 +60,28 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** @throws Error naming the field that is wrong */
 export function parseKindConfig(config: unknown): KindConfig {
-  const cluster = config === undefined || config === null ? { kind: 'Cluster', apiVersion: 'kind.x-k8s.io/v1alpha4' } : record(config, 'the cluster config');
-  if (cluster['apiVersion'] !== 'kind.x-k8s.io/v1alpha4') throw new Error(`apiVersion: unknown apiVersion: ${String(cluster['apiVersion'] ?? '')} (kind.x-k8s.io/v1alpha4 is the one that kind takes)`);
-  if (cluster['kind'] !== 'Cluster') throw new Error(`kind: unknown kind ${String(cluster['kind'] ?? '')} for apiVersion: kind.x-k8s.io/v1alpha4`);
+  const cluster =
+    config === undefined || config === null
+      ? { kind: 'Cluster', apiVersion: 'kind.x-k8s.io/v1alpha4' }
+      : record(config, 'the cluster config');
+  if (cluster['apiVersion'] !== 'kind.x-k8s.io/v1alpha4')
+    throw new Error(
+      `apiVersion: unknown apiVersion: ${String(cluster['apiVersion'] ?? '')} (kind.x-k8s.io/v1alpha4 is the one that kind takes)`,
+    );
+  if (cluster['kind'] !== 'Cluster')
+    throw new Error(`kind: unknown kind ${String(cluster['kind'] ?? '')} for apiVersion: kind.x-k8s.io/v1alpha4`);
   refuseUnknown(cluster, clusterKeys, '', 'v1alpha4.Cluster');
   const networking = record(cluster['networking'] ?? {}, 'networking');
   refuseUnknown(networking, networkingKeys, 'networking.', 'v1alpha4.Networking');
   const ipFamily = networking['ipFamily'] ?? 'ipv4';
-  if (ipFamily !== 'ipv4' && ipFamily !== 'ipv6' && ipFamily !== 'dual') throw new Error(`networking.ipFamily: invalid ipFamily: ${String(ipFamily)} (ipv4, ipv6 or dual)`);
+  if (ipFamily !== 'ipv4' && ipFamily !== 'ipv6' && ipFamily !== 'dual')
+    throw new Error(`networking.ipFamily: invalid ipFamily: ${String(ipFamily)} (ipv4, ipv6 or dual)`);
   const kubeProxyMode = networking['kubeProxyMode'] ?? 'iptables';
-  if (kubeProxyMode !== 'iptables' && kubeProxyMode !== 'ipvs' && kubeProxyMode !== 'none') throw new Error(`networking.kubeProxyMode: invalid kubeProxyMode: ${String(kubeProxyMode)} (iptables, ipvs or none)`);
+  if (kubeProxyMode !== 'iptables' && kubeProxyMode !== 'ipvs' && kubeProxyMode !== 'none')
+    throw new Error(`networking.kubeProxyMode: invalid kubeProxyMode: ${String(kubeProxyMode)} (iptables, ipvs or none)`);
   const name = cluster['name'];
-  if (name !== undefined && (typeof name !== 'string' || !/^[a-z0-9.-]+$/.test(name))) throw new Error(`name: '${String(name)}' is not a valid cluster name, cluster names must match \`^[a-z0-9.-]+$\``);
+  if (name !== undefined && (typeof name !== 'string' || !/^[a-z0-9.-]+$/.test(name)))
+    throw new Error(`name: '${String(name)}' is not a valid cluster name, cluster names must match \`^[a-z0-9.-]+$\``);
   const list = cluster['nodes'] ?? [{ role: 'control-plane' }];
   if (!Array.isArray(list)) throw new Error('nodes: must be a list');
   const everywhere = nodeLabelPatches(cluster['kubeadmConfigPatches'], 'kubeadmConfigPatches');
@@ -68,41 +104,64 @@ function nodeOf(entry: unknown, path: string, labels: Readonly<Record<string, st
   const node = record(entry, path);
   refuseUnknown(node, nodeKeys, `${path}.`, 'v1alpha4.Node');
   const role = node['role'] ?? 'control-plane';
-  if (role !== 'control-plane' && role !== 'worker') throw new Error(`${path}.role: ${JSON.stringify(role)} is not a valid node role (control-plane or worker)`);
+  if (role !== 'control-plane' && role !== 'worker')
+    throw new Error(`${path}.role: ${JSON.stringify(role)} is not a valid node role (control-plane or worker)`);
   const image = node['image'] ?? defaultNodeImage;
   if (typeof image !== 'string' || image === '') throw new Error(`${path}.image: must be the name of a node image`);
   const own = record(node['labels'] ?? {}, `${path}.labels`);
   const text: Record<string, string> = {};
   for (const [key, value] of Object.entries(own)) {
-    if (typeof value !== 'string') throw new Error(`${path}.labels: cannot unmarshal !!${yamlTag(value)} \`${String(value)}\` into string (the value of ${key} needs quotes)`);
+    if (typeof value !== 'string')
+      throw new Error(
+        `${path}.labels: cannot unmarshal !!${yamlTag(value)} \`${String(value)}\` into string (the value of ${key} needs quotes)`,
+      );
     text[key] = value;
   }
   return {
     role,
     image,
     labels: { ...labels, ...nodeLabelPatches(node['kubeadmConfigPatches'], `${path}.kubeadmConfigPatches`), ...text },
-    ports: listOf(node['extraPortMappings'], `${path}.extraPortMappings`).map((mapping, index) => mappingOf(mapping, `${path}.extraPortMappings[${index}]`)),
+    ports: listOf(node['extraPortMappings'], `${path}.extraPortMappings`).map((mapping, index) =>
+      mappingOf(mapping, `${path}.extraPortMappings[${index}]`),
+    ),
     binds: listOf(node['extraMounts'], `${path}.extraMounts`).map((mount, index) => bindOf(mount, `${path}.extraMounts[${index}]`)),
   };
 }
 
 function yamlTag(value: unknown): string {
-  return typeof value === 'boolean' ? 'bool' : typeof value === 'number' ? (Number.isInteger(value) ? 'int' : 'float') : Array.isArray(value) ? 'seq' : value === null ? 'null' : 'map';
+  return typeof value === 'boolean'
+    ? 'bool'
+    : typeof value === 'number'
+      ? Number.isInteger(value)
+        ? 'int'
+        : 'float'
+      : Array.isArray(value)
+        ? 'seq'
+        : value === null
+          ? 'null'
+          : 'map';
 }
 
 function mappingOf(entry: unknown, path: string): KindNode['ports'][number] {
   const mapping = record(entry, path);
   refuseUnknown(mapping, mappingKeys, `${path}.`, 'v1alpha4.PortMapping');
   const protocol = String(mapping['protocol'] ?? 'TCP').toLowerCase();
-  if (protocol !== 'tcp' && protocol !== 'udp') throw new Error(`${path}.protocol: ${JSON.stringify(mapping['protocol'])} is not modelled (TCP or UDP)`);
+  if (protocol !== 'tcp' && protocol !== 'udp')
+    throw new Error(`${path}.protocol: ${JSON.stringify(mapping['protocol'])} is not modelled (TCP or UDP)`);
   const hostIp = mapping['listenAddress'];
-  return { ...(typeof hostIp === 'string' ? { hostIp } : {}), hostPort: port(mapping['hostPort'], `${path}.hostPort`), containerPort: port(mapping['containerPort'], `${path}.containerPort`), protocol };
+  return {
+    ...(typeof hostIp === 'string' ? { hostIp } : {}),
+    hostPort: port(mapping['hostPort'], `${path}.hostPort`),
+    containerPort: port(mapping['containerPort'], `${path}.containerPort`),
+    protocol,
+  };
 }
 
 function bindOf(entry: unknown, path: string): string {
   const mount = record(entry, path);
   refuseUnknown(mount, mountKeys, `${path}.`, 'v1alpha4.Mount');
-  if (typeof mount['hostPath'] !== 'string' || typeof mount['containerPath'] !== 'string') throw new Error(`${path}: hostPath and containerPath are needed`);
+  if (typeof mount['hostPath'] !== 'string' || typeof mount['containerPath'] !== 'string')
+    throw new Error(`${path}: hostPath and containerPath are needed`);
   return `${mount['hostPath']}:${mount['containerPath']}${mount['readOnly'] === true ? ':ro' : ''}`;
 }
 
@@ -130,7 +189,8 @@ function subnets(value: unknown, family: KindConfig['ipFamily'], defaults: reado
     return parsed.family;
   });
   if (family === 'dual') {
-    if (parts.length !== 2 || families[0] === families[1]) throw new Error(`${path}: expected one IPv4 and one IPv6 subnet for a dual-stack cluster, got: ${value}`);
+    if (parts.length !== 2 || families[0] === families[1])
+      throw new Error(`${path}: expected one IPv4 and one IPv6 subnet for a dual-stack cluster, got: ${value}`);
   } else if (parts.length !== 1) throw new Error(`${path}: expected one subnet, got: ${value}`);
   else if (families[0] !== (family === 'ipv6' ? 6 : 4)) throw new Error(`${path}: ${value} is not of the cluster's ipFamily ${family}`);
   return parts.map((part) => parsePrefix(part)?.text ?? part);
@@ -154,7 +214,8 @@ function boolean(value: unknown, path: string): boolean {
 }
 
 function port(value: unknown, path: string): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < -1 || value > 65535) throw new Error(`${path}: invalid port number: ${String(value)}`);
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < -1 || value > 65535)
+    throw new Error(`${path}: invalid port number: ${String(value)}`);
   return value;
 }
 

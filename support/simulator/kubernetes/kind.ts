@@ -49,9 +49,14 @@ export function createCluster(options: CreateClusterOptions): Cluster {
   const config = parseKindConfig(options.config);
   const name = options.name ?? config.name ?? 'kind';
   const version = options.version ?? versionOf(config.nodes[0]?.image) ?? defaultVersion;
-  const network = engine.findNetwork(dockerNetwork) ?? engine.createNetwork({ name: dockerNetwork, subnets: ['172.18.0.0/16', 'fc00:f853:ccd:e793::/64'], ipv6: true, masquerade: true });
+  const network =
+    engine.findNetwork(dockerNetwork) ??
+    engine.createNetwork({ name: dockerNetwork, subnets: ['172.18.0.0/16', 'fc00:f853:ccd:e793::/64'], ipv6: true, masquerade: true });
   describeImages(engine);
-  const containers = nodeNames(name, config.nodes).map(({ name: nodeName, node }) => ({ node, container: createNode(engine, random, config, name, nodeName, node) }));
+  const containers = nodeNames(name, config.nodes).map(({ name: nodeName, node }) => ({
+    node,
+    container: createNode(engine, random, config, name, nodeName, node),
+  }));
   for (const { container } of containers) {
     container.start();
     container.namespace.setSysctl('net.ipv4.ip_forward', '1');
@@ -64,7 +69,12 @@ export function createCluster(options: CreateClusterOptions): Cluster {
     const wanted = config.podSubnets.map((subnet) => (subnet.includes(':') ? 6 : 4));
     return wanted.flatMap((family) => ips.filter((address) => address.family === family).map((address) => address.text));
   };
-  const nodes: KubeNode[] = containers.map(({ container }) => ({ name: container.name, container, namespace: container.namespace, engine }));
+  const nodes: KubeNode[] = containers.map(({ container }) => ({
+    name: container.name,
+    container,
+    namespace: container.namespace,
+    engine,
+  }));
   const first = containers[0]?.container;
   const firstIp = first === undefined ? undefined : addressesOf(first)[0];
   const kubelets = new Map<string, RunningKubelet>();
@@ -79,7 +89,12 @@ export function createCluster(options: CreateClusterOptions): Cluster {
         node,
         server,
         random: random.stream(`kubelet/${node.name}`),
-        labels: { ...(isControlPlane ? { 'node-role.kubernetes.io/control-plane': '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' } : {}), ...described.labels },
+        labels: {
+          ...(isControlPlane
+            ? { 'node-role.kubernetes.io/control-plane': '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' }
+            : {}),
+          ...described.labels,
+        },
         annotations: {},
         taints: isControlPlane && containers.length > 1 ? [controlPlaneTaint] : [],
         isControlPlane,
@@ -108,10 +123,23 @@ export function createCluster(options: CreateClusterOptions): Cluster {
   clustersOf.set(engine, [...(clustersOf.get(engine) ?? []), inside]);
   serveNodes(server, kubelets);
   inside.stops.push(startControlPlane({ server, clock, random: random.stream('control-plane'), podSubnets: config.podSubnets }));
-  inside.stops.push(server.client.watch<Pod>('pods', ({ type, object }) => kubelets.get(object.spec.nodeName ?? '')?.onPod({ type, object }), { replay: true }));
+  inside.stops.push(
+    server.client.watch<Pod>('pods', ({ type, object }) => kubelets.get(object.spec.nodeName ?? '')?.onPod({ type, object }), {
+      replay: true,
+    }),
+  );
   for (const node of joinOrder(containers)) kubelets.get(node)?.register();
   for (const node of nodes) listen(node, kubelets.get(node.name) !== undefined && node.name === first?.name);
-  for (const object of systemObjects({ version, dnsIps, isDual: config.ipFamily === 'dual', hasKubeProxy: cluster.hasKubeProxy, hasKindnet: !config.disableDefaultCni, podSubnets: config.podSubnets, serviceSubnets: config.serviceSubnets, clusterName: name })) server.client.create(object);
+  for (const object of systemObjects({
+    version,
+    dnsIps,
+    hasKubeProxy: cluster.hasKubeProxy,
+    hasKindnet: !config.disableDefaultCni,
+    podSubnets: config.podSubnets,
+    serviceSubnets: config.serviceSubnets,
+    clusterName: name,
+  }))
+    server.client.create(object);
   if (firstIp !== undefined) publishApiServer(server, firstIp);
   return cluster;
 }
@@ -126,7 +154,8 @@ export function deleteCluster(cluster: Cluster): void {
     cluster.engine,
     all.filter((candidate) => candidate !== inside),
   );
-  for (const node of cluster.nodes) if (cluster.engine.findContainer(node.container.id) !== undefined) cluster.engine.removeContainer(node.container.id, { force: true });
+  for (const node of cluster.nodes)
+    if (cluster.engine.findContainer(node.container.id) !== undefined) cluster.engine.removeContainer(node.container.id, { force: true });
 }
 
 const controlPlaneTaint: Taint = { effect: 'NoSchedule', key: 'node-role.kubernetes.io/control-plane' };
@@ -148,7 +177,8 @@ function nodeNames(cluster: string, nodes: readonly KindNode[]): readonly { read
 
 /** Control planes first; of the workers, which join at the same time, the last one listed wins the race here. */
 function joinOrder(containers: readonly { readonly node: KindNode; readonly container: Container }[]): readonly string[] {
-  const of = (role: KindNode['role']): string[] => containers.filter((entry) => entry.node.role === role).map((entry) => entry.container.name);
+  const of = (role: KindNode['role']): string[] =>
+    containers.filter((entry) => entry.node.role === role).map((entry) => entry.container.name);
   return [...of('control-plane'), ...of('worker').reverse()];
 }
 
@@ -165,7 +195,12 @@ function createNode(engine: DockerEngine, random: Random, config: KindConfig, cl
     privileged: true,
     restartPolicy: 'on-failure',
     binds: node.binds,
-    ports: [...node.ports, ...(isControlPlane ? [{ hostIp: config.apiServerAddress, hostPort: apiServerPort, containerPort: apiPort, protocol: 'tcp' as const }] : [])],
+    ports: [
+      ...node.ports,
+      ...(isControlPlane
+        ? [{ hostIp: config.apiServerAddress, hostPort: apiServerPort, containerPort: apiPort, protocol: 'tcp' as const }]
+        : []),
+    ],
   });
 }
 
@@ -176,7 +211,13 @@ function canReach(node: KubeNode, server: Container, address: string | undefined
   const target = address === undefined ? undefined : parseIp(address);
   if (target === undefined) return false;
   const decision = node.namespace.routes.lookup(target);
-  return decision.kind === 'forward' && decision.device.isAdminUp && decision.device.hasCarrier && server.namespace.isLocalAddress(target) && server.namespace.interfaces.some((device) => device.addresses.some((entry) => entry.ip === target) && device.isAdminUp);
+  return (
+    decision.kind === 'forward' &&
+    decision.device.isAdminUp &&
+    decision.device.hasCarrier &&
+    server.namespace.isLocalAddress(target) &&
+    server.namespace.interfaces.some((device) => device.addresses.some((entry) => entry.ip === target) && device.isAdminUp)
+  );
 }
 
 /** Ports that answer on every node; what is said behind TLS is not modelled. */
@@ -202,7 +243,12 @@ function listen(node: KubeNode, isApiServer: boolean): void {
 /** Service default/kubernetes leads to the control plane node. */
 function publishApiServer(server: ApiServer, address: string): void {
   const metadata = { name: 'kubernetes', namespace: 'default', labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } };
-  server.client.create({ apiVersion: 'v1', kind: 'Endpoints', metadata, subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port: apiPort, protocol: 'TCP' }] }] });
+  server.client.create({
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata,
+    subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port: apiPort, protocol: 'TCP' }] }],
+  });
   server.client.create({
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
@@ -217,7 +263,8 @@ function publishApiServer(server: ApiServer, address: string): void {
 
 function describeImages(engine: DockerEngine): void {
   const insideOf = (container: Container): { readonly inside: Inside; readonly kubelet: RunningKubelet } | undefined => {
-    for (const inside of clustersOf.get(engine) ?? []) for (const kubelet of inside.kubelets.values()) if (kubelet.podOf(container) !== undefined) return { inside, kubelet };
+    for (const inside of clustersOf.get(engine) ?? [])
+      for (const kubelet of inside.kubelets.values()) if (kubelet.podOf(container) !== undefined) return { inside, kubelet };
     return undefined;
   };
   const program = (name: string, container: Container, run: (inside: Inside, kubelet: RunningKubelet) => () => void): Program => {
@@ -262,15 +309,34 @@ function describeImages(engine: DockerEngine): void {
     command: ['/usr/local/bin/kube-proxy'],
     commands: [],
     shell: 'sh',
-    programs: [(container) => program('kube-proxy', container, ({ cluster }, kubelet) => startKubeProxy(cluster.server.client, engine.clock, kubelet.node, cluster.podSubnets, localAddresses(kubelet.node)))],
+    programs: [
+      (container) =>
+        program('kube-proxy', container, ({ cluster }, kubelet) =>
+          startKubeProxy(cluster.server.client, engine.clock, kubelet.node, cluster.podSubnets, localAddresses(kubelet.node)),
+        ),
+    ],
   });
   for (const name of ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'])
-    engine.images.add({ name: `registry.k8s.io/${name}`, command: [name], commands: [], shell: undefined, programs: [() => ({ name, start() {}, stop() {} })] });
-  engine.images.add({ name: 'docker.io/kindest/local-path-provisioner', command: ['local-path-provisioner'], commands: [], shell: 'sh', programs: [() => ({ name: 'local-path-provisioner', start() {}, stop() {} })] });
+    engine.images.add({
+      name: `registry.k8s.io/${name}`,
+      command: [name],
+      commands: [],
+      shell: undefined,
+      programs: [() => ({ name, start() {}, stop() {} })],
+    });
+  engine.images.add({
+    name: 'docker.io/kindest/local-path-provisioner',
+    command: ['local-path-provisioner'],
+    commands: [],
+    shell: 'sh',
+    programs: [() => ({ name: 'local-path-provisioner', start() {}, stop() {} })],
+  });
 }
 
 function localAddresses(node: KubeNode): readonly string[] {
-  return node.namespace.interfaces.flatMap((device) => device.addresses.filter((address) => address.scope === 'global').map((address) => address.ip.text));
+  return node.namespace.interfaces.flatMap((device) =>
+    device.addresses.filter((address) => address.scope === 'global').map((address) => address.ip.text),
+  );
 }
 
 // ── exec, logs ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -290,13 +356,21 @@ function serveNodes(server: ApiServer, kubelets: ReadonlyMap<string, RunningKube
     if (!known) throw new ApiError(400, 'BadRequest', `container ${chosen} is not valid for pod ${name}`);
     if (pod.spec.nodeName === undefined) throw new ApiError(400, 'BadRequest', `pod ${name} does not have a host assigned`);
     const kubelet = kubelets.get(pod.spec.nodeName);
-    if (kubelet?.isRunning !== true) throw new ApiError(500, 'InternalError', `error dialing backend: dial tcp: lookup ${pod.spec.nodeName}: i/o timeout`);
+    if (kubelet?.isRunning !== true)
+      throw new ApiError(500, 'InternalError', `error dialing backend: dial tcp: lookup ${pod.spec.nodeName}: i/o timeout`);
     const target = kubelet.workerOf(namespace, name)?.runner(chosen);
-    if (target?.container === undefined || !target.isRunning) throw new ApiError(500, 'InternalError', `unable to upgrade connection: container not found ("${chosen}")`);
-    const result = await kubelet.node.engine.shell.exec(target.container, argv, { ...(stdin === undefined ? {} : { stdin }), ...(isTerminal === undefined ? {} : { isTerminal }) });
+    if (target?.container === undefined || !target.isRunning)
+      throw new ApiError(500, 'InternalError', `unable to upgrade connection: container not found ("${chosen}")`);
+    const result = await kubelet.node.engine.shell.exec(target.container, argv, {
+      ...(stdin === undefined ? {} : { stdin }),
+      ...(isTerminal === undefined ? {} : { isTerminal }),
+    });
     const runtimeError = /^OCI runtime exec failed: (.*)$/m.exec(result.stdout + result.stderr)?.[0];
     if (runtimeError === undefined || (result.exitCode !== 126 && result.exitCode !== 127)) return result;
-    throw new ApiError(500, 'InternalError', `Internal error occurred: error executing command in container: failed to exec in container: failed to start exec "${kubelet.node.engine.random.stream('exec').hex(64)}": ${runtimeError.trim()}`);
+    throw new ApiError(
+      500,
+      'InternalError',
+      `Internal error occurred: error executing command in container: failed to exec in container: failed to start exec "${kubelet.node.engine.random.stream('exec').hex(64)}": ${runtimeError.trim()}`,
+    );
   };
 }
-

@@ -9,7 +9,12 @@ const anyDestination: Readonly<Record<4 | 6, Prefix>> = { 4: prefix('0.0.0.0/0')
  * kind's own network: the ptp plugin with host-local addresses on each node, routes between the nodes, and masquerading of what
  * leaves the pod subnets (kindnetd v20230511).
  */
-export function startKindnet(client: ApiClient, node: KubeNode, podSubnets: readonly string[], onReady: (cni: CniPlugin | undefined) => void): () => void {
+export function startKindnet(
+  client: ApiClient,
+  node: KubeNode,
+  podSubnets: readonly string[],
+  onReady: (cni: CniPlugin | undefined) => void,
+): () => void {
   const routed = new Map<string, readonly Prefix[]>();
   let own: readonly Prefix[] = [];
 
@@ -45,9 +50,22 @@ export function startKindnet(client: ApiClient, node: KubeNode, podSubnets: read
       // What an earlier kindnetd left serves on.
       if (netfilter.chains(family, 'nat').has('KIND-MASQ-AGENT')) continue;
       netfilter.createChain(family, 'nat', 'KIND-MASQ-AGENT');
-      netfilter.append(family, 'nat', 'POSTROUTING', { target: { kind: 'jump', chain: 'KIND-MASQ-AGENT' }, comment: 'kind-masq-agent: ensure nat POSTROUTING directs all non-LOCAL destination traffic to our custom KIND-MASQ-AGENT chain' });
-      for (const subnet of subnets) netfilter.append(family, 'nat', 'KIND-MASQ-AGENT', { destination: { prefix: subnet }, target: { kind: 'return' }, comment: 'kind-masq-agent: local traffic is not subject to MASQUERADE' });
-      for (const subnet of subnets) netfilter.append(family, 'nat', 'KIND-MASQ-AGENT', { source: { prefix: subnet }, target: { kind: 'masquerade' }, comment: 'kind-masq-agent: outbound traffic is subject to MASQUERADE (must be last in chain)' });
+      netfilter.append(family, 'nat', 'POSTROUTING', {
+        target: { kind: 'jump', chain: 'KIND-MASQ-AGENT' },
+        comment: 'kind-masq-agent: ensure nat POSTROUTING directs all non-LOCAL destination traffic to our custom KIND-MASQ-AGENT chain',
+      });
+      for (const subnet of subnets)
+        netfilter.append(family, 'nat', 'KIND-MASQ-AGENT', {
+          destination: { prefix: subnet },
+          target: { kind: 'return' },
+          comment: 'kind-masq-agent: local traffic is not subject to MASQUERADE',
+        });
+      for (const subnet of subnets)
+        netfilter.append(family, 'nat', 'KIND-MASQ-AGENT', {
+          source: { prefix: subnet },
+          target: { kind: 'masquerade' },
+          comment: 'kind-masq-agent: outbound traffic is subject to MASQUERADE (must be last in chain)',
+        });
     }
   }
 
@@ -91,7 +109,10 @@ function pointToPoint(node: KubeNode, cidrs: readonly Prefix[]): CniPlugin {
       }
       ips.push(address);
     }
-    const [device, inside] = node.engine.network.createVeth({ namespace: node.namespace, name: `veth${names.hex(8)}` }, { namespace: sandbox.namespace, name: 'eth0' });
+    const [device, inside] = node.engine.network.createVeth(
+      { namespace: node.namespace, name: `veth${names.hex(8)}` },
+      { namespace: sandbox.namespace, name: 'eth0' },
+    );
     device.setUp();
     inside.setUp();
     for (const address of ips) {
@@ -123,4 +144,3 @@ function pointToPoint(node: KubeNode, cidrs: readonly Prefix[]): CniPlugin {
     },
   };
 }
-

@@ -22,7 +22,13 @@ interface Backend {
  * kube-proxy in iptables mode on one node: cluster IPs, node ports, external and load-balancer addresses become DNAT rules.
  * A connection's backend follows from its source port. Not modelled: session affinity, topology hints, SCTP.
  */
-export function startKubeProxy(client: ApiClient, clock: SimulatedClock, node: KubeNode, podSubnets: readonly string[], nodeIps: readonly string[]): () => void {
+export function startKubeProxy(
+  client: ApiClient,
+  clock: SimulatedClock,
+  node: KubeNode,
+  podSubnets: readonly string[],
+  nodeIps: readonly string[],
+): () => void {
   const { netfilter } = node.namespace;
   const clusterCidrs = podSubnets.map(prefix);
   const addresses = nodeIps.flatMap((text) => parseIp(text) ?? []);
@@ -39,7 +45,11 @@ export function startKubeProxy(client: ApiClient, clock: SimulatedClock, node: K
     ensureJump(family, 'nat', 'POSTROUTING', 'KUBE-POSTROUTING');
     for (const chain of ['FORWARD', 'OUTPUT', 'INPUT']) ensureJump(family, 'filter', chain, 'KUBE-SERVICES');
     netfilter.flush(family, 'nat', 'KUBE-POSTROUTING');
-    netfilter.append(family, 'nat', 'KUBE-POSTROUTING', { mark: { value: masqueradeMark, mask: masqueradeMark }, target: { kind: 'masquerade' }, comment: 'kubernetes service traffic requiring SNAT' });
+    netfilter.append(family, 'nat', 'KUBE-POSTROUTING', {
+      mark: { value: masqueradeMark, mask: masqueradeMark },
+      target: { kind: 'masquerade' },
+      comment: 'kubernetes service traffic requiring SNAT',
+    });
   }
 
   function ensureChain(family: Family, table: 'nat' | 'filter', chain: string): void {
@@ -48,8 +58,14 @@ export function startKubeProxy(client: ApiClient, clock: SimulatedClock, node: K
 
   /** A kube-proxy that starts again finds what the one before left. */
   function ensureJump(family: Family, table: 'nat' | 'filter', from: string, chain: string): void {
-    const rule: NetfilterRule = { target: { kind: 'jump', chain }, comment: chain === 'KUBE-SERVICES' ? 'kubernetes service portals' : 'kubernetes postrouting rules' };
-    const has = netfilter.chains(family, table).get(from)?.rules.some((present) => present.target.kind === 'jump' && present.target.chain === chain);
+    const rule: NetfilterRule = {
+      target: { kind: 'jump', chain },
+      comment: chain === 'KUBE-SERVICES' ? 'kubernetes service portals' : 'kubernetes postrouting rules',
+    };
+    const has = netfilter
+      .chains(family, table)
+      .get(from)
+      ?.rules.some((present) => present.target.kind === 'jump' && present.target.chain === chain);
     if (has !== true) netfilter.insert(family, table, from, rule);
   }
 
@@ -63,7 +79,10 @@ export function startKubeProxy(client: ApiClient, clock: SimulatedClock, node: K
     for (const family of families) clear(family);
     for (const service of client.list<Service>('services')) {
       if (service.spec.type === 'ExternalName' || service.spec.clusterIP === 'None' || service.spec.clusterIP === undefined) continue;
-      const slices = client.list<EndpointSlice>('endpointslices.discovery.k8s.io', { namespace: service.metadata.namespace ?? 'default', labels: { matchLabels: { 'kubernetes.io/service-name': service.metadata.name } } });
+      const slices = client.list<EndpointSlice>('endpointslices.discovery.k8s.io', {
+        namespace: service.metadata.namespace ?? 'default',
+        labels: { matchLabels: { 'kubernetes.io/service-name': service.metadata.name } },
+      });
       for (const family of families) for (const port of service.spec.ports ?? []) program(family, service, port, slices);
     }
   }
@@ -72,7 +91,9 @@ export function startKubeProxy(client: ApiClient, clock: SimulatedClock, node: K
     return slices
       .filter((slice) => slice.addressType === (family === 4 ? 'IPv4' : 'IPv6'))
       .flatMap((slice) => {
-        const number = slice.ports.find((candidate) => (candidate.name ?? '') === (port.name ?? '') && (candidate.protocol ?? 'TCP') === (port.protocol ?? 'TCP'))?.port;
+        const number = slice.ports.find(
+          (candidate) => (candidate.name ?? '') === (port.name ?? '') && (candidate.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
+        )?.port;
         if (number === undefined) return [];
         return slice.endpoints.flatMap((endpoint) => {
           const ip = parseIp(endpoint.addresses[0] ?? '');
@@ -89,11 +110,17 @@ export function startKubeProxy(client: ApiClient, clock: SimulatedClock, node: K
     const internal = backends(family, port, slices, service.spec.internalTrafficPolicy === 'Local');
     const external = backends(family, port, slices, service.spec.externalTrafficPolicy === 'Local');
     const isLocal = service.spec.externalTrafficPolicy === 'Local';
-    const own = (list: readonly string[]): readonly Ip[] => list.flatMap((text) => parseIp(text) ?? []).filter((address) => address.family === family);
-    for (const address of own(service.spec.clusterIPs ?? [])) redirect(family, name, protocol, hostPrefix(address), port.port, internal, 'SVC', outsideCluster(family));
+    const own = (list: readonly string[]): readonly Ip[] =>
+      list.flatMap((text) => parseIp(text) ?? []).filter((address) => address.family === family);
+    for (const address of own(service.spec.clusterIPs ?? []))
+      redirect(family, name, protocol, hostPrefix(address), port.port, internal, 'SVC', outsideCluster(family));
     const balanced = (service.status.loadBalancer?.ingress ?? []).flatMap((entry) => entry.ip ?? []);
-    for (const address of own([...(service.spec.externalIPs ?? []), ...balanced])) redirect(family, name, protocol, hostPrefix(address), port.port, external, 'EXT', isLocal ? 'never' : 'always');
-    if (port.nodePort !== undefined) for (const address of addresses) if (address.family === family) redirect(family, name, protocol, hostPrefix(address), port.nodePort, external, 'EXT', isLocal ? 'never' : 'always');
+    for (const address of own([...(service.spec.externalIPs ?? []), ...balanced]))
+      redirect(family, name, protocol, hostPrefix(address), port.port, external, 'EXT', isLocal ? 'never' : 'always');
+    if (port.nodePort !== undefined)
+      for (const address of addresses)
+        if (address.family === family)
+          redirect(family, name, protocol, hostPrefix(address), port.nodePort, external, 'EXT', isLocal ? 'never' : 'always');
   }
 
   function outsideCluster(family: Family): Prefix | 'never' {
@@ -101,7 +128,16 @@ export function startKubeProxy(client: ApiClient, clock: SimulatedClock, node: K
   }
 
   /** `masquerade`: always, never, or for sources outside the given prefix. */
-  function redirect(family: Family, name: string, protocol: 'tcp' | 'udp', destination: Prefix, port: number, targets: readonly Backend[], kind: string, masquerade: Prefix | 'always' | 'never'): void {
+  function redirect(
+    family: Family,
+    name: string,
+    protocol: 'tcp' | 'udp',
+    destination: Prefix,
+    port: number,
+    targets: readonly Backend[],
+    kind: string,
+    masquerade: Prefix | 'always' | 'never',
+  ): void {
     const match = { protocol, destination: { prefix: destination }, destinationPort: { low: port, high: port } } as const;
     if (targets.length === 0) {
       netfilter.append(family, 'filter', 'KUBE-SERVICES', { ...match, target: { kind: 'reject' }, comment: `${name} has no endpoints` });
@@ -112,13 +148,29 @@ export function startKubeProxy(client: ApiClient, clock: SimulatedClock, node: K
     chains[family].add(chain);
     netfilter.flush(family, 'nat', chain);
     netfilter.append(family, 'nat', 'KUBE-SERVICES', { ...match, target: { kind: 'jump', chain }, comment: `${name} cluster IP` });
-    if (masquerade !== 'never') netfilter.append(family, 'nat', chain, { ...(masquerade === 'always' ? {} : { source: { prefix: masquerade, inverted: true } }), target: { kind: 'mark', value: masqueradeMark }, comment: name });
+    if (masquerade !== 'never')
+      netfilter.append(family, 'nat', chain, {
+        ...(masquerade === 'always' ? {} : { source: { prefix: masquerade, inverted: true } }),
+        target: { kind: 'mark', value: masqueradeMark },
+        comment: name,
+      });
     const span = (lastEphemeral - firstEphemeral + 1) / targets.length;
     for (const [index, target] of targets.entries()) {
       const low = index === 0 ? 0 : Math.floor(firstEphemeral + index * span);
       const high = index === targets.length - 1 ? 65535 : Math.floor(firstEphemeral + (index + 1) * span) - 1;
-      netfilter.append(family, 'nat', chain, { source: { prefix: hostPrefix(target.ip) }, protocol, sourcePort: { low, high }, target: { kind: 'mark', value: masqueradeMark }, comment: `${name} hairpin` });
-      netfilter.append(family, 'nat', chain, { protocol, sourcePort: { low, high }, target: { kind: 'dnat', address: target.ip, port: target.port }, comment: name });
+      netfilter.append(family, 'nat', chain, {
+        source: { prefix: hostPrefix(target.ip) },
+        protocol,
+        sourcePort: { low, high },
+        target: { kind: 'mark', value: masqueradeMark },
+        comment: `${name} hairpin`,
+      });
+      netfilter.append(family, 'nat', chain, {
+        protocol,
+        sourcePort: { low, high },
+        target: { kind: 'dnat', address: target.ip, port: target.port },
+        comment: name,
+      });
     }
   }
 

@@ -40,7 +40,8 @@ const leaseDurationSeconds = 40;
 const mirrorDelayMs = 1_000;
 /** A node's status is reported at least this often. */
 const statusReportMs = 300_000;
-const networkNotReady = 'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized';
+const networkNotReady =
+  'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized';
 
 /** The kubelet of one node: its Node object, lease and pods (kubelet 1.27 with containerd). */
 export function createKubelet(options: KubeletOptions): RunningKubelet {
@@ -77,13 +78,25 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
     beat();
     const stored = client.get<Node>('nodes', node.name);
     if (stored !== undefined) {
-      client.recordEvent(stored, { type: 'Normal', reason: 'Starting', message: 'Starting kubelet.', component: 'kubelet', host: node.name });
+      client.recordEvent(stored, {
+        type: 'Normal',
+        reason: 'Starting',
+        message: 'Starting kubelet.',
+        component: 'kubelet',
+        host: node.name,
+      });
       for (const [reason, text] of [
         ['NodeHasSufficientMemory', 'NodeHasSufficientMemory'],
         ['NodeHasNoDiskPressure', 'NodeHasNoDiskPressure'],
         ['NodeHasSufficientPID', 'NodeHasSufficientPID'],
       ] as const)
-        client.recordEvent(stored, { type: 'Normal', reason, message: `Node ${node.name} status is now: ${text}`, component: 'kubelet', host: node.name });
+        client.recordEvent(stored, {
+          type: 'Normal',
+          reason,
+          message: `Node ${node.name} status is now: ${text}`,
+          component: 'kubelet',
+          host: node.name,
+        });
       mirrorAll();
     }
   }
@@ -101,7 +114,13 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
       metadata: {
         ...input.metadata,
         name,
-        annotations: { ...input.metadata.annotations, 'kubernetes.io/config.hash': random.hex(32), 'kubernetes.io/config.mirror': random.hex(32), 'kubernetes.io/config.seen': timestamp(clock.now()), 'kubernetes.io/config.source': 'file' },
+        annotations: {
+          ...input.metadata.annotations,
+          'kubernetes.io/config.hash': random.hex(32),
+          'kubernetes.io/config.mirror': random.hex(32),
+          'kubernetes.io/config.seen': timestamp(clock.now()),
+          'kubernetes.io/config.source': 'file',
+        },
         ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: node.name, uid: owner.metadata.uid, controller: true }],
       },
       spec: { ...(input['spec'] as object), nodeName: node.name },
@@ -132,7 +151,14 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
     } catch (error) {
       if (!isConflict(error)) throw error;
     }
-    if (before !== undefined && before !== 'True' && cni !== undefined) client.recordEvent(current, { type: 'Normal', reason: 'NodeReady', message: `Node ${node.name} status is now: NodeReady`, component: 'kubelet', host: node.name });
+    if (before !== undefined && before !== 'True' && cni !== undefined)
+      client.recordEvent(current, {
+        type: 'Normal',
+        reason: 'NodeReady',
+        message: `Node ${node.name} status is now: NodeReady`,
+        component: 'kubelet',
+        host: node.name,
+      });
   }
 
   function onPod({ type, object }: { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: Pod }): void {
@@ -146,11 +172,15 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
       if (object.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) clock.schedule(mirrorDelayMs, mirrorAll);
       return;
     }
-    if (worker !== undefined) return worker.update(object);
+    if (worker !== undefined) {
+      worker.update(object);
+      return;
+    }
     // Events come a moment late: what is gone by now needs no worker.
     if (client.get('pods', object.metadata.name, object.metadata.namespace)?.metadata.uid !== uid) return;
     if (object.status.phase === 'Succeeded' || object.status.phase === 'Failed') {
-      if (object.metadata.deletionTimestamp !== undefined) client.delete('pods', object.metadata.name, object.metadata.namespace, { gracePeriodSeconds: 0 });
+      if (object.metadata.deletionTimestamp !== undefined)
+        client.delete('pods', object.metadata.name, object.metadata.namespace, { gracePeriodSeconds: 0 });
       return;
     }
     const made = new PodWorker(host, object);
@@ -186,7 +216,8 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
   });
 
   function freeze(isFrozen: boolean): void {
-    for (const worker of workers.values()) if (worker.sandbox !== undefined && worker.pod.spec.hostNetwork !== true) worker.sandbox.namespace.isFrozen = isFrozen;
+    for (const worker of workers.values())
+      if (worker.sandbox !== undefined && worker.pod.spec.hostNetwork !== true) worker.sandbox.namespace.isFrozen = isFrozen;
   }
 
   return {
@@ -202,7 +233,12 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
     podOf(container) {
       const pod = owners.get(container.id);
       if (pod === undefined) return undefined;
-      return { namespace: pod.metadata.namespace ?? '', name: pod.metadata.name, uid: pod.metadata.uid, hostNetwork: pod.spec.hostNetwork === true };
+      return {
+        namespace: pod.metadata.namespace ?? '',
+        name: pod.metadata.name,
+        uid: pod.metadata.uid,
+        hostNetwork: pod.spec.hostNetwork === true,
+      };
     },
     sandboxOf: (namespace: string, name: string): PodSandbox | undefined => workerOf(namespace, name)?.sandbox,
     onPod,
@@ -231,7 +267,11 @@ function renewLease(client: ApiClient, clock: SimulatedClock, name: string): voi
   client.create({
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
-    metadata: { name, namespace: 'kube-node-lease', ...(owner === undefined ? {} : { ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name, uid: owner.metadata.uid }] }) },
+    metadata: {
+      name,
+      namespace: 'kube-node-lease',
+      ...(owner === undefined ? {} : { ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name, uid: owner.metadata.uid }] }),
+    },
     spec: { holderIdentity: name, leaseDurationSeconds, renewTime },
   });
 }
@@ -240,13 +280,22 @@ function nodeConditions(node: Node, clock: SimulatedClock, hasNetwork: boolean):
   const now = timestamp(clock.now());
   const make = (type: string, status: 'True' | 'False', reason: string, message: string): Condition => {
     const old = conditionOf(node, type);
-    return { lastHeartbeatTime: now, lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? now) : now, message, reason, status, type };
+    return {
+      lastHeartbeatTime: now,
+      lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? now) : now,
+      message,
+      reason,
+      status,
+      type,
+    };
   };
   const own = [
     make('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
     make('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
     make('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
-    hasNetwork ? make('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status') : make('Ready', 'False', 'KubeletNotReady', networkNotReady),
+    hasNetwork
+      ? make('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status')
+      : make('Ready', 'False', 'KubeletNotReady', networkNotReady),
   ];
   const others = (node.status.conditions ?? []).filter((condition) => !own.some((mine) => mine.type === condition.type));
   return [...others, ...own];
@@ -256,21 +305,49 @@ function nodeConditions(node: Node, clock: SimulatedClock, hasNetwork: boolean):
 function nodeObject(options: KubeletOptions, clock: SimulatedClock): ObjectInput {
   const { node, random, server } = options;
   const now = timestamp(clock.now());
-  const capacity = { cpu: '8', 'ephemeral-storage': '203056560Ki', 'hugepages-1Gi': '0', 'hugepages-2Mi': '0', memory: '32863856Ki', pods: '110' };
+  const capacity = {
+    cpu: '8',
+    'ephemeral-storage': '203056560Ki',
+    'hugepages-1Gi': '0',
+    'hugepages-2Mi': '0',
+    memory: '32863856Ki',
+    pods: '110',
+  };
   return {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: {
       name: node.name,
-      labels: { 'beta.kubernetes.io/arch': 'amd64', 'beta.kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64', 'kubernetes.io/hostname': node.name, 'kubernetes.io/os': 'linux', ...options.labels },
-      annotations: { 'kubeadm.alpha.kubernetes.io/cri-socket': 'unix:///run/containerd/containerd.sock', 'node.alpha.kubernetes.io/ttl': '0', 'volumes.kubernetes.io/controller-managed-attach-detach': 'true', ...options.annotations },
+      labels: {
+        'beta.kubernetes.io/arch': 'amd64',
+        'beta.kubernetes.io/os': 'linux',
+        'kubernetes.io/arch': 'amd64',
+        'kubernetes.io/hostname': node.name,
+        'kubernetes.io/os': 'linux',
+        ...options.labels,
+      },
+      annotations: {
+        'kubeadm.alpha.kubernetes.io/cri-socket': 'unix:///run/containerd/containerd.sock',
+        'node.alpha.kubernetes.io/ttl': '0',
+        'volumes.kubernetes.io/controller-managed-attach-detach': 'true',
+        ...options.annotations,
+      },
     },
     spec: { providerID: options.providerId, taints: [...options.taints, { effect: 'NoSchedule', key: 'node.kubernetes.io/not-ready' }] },
     status: {
       addresses: [...options.addresses.map((address) => ({ address, type: 'InternalIP' })), { address: node.name, type: 'Hostname' }],
       allocatable: capacity,
       capacity,
-      conditions: [{ lastHeartbeatTime: now, lastTransitionTime: now, message: networkNotReady, reason: 'KubeletNotReady', status: 'False', type: 'Ready' }],
+      conditions: [
+        {
+          lastHeartbeatTime: now,
+          lastTransitionTime: now,
+          message: networkNotReady,
+          reason: 'KubeletNotReady',
+          status: 'False',
+          type: 'Ready',
+        },
+      ],
       daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
       nodeInfo: {
         architecture: 'amd64',

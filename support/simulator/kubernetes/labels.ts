@@ -81,7 +81,8 @@ export function formatSelector(selector: LabelSelector | undefined): string {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) parts.push({ key, text: `${key}=${value}` });
   for (const { key, operator, values } of selector.matchExpressions ?? []) {
     const list = [...(values ?? [])].sort().join(',');
-    const text = operator === 'In' ? `${key} in (${list})` : operator === 'NotIn' ? `${key} notin (${list})` : operator === 'Exists' ? key : `!${key}`;
+    const text =
+      operator === 'In' ? `${key} in (${list})` : operator === 'NotIn' ? `${key} notin (${list})` : operator === 'Exists' ? key : `!${key}`;
     parts.push({ key, text });
   }
   if (parts.length === 0) return '<none>';
@@ -129,7 +130,8 @@ class Scanner {
     if (token === '' || token === ',') return '';
     if (!/^[^=!,()]+$/.test(token)) throw new SelectorError(`found '${token}', expected: identifier`);
     this.#index++;
-    if (!/^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/.test(token) || token.length > 63) throw new SelectorError(`values[0][key]: Invalid value: ${JSON.stringify(token)}: ${labelValueMessage}`);
+    if (!/^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/.test(token) || token.length > 63)
+      throw new SelectorError(`values[0][key]: Invalid value: ${JSON.stringify(token)}: ${labelValueMessage}`);
     return token;
   }
 

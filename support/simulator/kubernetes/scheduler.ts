@@ -1,11 +1,22 @@
 import type { SimulatedClock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
 import { quantity } from './apiserver/validation.ts';
+import { createReconciler } from './controllers/reconciler.ts';
 import { matchesMap, matchesSelector } from './labels.ts';
-import { controllerOf, isPodActive, keyOf, type Namespace, type Node, type Pod, type PodAffinityTerm, type Service, splitKey, timestamp } from './objects.ts';
+import {
+  controllerOf,
+  isPodActive,
+  keyOf,
+  type Namespace,
+  type Node,
+  type Pod,
+  type PodAffinityTerm,
+  type Service,
+  splitKey,
+  timestamp,
+} from './objects.ts';
 import { matchesNodeAffinity, matchesTerm, tolerates, untoleratedTaint } from './scheduling-rules.ts';
 import type { ApiClient, ApiServer, Reconciler } from './types.ts';
-import { createReconciler } from './controllers/reconciler.ts';
 
 const component = 'default-scheduler';
 /** kube-scheduler retries an unschedulable pod on events, and after at most this time. */
@@ -38,7 +49,12 @@ export function startScheduler(server: ApiServer, clock: SimulatedClock, random:
       const bound = client.get<Pod>('pods', name, namespace);
       if (bound === undefined) return;
       setScheduled(client, clock, bound, 'True');
-      client.recordEvent(bound, { type: 'Normal', reason: 'Scheduled', message: `Successfully assigned ${key} to ${outcome.node}`, component });
+      client.recordEvent(bound, {
+        type: 'Normal',
+        reason: 'Scheduled',
+        message: `Successfully assigned ${key} to ${outcome.node}`,
+        component,
+      });
       return;
     }
     unschedulable.add(key);
@@ -69,14 +85,25 @@ export function startScheduler(server: ApiServer, clock: SimulatedClock, random:
 }
 
 function isPending(pod: Pod): boolean {
-  return pod.spec.nodeName === undefined && pod.metadata.deletionTimestamp === undefined && pod.spec.schedulerName === 'default-scheduler' && pod.status.phase === 'Pending';
+  return (
+    pod.spec.nodeName === undefined &&
+    pod.metadata.deletionTimestamp === undefined &&
+    pod.spec.schedulerName === 'default-scheduler' &&
+    pod.status.phase === 'Pending'
+  );
 }
 
 function setScheduled(client: ApiClient, clock: SimulatedClock, pod: Pod, status: 'True' | 'False', message?: string): void {
   const others = (pod.status.conditions ?? []).filter((condition) => condition.type !== 'PodScheduled');
   const old = pod.status.conditions?.find((condition) => condition.type === 'PodScheduled');
   const time = old?.status === status ? old.lastTransitionTime : timestamp(clock.now());
-  const condition = { lastProbeTime: null, lastTransitionTime: time ?? null, ...(message === undefined ? {} : { message, reason: 'Unschedulable' }), status, type: 'PodScheduled' };
+  const condition = {
+    lastProbeTime: null,
+    lastTransitionTime: time ?? null,
+    ...(message === undefined ? {} : { message, reason: 'Unschedulable' }),
+    status,
+    type: 'PodScheduled',
+  };
   client.updateStatus({ ...pod, status: { ...pod.status, conditions: [...others, condition] } });
 }
 
@@ -89,7 +116,9 @@ function place(client: ApiClient, pod: Pod, random: Random): { readonly node: st
     const refusals = refuse(client, pod, node);
     if (refusals.length === 0) fitting.push(node);
     else {
-      const text = refusals.every((refusal) => isResolvable(refusal)) ? 'No preemption victims found for incoming pod' : 'Preemption is not helpful for scheduling';
+      const text = refusals.every((refusal) => isResolvable(refusal))
+        ? 'No preemption victims found for incoming pod'
+        : 'Preemption is not helpful for scheduling';
       helpful.set(text, (helpful.get(text) ?? 0) + 1);
     }
     for (const refusal of refusals) reasons.set(refusal, (reasons.get(refusal) ?? 0) + 1);
@@ -98,7 +127,9 @@ function place(client: ApiClient, pod: Pod, random: Random): { readonly node: st
     if (nodes.length === 0) return { reason: 'no nodes available to schedule pods' };
     const list = [...reasons].map(([reason, count]) => `${count} ${reason}`).sort();
     const help = [...helpful].map(([text, count]) => `${count} ${text}`).sort();
-    return { reason: `0/${nodes.length} nodes are available: ${list.join(', ')}. preemption: 0/${nodes.length} nodes are available: ${help.join(', ')}..` };
+    return {
+      reason: `0/${nodes.length} nodes are available: ${list.join(', ')}. preemption: 0/${nodes.length} nodes are available: ${help.join(', ')}..`,
+    };
   }
   const scored = fitting.map((node) => ({ node, score: score(client, pod, node) }));
   const best = Math.max(...scored.map((entry) => entry.score));
@@ -113,11 +144,17 @@ function isResolvable(refusal: string): boolean {
 
 /** Why a node cannot take a pod: the first failing plugin's words, in kube-scheduler's order. */
 function refuse(client: ApiClient, pod: Pod, node: Node): readonly string[] {
-  if (node.spec.unschedulable === true && !tolerates(pod.spec.tolerations, { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' })) return ['node(s) were unschedulable'];
+  if (
+    node.spec.unschedulable === true &&
+    !tolerates(pod.spec.tolerations, { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' })
+  )
+    return ['node(s) were unschedulable'];
   const taint = untoleratedTaint(pod.spec, node);
   if (taint !== undefined) return [`node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`];
   if (!matchesNodeAffinity(pod.spec, node)) return ["node(s) didn't match Pod's node affinity/selector"];
-  const here = client.list<Pod>('pods', { nodeName: node.metadata.name }).filter((other) => other.status.phase !== 'Succeeded' && other.status.phase !== 'Failed');
+  const here = client
+    .list<Pod>('pods', { nodeName: node.metadata.name })
+    .filter((other) => other.status.phase !== 'Succeeded' && other.status.phase !== 'Failed');
   if (hasPortConflict(pod, here)) return ["node(s) didn't have free ports for the requested pod ports"];
   const lacking = lackingResources(pod, node, here);
   if (lacking.length > 0) return lacking;
@@ -125,7 +162,10 @@ function refuse(client: ApiClient, pod: Pod, node: Node): readonly string[] {
 }
 
 function hasPortConflict(pod: Pod, others: readonly Pod[]): boolean {
-  const ports = (of: Pod): string[] => of.spec.containers.flatMap((container) => (container.ports ?? []).filter((port) => (port.hostPort ?? 0) !== 0).map((port) => `${port.hostPort}/${port.protocol}`));
+  const ports = (of: Pod): string[] =>
+    of.spec.containers.flatMap((container) =>
+      (container.ports ?? []).filter((port) => (port.hostPort ?? 0) !== 0).map((port) => `${port.hostPort}/${port.protocol}`),
+    );
   const wanted = new Set(ports(pod));
   return wanted.size > 0 && others.some((other) => ports(other).some((port) => wanted.has(port)));
 }
@@ -141,7 +181,12 @@ function lackingResources(pod: Pod, node: Node, here: readonly Pod[]): readonly 
   for (const resource of ['cpu', 'memory'] as const) {
     const wanted = requests(pod, resource);
     const capacity = allocatable[resource];
-    if (wanted > 0 && capacity !== undefined && wanted + here.reduce((sum, other) => sum + requests(other, resource), 0) > quantity(capacity)) lacking.push(`Insufficient ${resource}`);
+    if (
+      wanted > 0 &&
+      capacity !== undefined &&
+      wanted + here.reduce((sum, other) => sum + requests(other, resource), 0) > quantity(capacity)
+    )
+      lacking.push(`Insufficient ${resource}`);
   }
   return lacking;
 }
@@ -152,8 +197,14 @@ function topologyOf(node: Node | undefined, key: string): string | undefined {
 
 function podsMatching(client: ApiClient, of: Pod, term: PodAffinityTerm): readonly Pod[] {
   const namespaces = new Set(term.namespaces ?? (term.namespaceSelector === undefined ? [of.metadata.namespace ?? ''] : []));
-  if (term.namespaceSelector !== undefined) for (const namespace of client.list<Namespace>('namespaces', { labels: term.namespaceSelector })) namespaces.add(namespace.metadata.name);
-  return [...namespaces].flatMap((namespace) => client.list<Pod>('pods', { namespace, ...(term.labelSelector === undefined ? {} : { labels: term.labelSelector }) })).filter((pod) => pod.spec.nodeName !== undefined && isPodActive(pod) && term.labelSelector !== undefined);
+  if (term.namespaceSelector !== undefined)
+    for (const namespace of client.list<Namespace>('namespaces', { labels: term.namespaceSelector }))
+      namespaces.add(namespace.metadata.name);
+  return [...namespaces]
+    .flatMap((namespace) =>
+      client.list<Pod>('pods', { namespace, ...(term.labelSelector === undefined ? {} : { labels: term.labelSelector }) }),
+    )
+    .filter((pod) => pod.spec.nodeName !== undefined && isPodActive(pod) && term.labelSelector !== undefined);
 }
 
 function affinityRefusals(client: ApiClient, pod: Pod, node: Node): readonly string[] {
@@ -168,7 +219,8 @@ function affinityRefusals(client: ApiClient, pod: Pod, node: Node): readonly str
     if (!isFirst && !matching.some((other) => isIn(other, term.topologyKey))) return ["node(s) didn't match pod affinity rules"];
   }
   for (const term of pod.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) {
-    if (podsMatching(client, pod, term).some((other) => isIn(other, term.topologyKey))) return ["node(s) didn't match pod anti-affinity rules"];
+    if (podsMatching(client, pod, term).some((other) => isIn(other, term.topologyKey)))
+      return ["node(s) didn't match pod anti-affinity rules"];
   }
   for (const constraint of pod.spec.topologySpreadConstraints ?? []) {
     if (constraint.whenUnsatisfiable !== 'DoNotSchedule') continue;
@@ -177,13 +229,20 @@ function affinityRefusals(client: ApiClient, pod: Pod, node: Node): readonly str
       const value = topologyOf(other, constraint.topologyKey);
       if (value !== undefined && matchesNodeAffinity(pod.spec, other)) counts.set(value, counts.get(value) ?? 0);
     }
-    for (const other of client.list<Pod>('pods', { namespace: pod.metadata.namespace ?? 'default', ...(constraint.labelSelector === undefined ? {} : { labels: constraint.labelSelector }) })) {
-      const value = other.spec.nodeName === undefined || !isPodActive(other) ? undefined : topologyOf(client.get<Node>('nodes', other.spec.nodeName), constraint.topologyKey);
+    for (const other of client.list<Pod>('pods', {
+      namespace: pod.metadata.namespace ?? 'default',
+      ...(constraint.labelSelector === undefined ? {} : { labels: constraint.labelSelector }),
+    })) {
+      const value =
+        other.spec.nodeName === undefined || !isPodActive(other)
+          ? undefined
+          : topologyOf(client.get<Node>('nodes', other.spec.nodeName), constraint.topologyKey);
       if (value !== undefined && counts.has(value)) counts.set(value, (counts.get(value) ?? 0) + 1);
     }
     const value = topologyOf(node, constraint.topologyKey);
     if (value === undefined) return ["node(s) didn't match pod topology spread constraints (missing required label)"];
-    if ((counts.get(value) ?? 0) + 1 - Math.min(...counts.values()) > constraint.maxSkew) return ["node(s) didn't match pod topology spread constraints"];
+    if ((counts.get(value) ?? 0) + 1 - Math.min(...counts.values()) > constraint.maxSkew)
+      return ["node(s) didn't match pod topology spread constraints"];
   }
   return [];
 }
@@ -191,24 +250,35 @@ function affinityRefusals(client: ApiClient, pod: Pod, node: Node): readonly str
 function score(client: ApiClient, pod: Pod, node: Node): number {
   const here = client.list<Pod>('pods', { nodeName: node.metadata.name }).filter(isPodActive);
   const owner = controllerOf(pod)?.uid;
-  const services = client.list<Service>('services', { namespace: pod.metadata.namespace ?? 'default' }).filter((service) => matchesMap(service.spec.selector, pod.metadata.labels));
+  const services = client
+    .list<Service>('services', { namespace: pod.metadata.namespace ?? 'default' })
+    .filter((service) => matchesMap(service.spec.selector, pod.metadata.labels));
   const isAlike = (other: Pod): boolean => {
     if (other.metadata.namespace !== pod.metadata.namespace) return false;
-    return (owner !== undefined && controllerOf(other)?.uid === owner) || services.some((service) => matchesMap(service.spec.selector, other.metadata.labels));
+    return (
+      (owner !== undefined && controllerOf(other)?.uid === owner) ||
+      services.some((service) => matchesMap(service.spec.selector, other.metadata.labels))
+    );
   };
   const alike = here.filter(isAlike).length;
   let preferred = 0;
-  for (const { weight, preference } of pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []) if (matchesTerm(preference, node)) preferred += weight;
+  for (const { weight, preference } of pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])
+    if (matchesTerm(preference, node)) preferred += weight;
   for (const [sign, rules] of [
     [1, pod.spec.affinity?.podAffinity],
     [-1, pod.spec.affinity?.podAntiAffinity],
   ] as const) {
     for (const { weight, podAffinityTerm } of rules?.preferredDuringSchedulingIgnoredDuringExecution ?? []) {
       const value = topologyOf(node, podAffinityTerm.topologyKey);
-      const close = podsMatching(client, pod, podAffinityTerm).filter((other) => value !== undefined && topologyOf(client.get<Node>('nodes', other.spec.nodeName ?? ''), podAffinityTerm.topologyKey) === value);
+      const close = podsMatching(client, pod, podAffinityTerm).filter(
+        (other) =>
+          value !== undefined && topologyOf(client.get<Node>('nodes', other.spec.nodeName ?? ''), podAffinityTerm.topologyKey) === value,
+      );
       preferred += sign * weight * close.length;
     }
   }
-  const disliked = (node.spec.taints ?? []).filter((taint) => taint.effect === 'PreferNoSchedule' && !tolerates(pod.spec.tolerations, taint)).length;
+  const disliked = (node.spec.taints ?? []).filter(
+    (taint) => taint.effect === 'PreferNoSchedule' && !tolerates(pod.spec.tolerations, taint),
+  ).length;
   return preferred * 1000 - alike * 100 - disliked * 300 - here.length;
 }

@@ -49,11 +49,16 @@ export function matchesTerm(term: NodeSelectorTerm, node: Node): boolean {
           return value !== undefined && Number(value) < Number(values[0]);
       }
       return false;
-    }) && fields.every(({ key, operator, values = [] }) => key === 'metadata.name' && values.includes(node.metadata.name) === (operator === 'In'))
+    }) &&
+    fields.every(({ key, operator, values = [] }) => key === 'metadata.name' && values.includes(node.metadata.name) === (operator === 'In'))
   );
 }
 
 /** Node selection and taints, as for a daemon pod. */
 export function fitsNode(spec: PodSpec, node: Node): boolean {
-  return (spec.nodeName === undefined || spec.nodeName === node.metadata.name) && matchesNodeAffinity(spec, node) && untoleratedTaint(spec, node) === undefined;
+  return (
+    (spec.nodeName === undefined || spec.nodeName === node.metadata.name) &&
+    matchesNodeAffinity(spec, node) &&
+    untoleratedTaint(spec, node) === undefined
+  );
 }

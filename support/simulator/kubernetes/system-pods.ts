@@ -5,7 +5,6 @@ import type { ObjectInput } from './types.ts';
 export interface SystemOptions {
   readonly version: string;
   readonly dnsIps: readonly string[];
-  readonly isDual: boolean;
   readonly hasKubeProxy: boolean;
   readonly hasKindnet: boolean;
   readonly podSubnets: readonly string[];
@@ -46,10 +45,30 @@ export function staticPods(version: string, nodeIp: string): readonly ObjectInpu
     },
   });
   return [
-    pod('etcd', 'registry.k8s.io/etcd:3.5.7-0', ['etcd', `--advertise-client-urls=https://${bracketed(nodeIp)}:2379`, '--data-dir=/var/lib/etcd'], '100m'),
-    pod('kube-apiserver', `registry.k8s.io/kube-apiserver:${version}`, ['kube-apiserver', `--advertise-address=${nodeIp}`, '--secure-port=6443'], '250m'),
-    pod('kube-controller-manager', `registry.k8s.io/kube-controller-manager:${version}`, ['kube-controller-manager', '--allocate-node-cidrs=true'], '200m'),
-    pod('kube-scheduler', `registry.k8s.io/kube-scheduler:${version}`, ['kube-scheduler', '--kubeconfig=/etc/kubernetes/scheduler.conf'], '100m'),
+    pod(
+      'etcd',
+      'registry.k8s.io/etcd:3.5.7-0',
+      ['etcd', `--advertise-client-urls=https://${bracketed(nodeIp)}:2379`, '--data-dir=/var/lib/etcd'],
+      '100m',
+    ),
+    pod(
+      'kube-apiserver',
+      `registry.k8s.io/kube-apiserver:${version}`,
+      ['kube-apiserver', `--advertise-address=${nodeIp}`, '--secure-port=6443'],
+      '250m',
+    ),
+    pod(
+      'kube-controller-manager',
+      `registry.k8s.io/kube-controller-manager:${version}`,
+      ['kube-controller-manager', '--allocate-node-cidrs=true'],
+      '200m',
+    ),
+    pod(
+      'kube-scheduler',
+      `registry.k8s.io/kube-scheduler:${version}`,
+      ['kube-scheduler', '--kubeconfig=/etc/kubernetes/scheduler.conf'],
+      '100m',
+    ),
   ];
 }
 
@@ -108,7 +127,12 @@ function dns(options: SystemOptions): readonly ObjectInput[] {
     {
       apiVersion: 'v1',
       kind: 'Service',
-      metadata: { name: 'kube-dns', namespace: 'kube-system', labels: { ...labels, 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' }, annotations: { 'prometheus.io/port': '9153', 'prometheus.io/scrape': 'true' } },
+      metadata: {
+        name: 'kube-dns',
+        namespace: 'kube-system',
+        labels: { ...labels, 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' },
+        annotations: { 'prometheus.io/port': '9153', 'prometheus.io/scrape': 'true' },
+      },
       spec: {
         clusterIP: options.dnsIps[0],
         clusterIPs: options.dnsIps.slice(0, 1),
@@ -131,22 +155,51 @@ function dns(options: SystemOptions): readonly ObjectInput[] {
         template: {
           metadata: { labels },
           spec: {
-            affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ podAffinityTerm: { labelSelector: { matchExpressions: [{ key: 'k8s-app', operator: 'In', values: ['kube-dns'] }] }, topologyKey: 'kubernetes.io/hostname' }, weight: 100 }] } },
+            affinity: {
+              podAntiAffinity: {
+                preferredDuringSchedulingIgnoredDuringExecution: [
+                  {
+                    podAffinityTerm: {
+                      labelSelector: { matchExpressions: [{ key: 'k8s-app', operator: 'In', values: ['kube-dns'] }] },
+                      topologyKey: 'kubernetes.io/hostname',
+                    },
+                    weight: 100,
+                  },
+                ],
+              },
+            },
             containers: [
               {
                 args: ['-conf', '/etc/coredns/Corefile'],
                 image: `registry.k8s.io/coredns/coredns:${coreDnsTag}`,
                 imagePullPolicy: 'IfNotPresent',
                 name: 'coredns',
-                livenessProbe: { failureThreshold: 5, httpGet: { path: '/health', port: 8080, scheme: 'HTTP' }, initialDelaySeconds: 60, periodSeconds: 10, successThreshold: 1, timeoutSeconds: 5 },
-                readinessProbe: { failureThreshold: 3, httpGet: { path: '/ready', port: 8181, scheme: 'HTTP' }, periodSeconds: 10, successThreshold: 1, timeoutSeconds: 1 },
+                livenessProbe: {
+                  failureThreshold: 5,
+                  httpGet: { path: '/health', port: 8080, scheme: 'HTTP' },
+                  initialDelaySeconds: 60,
+                  periodSeconds: 10,
+                  successThreshold: 1,
+                  timeoutSeconds: 5,
+                },
+                readinessProbe: {
+                  failureThreshold: 3,
+                  httpGet: { path: '/ready', port: 8181, scheme: 'HTTP' },
+                  periodSeconds: 10,
+                  successThreshold: 1,
+                  timeoutSeconds: 1,
+                },
                 ports: [
                   { containerPort: 53, name: 'dns', protocol: 'UDP' },
                   { containerPort: 53, name: 'dns-tcp', protocol: 'TCP' },
                   { containerPort: 9153, name: 'metrics', protocol: 'TCP' },
                 ],
                 resources: { limits: { memory: '170Mi' }, requests: { cpu: '100m', memory: '70Mi' } },
-                securityContext: { allowPrivilegeEscalation: false, capabilities: { add: ['NET_BIND_SERVICE'], drop: ['all'] }, readOnlyRootFilesystem: true },
+                securityContext: {
+                  allowPrivilegeEscalation: false,
+                  capabilities: { add: ['NET_BIND_SERVICE'], drop: ['all'] },
+                  readOnlyRootFilesystem: true,
+                },
                 volumeMounts: [{ mountPath: '/etc/coredns', name: 'config-volume', readOnly: true }],
               },
             ],
@@ -166,7 +219,14 @@ function dns(options: SystemOptions): readonly ObjectInput[] {
   ];
 }
 
-function daemon(name: string, labels: Readonly<Record<string, string>>, selector: Readonly<Record<string, string>>, image: string, command: readonly string[], account: string): ObjectInput {
+function daemon(
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  selector: Readonly<Record<string, string>>,
+  image: string,
+  command: readonly string[],
+  account: string,
+): ObjectInput {
   return {
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
@@ -176,7 +236,16 @@ function daemon(name: string, labels: Readonly<Record<string, string>>, selector
       template: {
         metadata: { labels },
         spec: {
-          containers: [{ name: name === 'kindnet' ? 'kindnet-cni' : name, image, imagePullPolicy: 'IfNotPresent', command, env: [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }], securityContext: { privileged: true } }],
+          containers: [
+            {
+              name: name === 'kindnet' ? 'kindnet-cni' : name,
+              image,
+              imagePullPolicy: 'IfNotPresent',
+              command,
+              env: [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }],
+              securityContext: { privileged: true },
+            },
+          ],
           hostNetwork: true,
           nodeSelector: { 'kubernetes.io/os': 'linux' },
           priorityClassName: 'system-node-critical',
@@ -192,13 +261,37 @@ function kubeProxy(options: SystemOptions): readonly ObjectInput[] {
   const labels = { 'k8s-app': 'kube-proxy' };
   return [
     serviceAccount('kube-proxy', 'kube-system'),
-    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kube-proxy', namespace: 'kube-system', labels: { app: 'kube-proxy' } }, data: { 'config.conf': `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nclusterCIDR: ${options.podSubnets.join(',')}\nkind: KubeProxyConfiguration\nmode: iptables\n` } },
-    daemon('kube-proxy', labels, labels, `${kubeProxyImage}:${options.version}`, ['/usr/local/bin/kube-proxy', '--config=/var/lib/kube-proxy/config.conf', '--hostname-override=$(NODE_NAME)'], 'kube-proxy'),
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'kube-proxy', namespace: 'kube-system', labels: { app: 'kube-proxy' } },
+      data: {
+        'config.conf': `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nclusterCIDR: ${options.podSubnets.join(',')}\nkind: KubeProxyConfiguration\nmode: iptables\n`,
+      },
+    },
+    daemon(
+      'kube-proxy',
+      labels,
+      labels,
+      `${kubeProxyImage}:${options.version}`,
+      ['/usr/local/bin/kube-proxy', '--config=/var/lib/kube-proxy/config.conf', '--hostname-override=$(NODE_NAME)'],
+      'kube-proxy',
+    ),
   ];
 }
 
 function kindnet(): readonly ObjectInput[] {
-  return [serviceAccount('kindnet', 'kube-system'), daemon('kindnet', { app: 'kindnet', 'k8s-app': 'kindnet', tier: 'node' }, { app: 'kindnet' }, `${kindnetImage}:${kindTag}`, ['/bin/kindnetd'], 'kindnet')];
+  return [
+    serviceAccount('kindnet', 'kube-system'),
+    daemon(
+      'kindnet',
+      { app: 'kindnet', 'k8s-app': 'kindnet', tier: 'node' },
+      { app: 'kindnet' },
+      `${kindnetImage}:${kindTag}`,
+      ['/bin/kindnetd'],
+      'kindnet',
+    ),
+  ];
 }
 
 function localPath(): readonly ObjectInput[] {
@@ -219,7 +312,10 @@ function localPath(): readonly ObjectInput[] {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: 'local-path-config', namespace },
-      data: { 'config.json': '{\n        "nodePathMap":[\n        {\n                "node":"DEFAULT_PATH_FOR_NON_LISTED_NODES",\n                "paths":["/var/local-path-provisioner"]\n        }\n        ]\n}' },
+      data: {
+        'config.json':
+          '{\n        "nodePathMap":[\n        {\n                "node":"DEFAULT_PATH_FOR_NON_LISTED_NODES",\n                "paths":["/var/local-path-provisioner"]\n        }\n        ]\n}',
+      },
     },
     {
       apiVersion: 'apps/v1',
@@ -233,7 +329,15 @@ function localPath(): readonly ObjectInput[] {
           spec: {
             containers: [
               {
-                command: ['local-path-provisioner', '--debug', 'start', '--helper-image', 'docker.io/kindest/local-path-helper:v20230510-486859a6', '--config', '/etc/config/config.json'],
+                command: [
+                  'local-path-provisioner',
+                  '--debug',
+                  'start',
+                  '--helper-image',
+                  'docker.io/kindest/local-path-helper:v20230510-486859a6',
+                  '--config',
+                  '/etc/config/config.json',
+                ],
                 env: [{ name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } }],
                 image: `docker.io/kindest/local-path-provisioner:${kindTag}`,
                 imagePullPolicy: 'IfNotPresent',

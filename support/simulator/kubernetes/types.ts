@@ -48,7 +48,11 @@ export interface ObjectInput {
 
 export interface LabelSelector {
   readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly { readonly key: string; readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist'; readonly values?: readonly string[] }[];
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+    readonly values?: readonly string[];
+  }[];
 }
 
 // ── resources ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -89,7 +93,15 @@ export interface PrinterColumn {
 
 /** One field that the API server refuses; texts as in apimachinery's `field.Error`. */
 export interface FieldCause {
-  readonly reason: 'FieldValueRequired' | 'FieldValueInvalid' | 'FieldValueNotSupported' | 'FieldValueForbidden' | 'FieldValueDuplicate' | 'FieldValueTypeInvalid' | 'FieldValueTooLong' | 'FieldValueTooMany';
+  readonly reason:
+    | 'FieldValueRequired'
+    | 'FieldValueInvalid'
+    | 'FieldValueNotSupported'
+    | 'FieldValueForbidden'
+    | 'FieldValueDuplicate'
+    | 'FieldValueTypeInvalid'
+    | 'FieldValueTooLong'
+    | 'FieldValueTooMany';
   readonly field: string;
   readonly message: string;
 }
@@ -161,7 +173,16 @@ export interface ApiServer {
   /** In-process access with the same rules (validation, defaulting, resourceVersion) and without the text form. */
   readonly client: ApiClient;
   /** Installed by the kubelets: exec, logs and attach need the node. */
-  execInPod: ((target: { readonly namespace: string; readonly pod: string; readonly container?: string; readonly argv: readonly string[]; readonly stdin?: string; readonly isTerminal?: boolean }) => Promise<CommandResult>) | undefined;
+  execInPod:
+    | ((target: {
+        readonly namespace: string;
+        readonly pod: string;
+        readonly container?: string;
+        readonly argv: readonly string[];
+        readonly stdin?: string;
+        readonly isTerminal?: boolean;
+      }) => Promise<CommandResult>)
+    | undefined;
   /** The container of a pod as its kubelet runs it; undefined before it was created. */
   containerOf: ((namespace: string, pod: string, container: string) => Container | undefined) | undefined;
   /** The container that ran before a restart, for `kubectl logs --previous`. */
@@ -193,7 +214,13 @@ export interface ApiClient {
   update<T extends KubernetesObject = KubernetesObject>(object: KubernetesObject): T;
   updateStatus<T extends KubernetesObject = KubernetesObject>(object: KubernetesObject): T;
   /** A merge patch (RFC 7386). */
-  patch<T extends KubernetesObject = KubernetesObject>(resource: string, name: string, namespace: string | undefined, patch: unknown, options?: { readonly subresource?: 'status' }): T;
+  patch<T extends KubernetesObject = KubernetesObject>(
+    resource: string,
+    name: string,
+    namespace: string | undefined,
+    patch: unknown,
+    options?: { readonly subresource?: 'status' },
+  ): T;
   delete(resource: string, name: string, namespace?: string, options?: { readonly gracePeriodSeconds?: number }): void;
   /**
    * Tells of every change after now (and, with `replay`, first of every existing object), at a later event of the clock.
@@ -205,7 +232,16 @@ export interface ApiClient {
     options?: { readonly replay?: boolean },
   ): () => void;
   /** Adds an Event object, or counts up the same one. */
-  recordEvent(about: KubernetesObject, event: { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string; readonly component: string; readonly host?: string }): void;
+  recordEvent(
+    about: KubernetesObject,
+    event: {
+      readonly type: 'Normal' | 'Warning';
+      readonly reason: string;
+      readonly message: string;
+      readonly component: string;
+      readonly host?: string;
+    },
+  ): void;
 }
 
 // ── controllers (controllers/, scheduler.ts; also used by cilium/) ──────────────────────────────────────────
@@ -251,7 +287,9 @@ export interface Kubelet {
   /** Undefined: `cni plugin not initialized`, the node is NotReady. */
   cni: CniPlugin | undefined;
   /** Containers of a running pod, by container name; used by programs that need to know their pod. */
-  podOf(container: Container): { readonly namespace: string; readonly name: string; readonly uid: string; readonly hostNetwork: boolean } | undefined;
+  podOf(
+    container: Container,
+  ): { readonly namespace: string; readonly name: string; readonly uid: string; readonly hostNetwork: boolean } | undefined;
   sandboxOf(podNamespace: string, podName: string): PodSandbox | undefined;
 }
 

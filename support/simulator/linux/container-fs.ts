@@ -1,6 +1,7 @@
 import type { FsStat, IFileSystem } from 'just-bash';
 import { normalisePath, resolvePath } from '../docker/file-system.ts';
 import type { FileSystem } from '../docker/types.ts';
+import { NetworkError } from '../net/network-error.ts';
 import { formatIso } from '../docker/timestamp.ts';
 
 type FileContent = string | Uint8Array;
@@ -57,12 +58,19 @@ export class ContainerFileSystem implements IFileSystem {
     if (this.#files.isDirectory(path)) throw problem('EISDIR', 'illegal operation on a directory', path, 'open');
     const parent = normalisePath(path).replace(/\/[^/]*$/, '') || '/';
     if (!this.#files.isDirectory(parent)) throw missing(path, 'open');
-    this.#files.write(path, textOf(content, encoding));
+    try {
+      this.#files.write(path, textOf(content, encoding));
+    } catch (error) {
+      if (error instanceof NetworkError) throw problem(error.errno, error.message.toLowerCase(), path, 'write');
+      throw error;
+    }
   }
 
   async appendFile(path: string, content: FileContent, encoding?: Encoding): Promise<void> {
     if (path === '/dev/null') return;
-    await this.writeFile(path, (this.#files.read(path) ?? '') + textOf(content, encoding));
+    // settings of the kernel are set, not extended
+    const before = path.startsWith('/proc/sys/') ? '' : (this.#files.read(path) ?? '');
+    await this.writeFile(path, before + textOf(content, encoding));
   }
 
   async exists(path: string): Promise<boolean> {

@@ -158,7 +158,7 @@ class LinuxShell implements Shell {
     const library = await this.#load();
     const bug: { error?: unknown } = {};
     const bash = this.#newBash(library, around, bug);
-    const run = await bash.exec(seededRandom(script), {
+    const run = await bash.exec(seededRandom(plainPaths(script)), {
       rawScript: true,
       stdin: around.stdin,
       cwd: around.cwd,
@@ -299,7 +299,12 @@ class Session implements ShellSession {
         return quick;
       }
     }
-    const before = [...this.#functions.values(), ...(this.#options.length > 0 ? [`set ${this.#options.map((name) => `-o ${name}`).join(' ')}`] : [])];
+    const hasAliases = [...this.#env.keys()].some((name) => name.startsWith('BASH_ALIAS_'));
+    const before = [
+      // a terminal's shell is interactive
+      ...(hasAliases ? ['shopt -s expand_aliases'] : []),
+      ...this.#functions.values(), ...(this.#options.length > 0 ? [`set ${this.#options.map((name) => `-o ${name}`).join(' ')}`] : []),
+    ];
     if (this.#lastStatus !== 0 && script.includes('$?')) before.push(`(exit ${this.#lastStatus})`);
     // set -e must not see the status of the script before
     const whole = [...before.sort((a, b) => Number(a.startsWith('set ')) - Number(b.startsWith('set '))), script].join('\n');
@@ -332,6 +337,11 @@ export const runtimeFailure = 'OCI runtime exec failed: exec failed:';
 function withParameters(script: string, [zero = 'sh', ...parameters]: readonly string[]): string {
   const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
   return `set -- ${parameters.map(quote).join(' ')}\n${script.replace(/^#![^\n]*\n/, '').replace(/\$0\b/g, () => zero)}`;
+}
+
+/** just-bash looks for commands in /usr/bin and /bin only. */
+function plainPaths(script: string): string {
+  return script.replace(/(?<![\w./-])\/(?:usr\/sbin|sbin|usr\/local\/s?bin)\/(?=[\w-])/g, '/usr/bin/');
 }
 
 /** `$RANDOM` of just-bash has no seed: draw it from ours. */

@@ -25,7 +25,8 @@ export interface AgentTestbed {
   readonly router: NetworkNamespace;
   readonly speaker: BgpSpeaker;
   readonly logs: string[];
-  readonly frozen: Set<string>;
+  /** As `docker pause` and `unpause` of a node. */
+  setFrozen(nodeName: string, isFrozen: boolean): void;
   context(nodeName: string): AgentContext;
 }
 
@@ -50,6 +51,13 @@ export function createAgentTestbed(options: { readonly nodeNames?: readonly stri
   router.getInterface('lo')?.setUp();
   const nodes: KubeNode[] = [];
   const containers = new Map<string, Container>();
+  const listeners = new Map<string, Set<(container: Container) => void>>();
+  const setFrozen = (name: string, isFrozen: boolean) => {
+    if (isFrozen) frozen.add(name);
+    else frozen.delete(name);
+    const container = containers.get(name);
+    if (container !== undefined) for (const listener of listeners.get(name) ?? []) listener(container);
+  };
   for (const [index, name] of (options.nodeNames ?? ['node-a', 'node-b']).entries()) {
     const namespace = network.createNamespace(name);
     namespace.getInterface('lo')?.setUp();
@@ -70,6 +78,11 @@ export function createAgentTestbed(options: { readonly nodeNames?: readonly stri
       },
       writeLog: (line: string) => logs.push(`${name}: ${line}`),
       commands: new Map(),
+      onStateChange: (listener: (container: Container) => void) => {
+        const own = listeners.get(name) ?? new Set();
+        listeners.set(name, own.add(listener));
+        return () => own.delete(listener);
+      },
     } as unknown as Container;
     containers.set(name, container);
     nodes.push({ name, container, namespace } as unknown as KubeNode);
@@ -99,5 +112,5 @@ export function createAgentTestbed(options: { readonly nodeNames?: readonly stri
     return made;
   };
   for (const { name } of nodes) publishCiliumNode(context(name));
-  return { clock, server, api, nodes, router, speaker, logs, frozen, context };
+  return { clock, server, api, nodes, router, speaker, logs, setFrozen, context };
 }

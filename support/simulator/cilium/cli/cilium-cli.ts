@@ -141,7 +141,7 @@ function version(words: readonly string[], api: ApiClient | undefined): CommandR
   return ok(`${[...client, `cilium image (running): ${running}`].join('\n')}\n`);
 }
 
-function status({ api, installation, context }: Session, args: readonly string[]): CommandResult {
+function status({ server, installation, context }: Session, args: readonly string[]): CommandResult {
   const words = [...args];
   const waits = takeSwitch(words, ['--wait']) ?? false;
   const ignoresWarnings = takeSwitch(words, ['--ignore-warnings']) ?? false;
@@ -155,8 +155,8 @@ function status({ api, installation, context }: Session, args: readonly string[]
   const duration = parseGoDuration(durationText);
   if (duration === undefined)
     return usage(`invalid argument "${durationText}" for "--wait-duration" flag: time: invalid duration "${durationText}"`);
-  const collect = () => collectStatus(api, installation?.agents ?? []);
-  const print = (found: ReturnType<typeof collect>) => (output === 'json' ? statusJson(found) : formatStatus(found, context.isTerminal));
+  const collect = () => collectStatus(server, installation?.agents ?? []);
+  const print = (found: ReturnType<typeof collect>) => (output === 'json' ? statusJson(found) : formatStatus(found, context.isTerminal && context.env.has('TERM')));
   let found = collect();
   const isGood = () => found.errors.length === 0 && found.collectionErrors.length === 0 && (ignoresWarnings || found.warnings.length === 0);
   if (waits) {
@@ -260,18 +260,22 @@ function findAgents({ api, installation, namespace }: Session, selectorText: str
     .filter((pod) => node === undefined || pod.spec.nodeName === node)
     .map((pod) => {
       const agent = (installation?.agents as readonly InspectableAgent[] | undefined)?.find(({ podName }) => podName === pod.metadata.name);
-      return { pod, nodeName: pod.spec.nodeName ?? '', agent };
+      const isReachable = agent?.context.node.container.state === 'running';
+      return { pod, nodeName: pod.spec.nodeName ?? '', agent: isReachable ? agent : undefined };
     });
 }
 
-const deadReason = ({ pod }: Found) => {
-  const isRunning =
-    pod.status.containerStatuses?.some(({ name, state }) => name === 'cilium-agent' && state.running !== undefined) ?? false;
-  if (isRunning) return 'command terminated with exit code 1';
-  return pod.status.phase === 'Running'
-    ? `error with exec request (pod=${pod.metadata.namespace}/${pod.metadata.name}, container=cilium-agent): container not found ("cilium-agent")`
-    : `error with exec request (pod=${pod.metadata.namespace}/${pod.metadata.name}, container=cilium-agent): pod ${pod.metadata.name} does not have a host assigned`;
-};
+/** Why nothing can be run in an agent's container. */
+function deadReason({ installation }: Session, { pod, nodeName, agent }: Found): string {
+  const request = `error with exec request (pod=${pod.metadata.namespace}/${pod.metadata.name}, container=cilium-agent)`;
+  if (nodeName === '') return `${request}: pod ${pod.metadata.name} does not have a host assigned`;
+  const machine = installation?.cluster.nodes.find(({ name }) => name === nodeName)?.container.state;
+  if (machine === 'paused') return `${request}: error dialing backend: net/http: TLS handshake timeout`;
+  if (machine !== undefined && machine !== 'running') return `${request}: error dialing backend: dial tcp ${pod.status.hostIP}:10250: connect: no route to host`;
+  const isRunning = pod.status.containerStatuses?.some(({ name, state }) => name === 'cilium-agent' && state.running !== undefined) ?? false;
+  if (isRunning && agent === undefined) return 'command terminated with exit code 1';
+  return `${request}: unable to upgrade connection: container not found ("cilium-agent")`;
+}
 
 function bgp(session: Session, args: readonly string[]): CommandResult {
   const words = [...args];
@@ -285,7 +289,7 @@ function bgp(session: Session, args: readonly string[]): CommandResult {
   switch (verb) {
     case 'peers':
     case 'neighbors':
-      return bgpPeers(findAgents(session, selectorText, node), output);
+      return bgpPeers(session, findAgents(session, selectorText, node), output);
     case 'routes':
       return bgpRoutes(session, findAgents(session, selectorText, node), rest, output);
     default:
@@ -302,12 +306,12 @@ const byName = (a: { readonly nodeName: string }, b: { readonly nodeName: string
   a.nodeName < b.nodeName ? -1 : a.nodeName > b.nodeName ? 1 : 0;
 
 /** One node that fails makes the whole command fail (cilium-cli 0.16; section 3.1 of the reference). */
-function bgpPeers(found: readonly Found[], output: string | undefined): CommandResult {
+function bgpPeers(session: Session, found: readonly Found[], output: string | undefined): CommandResult {
   const failures: string[] = [];
   const nodes = [];
   for (const entry of found) {
     const { name } = entry.pod.metadata;
-    if (entry.agent === undefined) failures.push(`failed to fetch bgp state from ${name}: ${deadReason(entry)}`);
+    if (entry.agent === undefined) failures.push(`failed to fetch bgp state from ${name}: ${deadReason(session, entry)}`);
     else if (entry.agent.bgp === undefined) failures.push(`failed to unmarshal bgp state from ${name}: ${disabledReply}`);
     else nodes.push({ nodeName: entry.nodeName, peers: entry.agent.bgp.peers() });
   }
@@ -320,7 +324,7 @@ function bgpPeers(found: readonly Found[], output: string | undefined): CommandR
   return ok(formatClusterPeers(sorted));
 }
 
-function bgpRoutes({ context }: Session, found: readonly Found[], args: readonly string[], output: string | undefined): CommandResult {
+function bgpRoutes(session: Session, found: readonly Found[], args: readonly string[], output: string | undefined): CommandResult {
   const query = parseRouteQuery(args);
   if ('problem' in query) return fatal(`Unable to get BGP routes: ${query.problem}`);
   const failures: string[] = [];
@@ -328,10 +332,10 @@ function bgpRoutes({ context }: Session, found: readonly Found[], args: readonly
   for (const entry of found) {
     const { name } = entry.pod.metadata;
     const plane = entry.agent?.parts?.bgp;
-    if (entry.agent === undefined) failures.push(`failed to fetch bgp state from ${name}: ${deadReason(entry)}`);
+    if (entry.agent === undefined) failures.push(`failed to fetch bgp state from ${name}: ${deadReason(session, entry)}`);
     else if (plane === undefined) failures.push(`failed to unmarshal bgp routes from ${name}: ${disabledReply}`);
     else {
-      const rows = routeRows(plane, query, context.clock.now());
+      const rows = routeRows(plane, query, session.context.clock.now());
       if ('problem' in rows) failures.push(`failed to fetch bgp state from ${name}: ${rows.problem}`);
       else nodes.push({ nodeName: entry.nodeName, rows });
     }

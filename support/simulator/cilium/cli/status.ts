@@ -1,5 +1,5 @@
 import { type ContainerStatus, type DaemonSet, type Deployment, isPodActive, type Pod } from '../../kubernetes/objects.ts';
-import type { ApiClient } from '../../kubernetes/types.ts';
+import type { ApiServer } from '../../kubernetes/types.ts';
 import { readRelease } from '../helm/release.ts';
 import { ciliumNamespace, resources } from '../objects.ts';
 import type { RunningAgent } from '../types.ts';
@@ -53,7 +53,8 @@ export interface CiliumStatus {
 }
 
 /** Reads what `cilium status` shows. */
-export function collectStatus(api: ApiClient, agents: readonly RunningAgent[]): CiliumStatus {
+export function collectStatus(server: ApiServer, agents: readonly RunningAgent[]): CiliumStatus {
+  const api = server.client;
   const counts = new Map<string, { kind: string; desired: number; ready: number; available: number; unavailable: number }>();
   const disabled = new Set<string>();
   const phases = new Map<string, Map<string, number>>();
@@ -106,10 +107,11 @@ export function collectStatus(api: ApiClient, agents: readonly RunningAgent[]): 
       if (name !== agent.name || phase !== 'Running') continue;
       agentPods.push(pod.metadata.name);
       const running = agents.find(({ context }) => context.node.name === pod.spec.nodeName);
-      const problem = containerProblem(pod);
+      const problem = containerProblem(server, pod);
       if (problem !== undefined) add(errors, name, pod.metadata.name, problem);
-      else if (running === undefined) {
-        add(errors, name, pod.metadata.name, 'unable to retrieve cilium status: command terminated with exit code 1');
+      else if (running === undefined) add(errors, name, pod.metadata.name, 'unable to retrieve cilium status: command terminated with exit code 1');
+      else if (running.context.node.container.state !== 'running') {
+        add(errors, name, pod.metadata.name, 'unable to retrieve cilium status: error dialing backend: net/http: TLS handshake timeout');
       }
     }
   }
@@ -158,14 +160,21 @@ const daemonSetCount = ({ status }: DaemonSet) => {
   };
 };
 
-function containerProblem(pod: Pod): string | undefined {
+function containerProblem(server: ApiServer, pod: Pod): string | undefined {
   const container: ContainerStatus | undefined = pod.status.containerStatuses?.find(({ name }) => name === 'cilium-agent');
   if (container === undefined || container.state.running !== undefined) return undefined;
   const ended = container.lastState.terminated ?? container.state.terminated;
   if (container.state.waiting?.reason === 'CrashLoopBackOff' && ended !== undefined) {
-    return `container cilium-agent is in CrashLoopBackOff, exited with code ${ended.exitCode}: ${ended.message ?? ''}`;
+    return `container cilium-agent is in CrashLoopBackOff, exited with code ${ended.exitCode}: ${lastLogLine(server, pod) ?? ended.message ?? ''}`;
   }
   return `container cilium-agent is not running: try 'kubectl -n ${ciliumNamespace} logs -c cilium-agent ${pod.metadata.name}'`;
+}
+
+/** Of the container that ended last: the one that waits to be restarted, or the one before it. */
+function lastLogLine({ containerOf, previousContainerOf }: ApiServer, { metadata }: Pod): string | undefined {
+  const where = [metadata.namespace ?? '', metadata.name, 'cilium-agent'] as const;
+  const container = containerOf?.(...where) ?? previousContainerOf?.(...where);
+  return container?.log.at(-1)?.text;
 }
 
 const colours = { red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const;

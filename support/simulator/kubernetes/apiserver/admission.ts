@@ -1,5 +1,5 @@
 import type { Random } from '../../clock/random.ts';
-import { type Pod, type Toleration } from '../objects.ts';
+import type { Pod, Toleration } from '../objects.ts';
 import type { KubernetesObject } from '../types.ts';
 import { admitPodDefaults } from './defaults.ts';
 import { forbidden } from './errors.ts';
@@ -38,16 +38,19 @@ function admitServiceAccount(spec: Draft, podName: string, namespace: string, lo
   const name = String(spec['serviceAccountName']);
   const account = lookup.get('serviceaccounts', name, namespace);
   // The real plugin waits up to a second for the account of a new namespace; `default` always comes within that.
-  if (account === undefined && name !== 'default') throw forbidden(pods, podName, `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`);
+  if (account === undefined && name !== 'default')
+    throw forbidden(pods, podName, `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`);
   const automount = spec['automountServiceAccountToken'] ?? account?.['automountServiceAccountToken'] ?? true;
   if (automount !== true) return;
   const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
-  const volumes = (spec['volumes'] ??= []) as Draft[];
+  spec['volumes'] ??= [];
+  const volumes = spec['volumes'] as Draft[];
   const volume = `kube-api-access-${random.text(5, nameAlphabet)}`;
   let isUsed = false;
   for (const field of ['initContainers', 'containers']) {
     for (const container of (spec[field] ?? []) as Draft[]) {
-      const mounts = (container['volumeMounts'] ??= []) as Draft[];
+      container['volumeMounts'] ??= [];
+      const mounts = container['volumeMounts'] as Draft[];
       if (mounts.some((mount) => mount['mountPath'] === mountPath)) continue;
       mounts.push({ mountPath, name: volume, readOnly: true });
       isUsed = true;
@@ -71,9 +74,14 @@ function admitServiceAccount(spec: Draft, podName: string, namespace: string, lo
 }
 
 function addDefaultTolerations(spec: Draft): void {
-  const tolerations = (spec['tolerations'] ??= []) as Toleration[];
+  spec['tolerations'] ??= [];
+  const tolerations = spec['tolerations'] as Toleration[];
   for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
-    const isTolerated = tolerations.some((toleration) => (toleration.key === key || (toleration.key === undefined && toleration.operator === 'Exists')) && (toleration.effect === 'NoExecute' || toleration.effect === undefined));
+    const isTolerated = tolerations.some(
+      (toleration) =>
+        (toleration.key === key || (toleration.key === undefined && toleration.operator === 'Exists')) &&
+        (toleration.effect === 'NoExecute' || toleration.effect === undefined),
+    );
     if (!isTolerated) tolerations.push({ effect: 'NoExecute', key, operator: 'Exists', tolerationSeconds: 300 });
   }
 }

@@ -8,7 +8,17 @@ type Json = Record<string, unknown>;
 export type Ownership = Map<string, Set<string>>;
 
 /** Fields that no manager owns. */
-const unowned = new Set(['.apiVersion', '.kind', '.metadata.name', '.metadata.namespace', '.metadata.uid', '.metadata.resourceVersion', '.metadata.creationTimestamp', '.metadata.generation', '.metadata.managedFields']);
+const unowned = new Set([
+  '.apiVersion',
+  '.kind',
+  '.metadata.name',
+  '.metadata.namespace',
+  '.metadata.uid',
+  '.metadata.resourceVersion',
+  '.metadata.creationTimestamp',
+  '.metadata.generation',
+  '.metadata.managedFields',
+]);
 
 /** Leaf fields with their values, written as in conflict messages: `.spec.template.spec.containers[name="web"].image`. */
 export function leafFields(value: unknown, shape: Shape, path = '', found = new Map<string, unknown>()): Map<string, unknown> {
@@ -58,7 +68,12 @@ export function trackWrite(ownership: Ownership, manager: string, old: unknown, 
  * somebody else owns them.
  * @throws ApiError 409 when another manager owns a field with another value and `force` is not set
  */
-export function serverSideApply(old: unknown, applied: Readonly<Json>, shape: Shape, options: { readonly manager: string; readonly force: boolean; readonly apiVersion: string; readonly ownership: Ownership }): { readonly result: unknown; readonly ownership: Ownership } {
+export function serverSideApply(
+  old: unknown,
+  applied: Readonly<Json>,
+  shape: Shape,
+  options: { readonly manager: string; readonly force: boolean; readonly apiVersion: string; readonly ownership: Ownership },
+): { readonly result: unknown; readonly ownership: Ownership } {
   const ownership: Ownership = new Map([...options.ownership].map(([manager, fields]) => [manager, new Set(fields)]));
   const wanted = leafFields(applied, shape);
   const present = leafFields(old ?? {}, shape);
@@ -86,10 +101,22 @@ function conflictError(conflicts: readonly { readonly manager: string; readonly 
   const text =
     conflicts.length === 1 && conflicts[0] !== undefined
       ? `${about(conflicts[0].manager)}: ${conflicts[0].path}`
-      : managers.map((manager) => `${managers.length === 1 ? 'conflicts' : about(manager)}${managers.length === 1 ? ` with ${JSON.stringify(manager)} using ${apiVersion}` : ''}:\n${conflicts.filter((conflict) => conflict.manager === manager).map((conflict) => `- ${conflict.path}`).join('\n')}`).join('\n');
+      : managers
+          .map(
+            (manager) =>
+              `${managers.length === 1 ? 'conflicts' : about(manager)}${managers.length === 1 ? ` with ${JSON.stringify(manager)} using ${apiVersion}` : ''}:\n${conflicts
+                .filter((conflict) => conflict.manager === manager)
+                .map((conflict) => `- ${conflict.path}`)
+                .join('\n')}`,
+          )
+          .join('\n');
   // The causes of server-side apply carry a reason of their own, outside apimachinery's field errors.
   const causes = conflicts.map(({ manager, path }) => ({ reason: 'FieldManagerConflict', message: about(manager), field: path }));
-  const error = new ApiError(409, 'Conflict', `Apply failed with ${conflicts.length} conflict${conflicts.length === 1 ? '' : 's'}: ${text}`);
+  const error = new ApiError(
+    409,
+    'Conflict',
+    `Apply failed with ${conflicts.length} conflict${conflicts.length === 1 ? '' : 's'}: ${text}`,
+  );
   Object.assign(error.status, { details: { causes } });
   return error;
 }
@@ -111,7 +138,12 @@ function mergeApplied(target: unknown, applied: unknown, shape: Shape): unknown 
         return change === undefined ? value : mergeApplied(value, change, item);
       });
       const known = new Set(existing.map(identity));
-      return [...merged, ...applied.filter((value) => !known.has(identity(value)) && !existing.some((other) => sameElement(other, value, keys))).map((value) => mergeApplied({}, value, item))];
+      return [
+        ...merged,
+        ...applied
+          .filter((value) => !known.has(identity(value)) && !existing.some((other) => sameElement(other, value, keys)))
+          .map((value) => mergeApplied({}, value, item)),
+      ];
     }
     return copy(applied);
   }
@@ -132,7 +164,8 @@ function removeField(value: unknown, path: string, shape: Shape, kept: readonly 
         const below = `${at}.${key}`;
         if (below === path) continue;
         const left = path.startsWith(`${below}.`) || path.startsWith(`${below}[`) ? remove(item, below, childShape(nodeShape, key)) : item;
-        const isEmptied = left !== item && ((isObject(left) && Object.keys(left).length === 0) || (Array.isArray(left) && left.length === 0));
+        const isEmptied =
+          left !== item && ((isObject(left) && Object.keys(left).length === 0) || (Array.isArray(left) && left.length === 0));
         if (!isEmptied) output[key] = left;
       }
       return output;

@@ -2,10 +2,9 @@ import { timestamp } from '../objects.ts';
 import type { ApiClient, KubernetesObject, ObjectInput } from '../types.ts';
 import type { Core, Draft } from './core.ts';
 import { copy } from './decode.ts';
-import { notFound } from './errors.ts';
+import { isNotFound, notFound } from './errors.ts';
 import { mergePatch } from './patch.ts';
 import type { Resource, ServedVersion } from './registry.ts';
-import { isNotFound } from './errors.ts';
 
 /** In-process access for controllers, kubelets and agents. */
 export function createClient(core: Core): ApiClient {
@@ -17,8 +16,10 @@ export function createClient(core: Core): ApiClient {
     resources.set(name, found);
     return found;
   };
-  const storedVersion = (resource: Resource): ServedVersion => resource.versions[0] as ServedVersion;
-  const kindOf = (object: { readonly apiVersion: string; readonly kind: string }): { readonly resource: Resource; readonly version: ServedVersion } => {
+  const kindOf = (object: {
+    readonly apiVersion: string;
+    readonly kind: string;
+  }): { readonly resource: Resource; readonly version: ServedVersion } => {
     const found = core.registry.findKind(object.apiVersion, object.kind);
     if (found === undefined) throw new Error(`the API server does not serve ${object.apiVersion} ${object.kind}`);
     return found;
@@ -26,7 +27,8 @@ export function createClient(core: Core): ApiClient {
   const replace = (object: KubernetesObject, subresource: string | undefined): KubernetesObject => {
     const { resource, version } = kindOf(object);
     const { namespace, name } = object.metadata;
-    if (subresource === 'status') return core.update(resource, version, namespace, name, { ...object, metadata: { ...object.metadata } }, { subresource });
+    if (subresource === 'status')
+      return core.update(resource, version, namespace, name, { ...object, metadata: { ...object.metadata } }, { subresource });
     return core.update(resource, version, namespace, name, core.decode(resource, version, object as unknown as Draft).object);
   };
   const events = new EventRecorder(core, (object) => create(object));
@@ -35,12 +37,20 @@ export function createClient(core: Core): ApiClient {
     return core.create(resource, version, object.metadata.namespace, core.decode(resource, version, object as unknown as Draft).object);
   };
   return {
-    get: <T extends KubernetesObject>(resource: string, name: string, namespace?: string) => core.store(named(resource)).get(namespace, name) as T | undefined,
-    list: <T extends KubernetesObject>(resource: string, options?: Parameters<ApiClient['list']>[1]) => core.store(named(resource)).list(options) as readonly T[],
+    get: <T extends KubernetesObject>(resource: string, name: string, namespace?: string) =>
+      core.store(named(resource)).get(namespace, name) as T | undefined,
+    list: <T extends KubernetesObject>(resource: string, options?: Parameters<ApiClient['list']>[1]) =>
+      core.store(named(resource)).list(options) as readonly T[],
     create: <T extends KubernetesObject>(object: ObjectInput) => create(object) as T,
     update: <T extends KubernetesObject>(object: KubernetesObject) => replace(object, undefined) as T,
     updateStatus: <T extends KubernetesObject>(object: KubernetesObject) => replace(object, 'status') as T,
-    patch: <T extends KubernetesObject>(name: string, object: string, namespace: string | undefined, patch: unknown, options?: { readonly subresource?: 'status' }) => {
+    patch: <T extends KubernetesObject>(
+      name: string,
+      object: string,
+      namespace: string | undefined,
+      patch: unknown,
+      options?: { readonly subresource?: 'status' },
+    ) => {
       const resource = named(name);
       const old = core.store(resource).get(namespace, object);
       if (old === undefined) throw notFound(resource, object);
@@ -50,8 +60,18 @@ export function createClient(core: Core): ApiClient {
     delete: (resource, name, namespace, options) => {
       core.delete(named(resource), namespace, name, { gracePeriodSeconds: options?.gracePeriodSeconds });
     },
-    watch: <T extends KubernetesObject>(resource: string, listener: (event: { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T; readonly old?: T }) => void, options?: { readonly replay?: boolean }) =>
-      core.store(named(resource)).watch((change) => listener({ type: change.type, object: change.object as T, ...(change.type === 'MODIFIED' ? { old: change.old as T } : {}) }), options),
+    watch: <T extends KubernetesObject>(
+      resource: string,
+      listener: (event: { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T; readonly old?: T }) => void,
+      options?: { readonly replay?: boolean },
+    ) =>
+      core
+        .store(named(resource))
+        .watch(
+          (change) =>
+            listener({ type: change.type, object: change.object as T, ...(change.type === 'MODIFIED' ? { old: change.old as T } : {}) }),
+          options,
+        ),
     recordEvent: (about, event) => events.record(about, event),
   };
 }

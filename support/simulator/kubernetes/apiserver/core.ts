@@ -4,7 +4,7 @@ import { type Pod, type Service, timestamp } from '../objects.ts';
 import type { FieldCause, KubernetesObject, ObjectMeta, OwnerReference } from '../types.ts';
 import { admitPod, type Lookup, nameAlphabet, qosClassOf } from './admission.ts';
 import { type Ownership, trackWrite } from './apply.ts';
-import { copy, DecodeError, type Decoded, decodeBuiltin, decodeCustom, freeze, isEqual, isObject } from './decode.ts';
+import { copy, type Decoded, DecodeError, decodeBuiltin, decodeCustom, freeze, isEqual, isObject } from './decode.ts';
 import { setDefaults } from './defaults.ts';
 import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from './errors.ts';
 import { shapeOf } from './patch.ts';
@@ -80,7 +80,8 @@ export class Core {
     try {
       return version.schema === undefined ? decodeBuiltin(resource.kind, input) : decodeCustom(version.schema, input);
     } catch (error) {
-      if (error instanceof DecodeError) throw badRequest(`${resource.kind} in version "${version.name}" cannot be handled as a ${resource.kind}: ${error.message}`);
+      if (error instanceof DecodeError)
+        throw badRequest(`${resource.kind} in version "${version.name}" cannot be handled as a ${resource.kind}: ${error.message}`);
       throw error;
     }
   }
@@ -94,13 +95,21 @@ export class Core {
   // ── create ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** `draft` was made by {@link decode} and is used up. */
-  create(resource: Resource, version: ServedVersion, namespace: string | undefined, draft: Draft, options: WriteOptions = {}): KubernetesObject {
+  create(
+    resource: Resource,
+    version: ServedVersion,
+    namespace: string | undefined,
+    draft: Draft,
+    options: WriteOptions = {},
+  ): KubernetesObject {
     const metadata = this.#metadataOf(draft);
     if (resource.isNamespaced) metadata.namespace = namespace ?? 'default';
     else delete metadata.namespace;
-    if ((metadata.name === undefined || metadata.name === '') && metadata.generateName !== undefined) metadata.name = metadata.generateName.slice(0, maximumGenerateNameLength) + this.#names.text(5, nameAlphabet);
+    if ((metadata.name === undefined || metadata.name === '') && metadata.generateName !== undefined)
+      metadata.name = metadata.generateName.slice(0, maximumGenerateNameLength) + this.#names.text(5, nameAlphabet);
     const name = metadata.name ?? '';
-    if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') throw badRequest('resourceVersion should not be set on objects to be created');
+    if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '')
+      throw badRequest('resourceVersion should not be set on objects to be created');
     if (resource.isNamespaced) this.#admitToNamespace(resource, metadata.namespace ?? '', name);
     metadata.uid = this.#uids.uuid();
     metadata.creationTimestamp = timestamp(this.clock.now());
@@ -153,11 +162,24 @@ export class Core {
   // ── update ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Replaces an object (or its status); what clients may not change keeps its value. A change of nothing is no change. */
-  update(resource: Resource, version: ServedVersion, namespace: string | undefined, name: string, draft: Draft, options: WriteOptions = {}): KubernetesObject {
+  update(
+    resource: Resource,
+    version: ServedVersion,
+    namespace: string | undefined,
+    name: string,
+    draft: Draft,
+    options: WriteOptions = {},
+  ): KubernetesObject {
     const old = this.get(resource, namespace, name);
     const metadata = this.#metadataOf(draft);
-    if (metadata.uid !== undefined && metadata.uid !== '' && metadata.uid !== old.metadata.uid) throw conflict(resource, name, `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`);
-    if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '' && metadata.resourceVersion !== old.metadata.resourceVersion) throw conflict(resource, name);
+    if (metadata.uid !== undefined && metadata.uid !== '' && metadata.uid !== old.metadata.uid)
+      throw conflict(resource, name, `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`);
+    if (
+      metadata.resourceVersion !== undefined &&
+      metadata.resourceVersion !== '' &&
+      metadata.resourceVersion !== old.metadata.resourceVersion
+    )
+      throw conflict(resource, name);
     const next = options.subresource === 'status' ? this.#statusDraft(old, draft) : this.#specDraft(resource, version, old, draft);
     const causes: FieldCause[] = [];
     let undo = (): void => {};
@@ -199,7 +221,13 @@ export class Core {
 
   #specDraft(resource: Resource, version: ServedVersion, old: KubernetesObject, draft: Draft): Draft {
     const wanted = this.#metadataOf(draft);
-    const metadata: DraftMeta = { ...wanted, name: old.metadata.name, uid: old.metadata.uid, creationTimestamp: old.metadata.creationTimestamp, resourceVersion: old.metadata.resourceVersion };
+    const metadata: DraftMeta = {
+      ...wanted,
+      name: old.metadata.name,
+      uid: old.metadata.uid,
+      creationTimestamp: old.metadata.creationTimestamp,
+      resourceVersion: old.metadata.resourceVersion,
+    };
     for (const field of ['namespace', 'generateName', 'generation', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
       delete metadata[field];
       if (old.metadata[field] !== undefined) Object.assign(metadata, { [field]: old.metadata[field] });
@@ -241,11 +269,27 @@ export class Core {
   // ── delete ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The object as it is now on its way out, or undefined when it is gone. */
-  delete(resource: Resource, namespace: string | undefined, name: string, options: DeleteOptions = {}): { readonly object: KubernetesObject; readonly isGone: boolean } {
+  delete(
+    resource: Resource,
+    namespace: string | undefined,
+    name: string,
+    options: DeleteOptions = {},
+  ): { readonly object: KubernetesObject; readonly isGone: boolean } {
     const old = this.get(resource, namespace, name);
-    if (options.uid !== undefined && options.uid !== old.metadata.uid) throw conflict(resource, name, `the UID in the precondition (${options.uid}) does not match the UID in record (${old.metadata.uid}). The object might have been deleted and then recreated`);
-    if (options.resourceVersion !== undefined && options.resourceVersion !== old.metadata.resourceVersion) throw conflict(resource, name, `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${old.metadata.resourceVersion}). The object might have been modified`);
-    if (resource.kind === 'Namespace' && protectedNamespaces.has(name)) throw forbidden(resource, name, 'this namespace may not be deleted');
+    if (options.uid !== undefined && options.uid !== old.metadata.uid)
+      throw conflict(
+        resource,
+        name,
+        `the UID in the precondition (${options.uid}) does not match the UID in record (${old.metadata.uid}). The object might have been deleted and then recreated`,
+      );
+    if (options.resourceVersion !== undefined && options.resourceVersion !== old.metadata.resourceVersion)
+      throw conflict(
+        resource,
+        name,
+        `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${old.metadata.resourceVersion}). The object might have been modified`,
+      );
+    if (resource.kind === 'Namespace' && protectedNamespaces.has(name))
+      throw forbidden(resource, name, 'this namespace may not be deleted');
     const grace = this.#gracePeriod(resource, old, options.gracePeriodSeconds);
     const finalizers = new Set(old.metadata.finalizers ?? []);
     if (options.propagationPolicy === 'Foreground') finalizers.add('foregroundDeletion');
@@ -254,8 +298,13 @@ export class Core {
     if (options.dryRun === true) return { object: old, isGone: !isHeld };
     if (!isHeld) return { object: this.#remove(resource, old, { ...old, metadata: { ...old.metadata } }), isGone: true };
     const period = old.metadata.deletionGracePeriodSeconds;
-    if (old.metadata.deletionTimestamp !== undefined && (resource.kind !== 'Pod' || (period !== undefined && period <= grace))) return { object: old, isGone: false };
-    const metadata: DraftMeta = { ...old.metadata, deletionTimestamp: timestamp(this.clock.now() + grace * 1000), deletionGracePeriodSeconds: grace };
+    if (old.metadata.deletionTimestamp !== undefined && (resource.kind !== 'Pod' || (period !== undefined && period <= grace)))
+      return { object: old, isGone: false };
+    const metadata: DraftMeta = {
+      ...old.metadata,
+      deletionTimestamp: timestamp(this.clock.now() + grace * 1000),
+      deletionGracePeriodSeconds: grace,
+    };
     if (finalizers.size > 0) metadata.finalizers = [...finalizers];
     if (resource.kind === 'Namespace') delete metadata.deletionGracePeriodSeconds;
     const next: Draft = { ...old, metadata };
@@ -274,7 +323,10 @@ export class Core {
 
   #remove(resource: Resource, old: KubernetesObject, last: Draft): KubernetesObject {
     const resourceVersion = this.broadcaster.next();
-    const object = freeze({ ...last, metadata: { ...(last['metadata'] as ObjectMeta), resourceVersion: String(resourceVersion) } }) as unknown as KubernetesObject;
+    const object = freeze({
+      ...last,
+      metadata: { ...(last['metadata'] as ObjectMeta), resourceVersion: String(resourceVersion) },
+    }) as unknown as KubernetesObject;
     this.store(resource).remove(object, resourceVersion);
     this.#ownership.delete(old.metadata.uid);
     if (resource.kind === 'Service') this.#services.release(old as Service);
@@ -299,7 +351,13 @@ export class Core {
     return object;
   }
 
-  #track(resource: Resource, version: ServedVersion, old: KubernetesObject | undefined, object: KubernetesObject, options: WriteOptions): void {
+  #track(
+    resource: Resource,
+    version: ServedVersion,
+    old: KubernetesObject | undefined,
+    object: KubernetesObject,
+    options: WriteOptions,
+  ): void {
     if (options.ownership !== undefined) {
       this.#ownership.set(object.metadata.uid, options.ownership);
       return;
@@ -334,7 +392,13 @@ function selectJobPods(spec: Draft, name: string, uid: string): void {
   if (spec['manualSelector'] === true) return;
   const template = spec['template'] as Draft;
   const metadata = template['metadata'] as Draft;
-  metadata['labels'] = { ...(metadata['labels'] as object), 'batch.kubernetes.io/controller-uid': uid, 'batch.kubernetes.io/job-name': name, 'controller-uid': uid, 'job-name': name };
+  metadata['labels'] = {
+    ...(metadata['labels'] as object),
+    'batch.kubernetes.io/controller-uid': uid,
+    'batch.kubernetes.io/job-name': name,
+    'controller-uid': uid,
+    'job-name': name,
+  };
   spec['selector'] ??= { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } };
 }
 
@@ -343,7 +407,8 @@ function keepAllocated(spec: Draft, old: Service): void {
   if (spec['clusterIP'] === undefined && spec['clusterIPs'] === undefined) {
     if (old.spec.clusterIP !== undefined) spec['clusterIP'] = old.spec.clusterIP;
     if (old.spec.clusterIPs !== undefined) spec['clusterIPs'] = [...old.spec.clusterIPs];
-  } else if (spec['clusterIPs'] === undefined && spec['clusterIP'] === old.spec.clusterIP && old.spec.clusterIPs !== undefined) spec['clusterIPs'] = [...old.spec.clusterIPs];
+  } else if (spec['clusterIPs'] === undefined && spec['clusterIP'] === old.spec.clusterIP && old.spec.clusterIPs !== undefined)
+    spec['clusterIPs'] = [...old.spec.clusterIPs];
   spec['ipFamilyPolicy'] ??= old.spec.ipFamilyPolicy;
   if (spec['ipFamilies'] === undefined && old.spec.ipFamilies !== undefined) {
     const hasGrown = spec['ipFamilyPolicy'] !== 'SingleStack' && old.spec.ipFamilyPolicy === 'SingleStack';
@@ -351,10 +416,18 @@ function keepAllocated(spec: Draft, old: Service): void {
     spec['ipFamilies'] = hasGrown || hasShrunk ? [...old.spec.ipFamilies.slice(0, 1)] : [...old.spec.ipFamilies];
     if (hasShrunk && Array.isArray(spec['clusterIPs'])) spec['clusterIPs'] = spec['clusterIPs'].slice(0, 1);
   }
-  if (spec['healthCheckNodePort'] === undefined && old.spec.healthCheckNodePort !== undefined && spec['externalTrafficPolicy'] === 'Local') spec['healthCheckNodePort'] = old.spec.healthCheckNodePort;
+  if (spec['healthCheckNodePort'] === undefined && old.spec.healthCheckNodePort !== undefined && spec['externalTrafficPolicy'] === 'Local')
+    spec['healthCheckNodePort'] = old.spec.healthCheckNodePort;
 }
 
 /** Makes a controller's owner reference. */
 export function controllerReference(owner: KubernetesObject): OwnerReference {
-  return { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.metadata.name, uid: owner.metadata.uid, controller: true, blockOwnerDeletion: true };
+  return {
+    apiVersion: owner.apiVersion,
+    kind: owner.kind,
+    name: owner.metadata.name,
+    uid: owner.metadata.uid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
 }

@@ -13,7 +13,14 @@ interface CrdVersion {
 
 interface CrdSpec {
   readonly group: string;
-  readonly names: { readonly plural: string; readonly singular?: string; readonly kind: string; readonly listKind?: string; readonly shortNames?: readonly string[]; readonly categories?: readonly string[] };
+  readonly names: {
+    readonly plural: string;
+    readonly singular?: string;
+    readonly kind: string;
+    readonly listKind?: string;
+    readonly shortNames?: readonly string[];
+    readonly categories?: readonly string[];
+  };
   readonly scope: 'Cluster' | 'Namespaced';
   readonly versions: readonly CrdVersion[];
 }
@@ -37,7 +44,9 @@ export function definitionOf(object: KubernetesObject): CustomResource {
       schema: version.schema?.openAPIV3Schema ?? {},
       printerColumns: version.additionalPrinterColumns ?? [],
       hasStatus: version.subresources?.status !== undefined,
-      ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? `${spec.group}/${version.name} ${spec.names.kind} is deprecated` } : {}),
+      ...(version.deprecated === true
+        ? { deprecationWarning: version.deprecationWarning ?? `${spec.group}/${version.name} ${spec.names.kind} is deprecated` }
+        : {}),
     })),
   };
 }

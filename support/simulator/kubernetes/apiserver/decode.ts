@@ -27,7 +27,14 @@ export function decodeBuiltin(kind: string, input: Readonly<Json>): Decoded {
   return { object, unknownFields };
 }
 
-function readStruct(input: Readonly<Json>, name: string, struct: ReadonlyMap<string, Field>, path: string, goPath: string, unknown: string[]): Json {
+function readStruct(
+  input: Readonly<Json>,
+  name: string,
+  struct: ReadonlyMap<string, Field>,
+  path: string,
+  goPath: string,
+  unknown: string[],
+): Json {
   const output: Json = {};
   for (const [key, value] of Object.entries(input)) {
     const field = struct.get(key);
@@ -67,7 +74,8 @@ function isEmpty(value: unknown, field: Field): boolean {
 }
 
 function readValue(value: unknown, type: Type, struct: string, path: string, goPath: string, unknown: string[]): unknown {
-  const refuse = (): DecodeError => new DecodeError(`json: cannot unmarshal ${jsonKind(value)} into Go struct field ${struct}.${goPath} of type ${goType(type)}`);
+  const refuse = (): DecodeError =>
+    new DecodeError(`json: cannot unmarshal ${jsonKind(value)} into Go struct field ${struct}.${goPath} of type ${goType(type)}`);
   switch (type.kind) {
     case 'any':
       return copy(value);
@@ -87,10 +95,12 @@ function readValue(value: unknown, type: Type, struct: string, path: string, goP
     case 'int32':
     case 'int64':
       if (typeof value !== 'number') throw refuse();
-      if (!Number.isInteger(value) || (type.kind === 'int32' && Math.abs(value) > 2 ** 31)) throw new DecodeError(`json: cannot unmarshal number ${value} into Go struct field ${struct}.${goPath} of type ${type.kind}`);
+      if (!Number.isInteger(value) || (type.kind === 'int32' && Math.abs(value) > 2 ** 31))
+        throw new DecodeError(`json: cannot unmarshal number ${value} into Go struct field ${struct}.${goPath} of type ${type.kind}`);
       return value;
     case 'intstr':
-      if (typeof value !== 'string' && typeof value !== 'number') throw new DecodeError(`json: cannot unmarshal ${jsonKind(value)} into Go struct field ${struct}.${goPath} of type string`);
+      if (typeof value !== 'string' && typeof value !== 'number')
+        throw new DecodeError(`json: cannot unmarshal ${jsonKind(value)} into Go struct field ${struct}.${goPath} of type string`);
       return value;
     case 'quantity':
       if (typeof value === 'number') return String(value);
@@ -100,11 +110,14 @@ function readValue(value: unknown, type: Type, struct: string, path: string, goP
       return value;
     case 'list':
       if (!Array.isArray(value)) throw refuse();
-      return value.map((item, index) => (item === null ? zero(type.item) : readValue(item, type.item, struct, `${path}[${index}]`, goPath, unknown)));
+      return value.map((item, index) =>
+        item === null ? zero(type.item) : readValue(item, type.item, struct, `${path}[${index}]`, goPath, unknown),
+      );
     case 'map': {
       if (!isObject(value)) throw refuse();
       const output: Json = {};
-      for (const [key, item] of Object.entries(value)) output[key] = item === null ? zero(type.value) : readValue(item, type.value, struct, `${path}.${key}`, goPath, unknown);
+      for (const [key, item] of Object.entries(value))
+        output[key] = item === null ? zero(type.value) : readValue(item, type.value, struct, `${path}.${key}`, goPath, unknown);
       return output;
     }
     case 'struct': {
@@ -117,7 +130,15 @@ function readValue(value: unknown, type: Type, struct: string, path: string, goP
 }
 
 function zero(type: Type): unknown {
-  return type.kind === 'string' ? '' : type.kind === 'bool' ? false : type.kind === 'int32' || type.kind === 'int64' ? 0 : type.kind === 'struct' ? {} : null;
+  return type.kind === 'string'
+    ? ''
+    : type.kind === 'bool'
+      ? false
+      : type.kind === 'int32' || type.kind === 'int64'
+        ? 0
+        : type.kind === 'struct'
+          ? {}
+          : null;
 }
 
 function jsonKind(value: unknown): string {
@@ -151,7 +172,8 @@ function prune(value: unknown, schema: Schema, path: string, unknown: string[]):
     const property = schema.properties !== undefined && Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined;
     if (property !== undefined) output[key] = prune(item, property, at, unknown);
     else if (typeof schema.additionalProperties === 'object') output[key] = prune(item, schema.additionalProperties, at, unknown);
-    else if (schema.additionalProperties === true || keepsAll || (schema.type === undefined && schema.properties === undefined)) output[key] = copy(item);
+    else if (schema.additionalProperties === true || keepsAll || (schema.type === undefined && schema.properties === undefined))
+      output[key] = copy(item);
     else unknown.push(at);
   }
   return output;

@@ -25,19 +25,26 @@ export function setDefaults(kind: string, draft: Draft): void {
       fallback(draft, 'status', {});
       return;
     case 'Service':
-      return service(draft);
+      service(draft);
+      return;
     case 'Deployment':
-      return deployment(draft);
+      deployment(draft);
+      return;
     case 'ReplicaSet':
-      return replicaSet(draft);
+      replicaSet(draft);
+      return;
     case 'DaemonSet':
-      return daemonSet(draft);
+      daemonSet(draft);
+      return;
     case 'StatefulSet':
-      return statefulSet(draft);
+      statefulSet(draft);
+      return;
     case 'Job':
-      return job(draft);
+      job(draft);
+      return;
     case 'CronJob':
-      return cronJob(draft);
+      cronJob(draft);
+      return;
     case 'Namespace': {
       const name = object(draft, 'metadata')['name'];
       if (typeof name === 'string' && name !== '') object(object(draft, 'metadata'), 'labels')['kubernetes.io/metadata.name'] = name;
@@ -50,7 +57,8 @@ export function setDefaults(kind: string, draft: Draft): void {
       fallback(draft, 'status', {});
       return;
     case 'Secret':
-      return secret(draft);
+      secret(draft);
+      return;
     case 'Endpoints':
       for (const subset of drafts(draft['subsets'])) for (const port of drafts(subset['ports'])) fallback(port, 'protocol', 'TCP');
       return;
@@ -67,7 +75,8 @@ export function setDefaults(kind: string, draft: Draft): void {
       fallback(draft, 'reportingInstance', '');
       return;
     case 'NetworkPolicy':
-      return networkPolicy(draft);
+      networkPolicy(draft);
+      return;
     case 'StorageClass':
       fallback(draft, 'reclaimPolicy', 'Delete');
       fallback(draft, 'volumeBindingMode', 'Immediate');
@@ -79,11 +88,13 @@ export function setDefaults(kind: string, draft: Draft): void {
     case 'ClusterRoleBinding': {
       const roleRef = object(draft, 'roleRef');
       if (roleRef['apiGroup'] === undefined || roleRef['apiGroup'] === '') roleRef['apiGroup'] = 'rbac.authorization.k8s.io';
-      for (const subject of drafts(draft['subjects'])) if (subject['kind'] !== 'ServiceAccount') fallback(subject, 'apiGroup', 'rbac.authorization.k8s.io');
+      for (const subject of drafts(draft['subjects']))
+        if (subject['kind'] !== 'ServiceAccount') fallback(subject, 'apiGroup', 'rbac.authorization.k8s.io');
       return;
     }
     case 'CustomResourceDefinition':
-      return customResourceDefinition(draft);
+      customResourceDefinition(draft);
+      return;
     case 'Ingress':
       fallback(draft, 'spec', {});
       fallback(draft, 'status', { loadBalancer: {} });
@@ -298,7 +309,8 @@ export function fromBase64(text: string): string {
 function networkPolicy(draft: Draft): void {
   const spec = object(draft, 'spec');
   fallback(spec, 'podSelector', {});
-  for (const field of ['ingress', 'egress']) for (const rule of drafts(spec[field])) for (const port of drafts(rule['ports'])) fallback(port, 'protocol', 'TCP');
+  for (const field of ['ingress', 'egress'])
+    for (const rule of drafts(spec[field])) for (const port of drafts(rule['ports'])) fallback(port, 'protocol', 'TCP');
   if (spec['policyTypes'] === undefined) spec['policyTypes'] = spec['egress'] === undefined ? ['Ingress'] : ['Ingress', 'Egress'];
 }
 

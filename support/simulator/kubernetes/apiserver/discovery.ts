@@ -11,7 +11,24 @@ const reviews = [
 ] as const;
 
 /** Built-in groups first, in the order of `kubectl get all`. */
-const groupOrder = ['', 'apps', 'events.k8s.io', 'authentication.k8s.io', 'authorization.k8s.io', 'autoscaling', 'batch', 'networking.k8s.io', 'policy', 'rbac.authorization.k8s.io', 'storage.k8s.io', 'apiextensions.k8s.io', 'scheduling.k8s.io', 'coordination.k8s.io', 'node.k8s.io', 'discovery.k8s.io'];
+const groupOrder = [
+  '',
+  'apps',
+  'events.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'autoscaling',
+  'batch',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'storage.k8s.io',
+  'apiextensions.k8s.io',
+  'scheduling.k8s.io',
+  'coordination.k8s.io',
+  'node.k8s.io',
+  'discovery.k8s.io',
+];
 
 interface Group {
   readonly name: string;
@@ -35,7 +52,9 @@ export function groupsOf(registry: Registry): readonly Group[] {
 function compareVersions(a: string, b: string): number {
   const rank = (text: string): readonly number[] => {
     const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(text);
-    return match === null ? [-1, 0, 0] : [match[2] === undefined ? 2 : match[2] === 'beta' ? 1 : 0, Number(match[1]), Number(match[3] ?? 0)];
+    return match === null
+      ? [-1, 0, 0]
+      : [match[2] === undefined ? 2 : match[2] === 'beta' ? 1 : 0, Number(match[1]), Number(match[3] ?? 0)];
   };
   const left = rank(a);
   const right = rank(b);
@@ -52,7 +71,14 @@ export function aggregatedDiscovery(registry: Registry, isCore: boolean, version
     metadata: {},
     items: groups.map((group) => ({
       metadata: { ...(group.name === '' ? {} : { name: group.name }), creationTimestamp: null },
-      versions: group.versions.map((name) => ({ version: name, resources: [...resourcesIn(registry, group.name, name).map((resource) => aggregatedResource(resource, name)), ...aggregatedReviews(group.name)], freshness: 'Current' })),
+      versions: group.versions.map((name) => ({
+        version: name,
+        resources: [
+          ...resourcesIn(registry, group.name, name).map((resource) => aggregatedResource(resource, name)),
+          ...aggregatedReviews(group.name),
+        ],
+        freshness: 'Current',
+      })),
     })),
   };
 }
@@ -65,7 +91,12 @@ function aggregatedResource(resource: Resource, version: string): unknown {
   const responseKind = { group: resource.group, version, kind: resource.kind };
   const subresources = shownSubresources(resource).map((subresource) => ({
     subresource,
-    responseKind: subresource === 'scale' ? { group: 'autoscaling', version: 'v1', kind: 'Scale' } : subresource === 'eviction' ? { group: 'policy', version: 'v1', kind: 'Eviction' } : responseKind,
+    responseKind:
+      subresource === 'scale'
+        ? { group: 'autoscaling', version: 'v1', kind: 'Scale' }
+        : subresource === 'eviction'
+          ? { group: 'policy', version: 'v1', kind: 'Eviction' }
+          : responseKind,
     verbs: subresourceVerbs(subresource),
   }));
   return {
@@ -83,7 +114,13 @@ function aggregatedResource(resource: Resource, version: string): unknown {
 function aggregatedReviews(group: string): readonly unknown[] {
   return reviews
     .filter((review) => review.group === group)
-    .map((review) => ({ resource: review.plural, responseKind: { group, version: 'v1', kind: review.kind }, scope: 'Cluster', singularResource: review.kind.toLowerCase(), verbs: ['create'] }));
+    .map((review) => ({
+      resource: review.plural,
+      responseKind: { group, version: 'v1', kind: review.kind },
+      scope: 'Cluster',
+      singularResource: review.kind.toLowerCase(),
+      verbs: ['create'],
+    }));
 }
 
 function shownSubresources(resource: Resource): readonly string[] {
@@ -115,7 +152,13 @@ export function legacyVersions(): unknown {
 }
 
 export function legacyGroups(registry: Registry): unknown {
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: groupsOf(registry).filter((group) => group.name !== '').map(legacyGroup) };
+  return {
+    kind: 'APIGroupList',
+    apiVersion: 'v1',
+    groups: groupsOf(registry)
+      .filter((group) => group.name !== '')
+      .map(legacyGroup),
+  };
 }
 
 function legacyGroup(group: Group): Readonly<Record<string, unknown>> {
@@ -155,7 +198,13 @@ export function legacyResources(registry: Registry, group: string, version: stri
           verbs: subresourceVerbs(subresource),
         })),
       ]),
-      ...asked.map((review) => ({ name: review.plural, singularName: review.kind.toLowerCase(), namespaced: false, kind: review.kind, verbs: ['create'] })),
+      ...asked.map((review) => ({
+        name: review.plural,
+        singularName: review.kind.toLowerCase(),
+        namespaced: false,
+        kind: review.kind,
+        verbs: ['create'],
+      })),
     ],
   };
 }

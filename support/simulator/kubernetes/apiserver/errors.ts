@@ -45,8 +45,17 @@ export function alreadyExists(resource: ResourceName, name: string): ApiError {
   return new ApiError(409, 'AlreadyExists', `${qualified(resource)} "${name}" already exists`, detailsOf(resource, name));
 }
 
-export function conflict(resource: ResourceName, name: string, why = 'the object has been modified; please apply your changes to the latest version and try again'): ApiError {
-  return new ApiError(409, 'Conflict', `Operation cannot be fulfilled on ${qualified(resource)} "${name}": ${why}`, detailsOf(resource, name));
+export function conflict(
+  resource: ResourceName,
+  name: string,
+  why = 'the object has been modified; please apply your changes to the latest version and try again',
+): ApiError {
+  return new ApiError(
+    409,
+    'Conflict',
+    `Operation cannot be fulfilled on ${qualified(resource)} "${name}": ${why}`,
+    detailsOf(resource, name),
+  );
 }
 
 export function forbidden(resource: ResourceName, name: string, why: string): ApiError {
@@ -112,7 +121,8 @@ export function goValue(value: unknown): string {
     return `[]interface {}{${value.map((item) => goInner(item)).join(', ')}}`;
   }
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  if (entries.every(([, item]) => typeof item === 'string')) return `map[string]string{${entries.map(([key, item]) => `${goQuote(key)}:${goQuote(item as string)}`).join(', ')}}`;
+  if (entries.every(([, item]) => typeof item === 'string'))
+    return `map[string]string{${entries.map(([key, item]) => `${goQuote(key)}:${goQuote(item as string)}`).join(', ')}}`;
   return `map[string]interface {}{${entries.map(([key, item]) => `${goQuote(key)}:${goInner(item)}`).join(', ')}}`;
 }
 
@@ -155,7 +165,11 @@ export function fieldDuplicate(field: string, value: unknown): FieldCause {
 }
 
 export function fieldNotSupported(field: string, value: unknown, supported: readonly unknown[]): FieldCause {
-  return { reason: 'FieldValueNotSupported', field, message: `Unsupported value: ${goValue(value)}: supported values: ${supported.map(goValue).join(', ')}` };
+  return {
+    reason: 'FieldValueNotSupported',
+    field,
+    message: `Unsupported value: ${goValue(value)}: supported values: ${supported.map(goValue).join(', ')}`,
+  };
 }
 
 export function fieldTooLong(field: string, maximum: number): FieldCause {

@@ -1,5 +1,5 @@
-import type { Pod } from '../objects.ts';
 import { formatSelector } from '../labels.ts';
+import type { Pod } from '../objects.ts';
 import type { ApiRequest, ApiResponse, ApiServer, KubernetesObject, LabelSelector, ObjectInput, WatchEvent } from '../types.ts';
 import { serverSideApply } from './apply.ts';
 import type { Core, DeleteOptions, Draft } from './core.ts';
@@ -23,7 +23,12 @@ interface Target {
 }
 
 const customPatchTypes = ['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml'];
-const builtinPatchTypes = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json', 'application/apply-patch+yaml'];
+const builtinPatchTypes = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
+];
 
 /** The REST face of the API server: routes, negotiation, bodies. */
 export class HttpApi {
@@ -63,7 +68,13 @@ export class HttpApi {
     if (target.subresource !== undefined && target.subresource !== 'status') return this.#subresource(target, request);
     switch (request.method) {
       case 'GET':
-        return { status: 200, body: target.name === undefined ? this.#list(target, request) : this.#present(target, request, this.#core.get(target.resource, target.namespace, target.name)) };
+        return {
+          status: 200,
+          body:
+            target.name === undefined
+              ? this.#list(target, request)
+              : this.#present(target, request, this.#core.get(target.resource, target.namespace, target.name)),
+        };
       case 'POST':
         if (target.name !== undefined) throw methodNotAllowed();
         return this.#create(target, request, warnings);
@@ -87,7 +98,17 @@ export class HttpApi {
     switch (root) {
       case 'version': {
         const [major, minor] = this.#server.version.replace(/^v/, '').split('.');
-        return found({ major, minor, gitVersion: this.#server.version, gitCommit: '25b4e43193bcda6c7328a6d147b1fb73a33f1598', gitTreeState: 'clean', buildDate: '2023-06-15T00:36:28Z', goVersion: 'go1.20.5', compiler: 'gc', platform: 'linux/amd64' });
+        return found({
+          major,
+          minor,
+          gitVersion: this.#server.version,
+          gitCommit: '25b4e43193bcda6c7328a6d147b1fb73a33f1598',
+          gitTreeState: 'clean',
+          buildDate: '2023-06-15T00:36:28Z',
+          goVersion: 'go1.20.5',
+          compiler: 'gc',
+          platform: 'linux/amd64',
+        });
       }
       case 'healthz':
       case 'livez':
@@ -115,7 +136,16 @@ export class HttpApi {
     const body = isObject(request.body) ? request.body : {};
     switch (segments[3]) {
       case 'selfsubjectaccessreviews':
-        return { status: 201, body: { ...body, kind: 'SelfSubjectAccessReview', apiVersion: 'authorization.k8s.io/v1', metadata: { creationTimestamp: null }, status: { allowed: true } } };
+        return {
+          status: 201,
+          body: {
+            ...body,
+            kind: 'SelfSubjectAccessReview',
+            apiVersion: 'authorization.k8s.io/v1',
+            metadata: { creationTimestamp: null },
+            status: { allowed: true },
+          },
+        };
       case 'selfsubjectrulesreviews':
         return {
           status: 201,
@@ -124,11 +154,24 @@ export class HttpApi {
             kind: 'SelfSubjectRulesReview',
             apiVersion: 'authorization.k8s.io/v1',
             metadata: { creationTimestamp: null },
-            status: { resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }], nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }], incomplete: false },
+            status: {
+              resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }],
+              nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+              incomplete: false,
+            },
           },
         };
       case 'selfsubjectreviews':
-        return { status: 201, body: { ...body, kind: 'SelfSubjectReview', apiVersion: 'authentication.k8s.io/v1', metadata: { creationTimestamp: null }, status: { userInfo: { username: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] } } } };
+        return {
+          status: 201,
+          body: {
+            ...body,
+            kind: 'SelfSubjectReview',
+            apiVersion: 'authentication.k8s.io/v1',
+            metadata: { creationTimestamp: null },
+            status: { userInfo: { username: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] } },
+          },
+        };
       default:
         return undefined;
     }
@@ -171,7 +214,14 @@ export class HttpApi {
     const remaining = all.length - start - items.length;
     const metadata = {
       resourceVersion: String(this.#core.broadcaster.resourceVersion),
-      ...(remaining > 0 ? { continue: btoa(JSON.stringify({ v: 'meta.k8s.io/v1', rv: this.#core.broadcaster.resourceVersion, start: start + items.length })), remainingItemCount: remaining } : {}),
+      ...(remaining > 0
+        ? {
+            continue: btoa(
+              JSON.stringify({ v: 'meta.k8s.io/v1', rv: this.#core.broadcaster.resourceVersion, start: start + items.length }),
+            ),
+            remainingItemCount: remaining,
+          }
+        : {}),
     };
     if (wantsTable(request)) return this.#table(target, request, items, metadata);
     const apiVersion = groupVersion(target.resource, target.version.name);
@@ -183,7 +233,13 @@ export class HttpApi {
     return inVersion(object, groupVersion(target.resource, target.version.name));
   }
 
-  #table(target: Target, request: ApiRequest, objects: readonly KubernetesObject[], metadata: unknown, columns?: readonly Column[] | null): unknown {
+  #table(
+    target: Target,
+    request: ApiRequest,
+    objects: readonly KubernetesObject[],
+    metadata: unknown,
+    columns?: readonly Column[] | null,
+  ): unknown {
     const table = tableOf(target.resource.kind, target.version.printerColumns);
     const now = this.#core.clock.now();
     const include = request.query['includeObject'] ?? 'Metadata';
@@ -195,7 +251,14 @@ export class HttpApi {
       columnDefinitions: columns === undefined ? table.columns : columns,
       rows: objects.map((object) => ({
         cells: table.cells(object, now),
-        ...(include === 'None' ? {} : { object: include === 'Object' ? inVersion(object, apiVersion) : { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata } }),
+        ...(include === 'None'
+          ? {}
+          : {
+              object:
+                include === 'Object'
+                  ? inVersion(object, apiVersion)
+                  : { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata },
+            }),
       })),
     };
   }
@@ -222,7 +285,13 @@ export class HttpApi {
         onEvent({ type, object: inVersion(object, apiVersion) });
         return;
       }
-      const table = this.#table(target, request, [object], { resourceVersion: object.metadata.resourceVersion }, hasSentColumns ? null : undefined);
+      const table = this.#table(
+        target,
+        request,
+        [object],
+        { resourceVersion: object.metadata.resourceVersion },
+        hasSentColumns ? null : undefined,
+      );
       hasSentColumns = true;
       // A Table stands where an object is expected, as on the wire.
       onEvent({ type, object: table as KubernetesObject });
@@ -237,7 +306,10 @@ export class HttpApi {
       else if (matched) send('DELETED', change.object);
     };
     const from = Number(request.query['resourceVersion'] ?? 0);
-    const missed = from === 0 ? this.#select(target, query).map((object): Change => ({ type: 'ADDED', object, resourceVersion: 0 })) : store.changesSince(from);
+    const missed =
+      from === 0
+        ? this.#select(target, query).map((object): Change => ({ type: 'ADDED', object, resourceVersion: 0 }))
+        : store.changesSince(from);
     if (!Array.isArray(missed)) {
       const error = expired(from, (missed as { readonly oldest: number }).oldest);
       this.#core.broadcaster.defer(() => {
@@ -264,12 +336,20 @@ export class HttpApi {
 
   #body(target: Target, request: ApiRequest): Draft {
     const { body } = request;
-    if (!isObject(body)) throw badRequest('the object provided is unrecognized (must be of type Object): couldn\'t get version/kind; json parse error: unexpected end of JSON input');
+    if (!isObject(body))
+      throw badRequest(
+        "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: unexpected end of JSON input",
+      );
     const apiVersion = groupVersion(target.resource, target.version.name);
     if (body['kind'] === undefined || body['kind'] === '') throw badRequest("Object 'Kind' is missing in the request body");
     if (body['apiVersion'] !== apiVersion || body['kind'] !== target.resource.kind) {
-      if (body['apiVersion'] !== apiVersion && body['kind'] === target.resource.kind) throw badRequest(`the API version in the data (${String(body['apiVersion'])}) does not match the expected API version (${apiVersion})`);
-      throw badRequest(`${String(body['kind'])} in version "${String(body['apiVersion']).split('/').at(-1)}" cannot be handled as a ${target.resource.kind}: no kind "${String(body['kind'])}" is registered for version "${String(body['apiVersion'])}"`);
+      if (body['apiVersion'] !== apiVersion && body['kind'] === target.resource.kind)
+        throw badRequest(
+          `the API version in the data (${String(body['apiVersion'])}) does not match the expected API version (${apiVersion})`,
+        );
+      throw badRequest(
+        `${String(body['kind'])} in version "${String(body['apiVersion']).split('/').at(-1)}" cannot be handled as a ${target.resource.kind}: no kind "${String(body['kind'])}" is registered for version "${String(body['apiVersion'])}"`,
+      );
     }
     const metadata = isObject(body['metadata']) ? body['metadata'] : {};
     const bodyNamespace = metadata['namespace'];
@@ -287,7 +367,10 @@ export class HttpApi {
     if (unknownFields.length > 0) {
       const texts = unknownFields.map((field) => `unknown field ${JSON.stringify(field)}`);
       if (mode === 'Strict') {
-        const what = target.version.schema === undefined ? `${target.resource.kind} in version "${target.version.name}" cannot be handled as a ${target.resource.kind}: ` : `${target.resource.kind} in version "${target.version.name}" cannot be handled as a ${target.resource.kind}: `;
+        const what =
+          target.version.schema === undefined
+            ? `${target.resource.kind} in version "${target.version.name}" cannot be handled as a ${target.resource.kind}: `
+            : `${target.resource.kind} in version "${target.version.name}" cannot be handled as a ${target.resource.kind}: `;
         throw badRequest(`${what}strict decoding error: ${texts.join(', ')}`);
       }
       if (mode === 'Warn') warnings.push(...texts);
@@ -302,14 +385,21 @@ export class HttpApi {
   #create(target: Target, request: ApiRequest, warnings: string[]): { readonly status: number; readonly body: unknown } {
     const draft = this.#decode(target, request, this.#body(target, request), warnings);
     this.#warn(draft, warnings);
-    const object = this.#core.create(target.resource, target.version, target.namespace, draft, { dryRun: isDryRun(request), manager: managerOf(request) });
+    const object = this.#core.create(target.resource, target.version, target.namespace, draft, {
+      dryRun: isDryRun(request),
+      manager: managerOf(request),
+    });
     return { status: 201, body: this.#present(target, request, object) };
   }
 
   #put(target: Target, name: string, request: ApiRequest, warnings: string[]): { readonly status: number; readonly body: unknown } {
     const draft = this.#decode(target, request, this.#body(target, request), warnings);
     this.#warn(draft, warnings);
-    const object = this.#core.update(target.resource, target.version, target.namespace, name, draft, { dryRun: isDryRun(request), subresource: target.subresource, manager: managerOf(request) });
+    const object = this.#core.update(target.resource, target.version, target.namespace, name, draft, {
+      dryRun: isDryRun(request),
+      subresource: target.subresource,
+      manager: managerOf(request),
+    });
     return { status: 200, body: this.#present(target, request, object) };
   }
 
@@ -322,25 +412,54 @@ export class HttpApi {
     const old = this.#core.get(resource, namespace, name);
     const shown = inVersion(old, groupVersion(resource, version.name));
     const shape = shapeOf(resource.kind, version.schema);
-    const merged = type === 'application/json-patch+json' ? jsonPatch(shown, request.body) : type === 'application/merge-patch+json' ? mergePatch(shown, request.body) : strategicMerge(shown, request.body, shape);
+    const merged =
+      type === 'application/json-patch+json'
+        ? jsonPatch(shown, request.body)
+        : type === 'application/merge-patch+json'
+          ? mergePatch(shown, request.body)
+          : strategicMerge(shown, request.body, shape);
     if (!isObject(merged)) throw new ApiError(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
     const draft = this.#decode(target, request, merged, warnings);
     this.#warn(draft, warnings);
-    const object = this.#core.update(resource, version, namespace, name, draft, { dryRun: isDryRun(request), subresource: target.subresource, manager: managerOf(request) });
+    const object = this.#core.update(resource, version, namespace, name, draft, {
+      dryRun: isDryRun(request),
+      subresource: target.subresource,
+      manager: managerOf(request),
+    });
     return { status: 200, body: this.#present(target, request, object) };
   }
 
   #apply(target: Target, name: string, request: ApiRequest, warnings: string[]): { readonly status: number; readonly body: unknown } {
     const { resource, version, namespace } = target;
     const manager = request.query['fieldManager'];
-    if (manager === undefined || manager === '') throw new ApiError(422, 'Invalid', 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch', { group: 'meta.k8s.io', kind: 'PatchOptions', causes: [{ reason: 'FieldValueRequired', message: 'Required value: is required for apply patch', field: 'fieldManager' }] });
+    if (manager === undefined || manager === '')
+      throw new ApiError(
+        422,
+        'Invalid',
+        'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
+        {
+          group: 'meta.k8s.io',
+          kind: 'PatchOptions',
+          causes: [{ reason: 'FieldValueRequired', message: 'Required value: is required for apply patch', field: 'fieldManager' }],
+        },
+      );
     const body = this.#body(target, request);
     const applied = this.#decode(target, request, body, warnings);
     this.#warn(applied, warnings);
     const apiVersion = groupVersion(resource, version.name);
     const old = this.#core.store(resource).get(namespace, name);
-    const options = { manager, force: request.query['force'] === 'true', apiVersion, ownership: old === undefined ? new Map<string, Set<string>>() : this.#core.ownershipOf(old) };
-    const { result, ownership } = serverSideApply(old === undefined ? undefined : inVersion(old, apiVersion), applied, shapeOf(resource.kind, version.schema), options);
+    const options = {
+      manager,
+      force: request.query['force'] === 'true',
+      apiVersion,
+      ownership: old === undefined ? new Map<string, Set<string>>() : this.#core.ownershipOf(old),
+    };
+    const { result, ownership } = serverSideApply(
+      old === undefined ? undefined : inVersion(old, apiVersion),
+      applied,
+      shapeOf(resource.kind, version.schema),
+      options,
+    );
     const { object: draft } = this.#core.decode(resource, version, result as Draft);
     const write = { dryRun: isDryRun(request), subresource: target.subresource, ownership };
     if (old === undefined) {
@@ -369,7 +488,15 @@ export class HttpApi {
       }
     }
     const apiVersion = groupVersion(target.resource, target.version.name);
-    return { status: 200, body: { kind: `${target.resource.kind}List`, apiVersion, metadata: { resourceVersion: String(this.#core.broadcaster.resourceVersion) }, items: objects.map((object) => inVersion(object, apiVersion)) } };
+    return {
+      status: 200,
+      body: {
+        kind: `${target.resource.kind}List`,
+        apiVersion,
+        metadata: { resourceVersion: String(this.#core.broadcaster.resourceVersion) },
+        items: objects.map((object) => inVersion(object, apiVersion)),
+      },
+    };
   }
 
   // ── subresources ──────────────────────────────────────────────────────────────────────────────────────────
@@ -386,7 +513,12 @@ export class HttpApi {
         return { status: 200, body: podLog(this.#server, object as Pod, request.query) };
       case 'eviction':
         if (request.method !== 'POST') throw methodNotAllowed();
-        this.#core.delete(resource, namespace, name, deleteOptions({ ...request, body: isObject(request.body) ? request.body['deleteOptions'] : undefined }));
+        this.#core.delete(
+          resource,
+          namespace,
+          name,
+          deleteOptions({ ...request, body: isObject(request.body) ? request.body['deleteOptions'] : undefined }),
+        );
         return { status: 201, body: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } };
       case 'binding': {
         if (request.method !== 'POST') throw methodNotAllowed();
@@ -411,22 +543,38 @@ export class HttpApi {
     if (request.method === 'GET') return { status: 200, body: scale };
     let wanted: unknown;
     if (request.method === 'PUT') wanted = request.body;
-    else if (request.method === 'PATCH') wanted = (request.headers['content-type'] ?? '').startsWith('application/json-patch') ? jsonPatch(scale, request.body) : mergePatch(scale, request.body);
+    else if (request.method === 'PATCH')
+      wanted = (request.headers['content-type'] ?? '').startsWith('application/json-patch')
+        ? jsonPatch(scale, request.body)
+        : mergePatch(scale, request.body);
     else throw methodNotAllowed();
     const replicas = isObject(wanted) && isObject(wanted['spec']) ? (wanted['spec']['replicas'] ?? 0) : 0;
     const next = copy(object) as unknown as Draft;
     next['spec'] = { ...(next['spec'] as object), replicas };
     const version0 = isObject(wanted) && isObject(wanted['metadata']) ? wanted['metadata']['resourceVersion'] : undefined;
     if (version0 !== undefined) (next['metadata'] as Draft)['resourceVersion'] = version0;
-    const updated = this.#core.update(resource, version, namespace, object.metadata.name, next, { dryRun: isDryRun(request), manager: managerOf(request) });
+    const updated = this.#core.update(resource, version, namespace, object.metadata.name, next, {
+      dryRun: isDryRun(request),
+      manager: managerOf(request),
+    });
     return { status: 200, body: scaleOf(updated) };
   }
 }
 
 /** `pods/binding`: what the scheduler does. @throws ApiError 409 */
 export function bindPod(core: Core, resource: Resource, pod: Pod, nodeName: string): KubernetesObject {
-  if (pod.metadata.deletionTimestamp !== undefined) throw new ApiError(409, 'Conflict', `Operation cannot be fulfilled on pods/binding "${pod.metadata.name}": pod ${pod.metadata.name} is being deleted, cannot be assigned to a host`);
-  if (pod.spec.nodeName !== undefined) throw new ApiError(409, 'Conflict', `Operation cannot be fulfilled on pods/binding "${pod.metadata.name}": pod ${pod.metadata.name} is already assigned to node "${pod.spec.nodeName}"`);
+  if (pod.metadata.deletionTimestamp !== undefined)
+    throw new ApiError(
+      409,
+      'Conflict',
+      `Operation cannot be fulfilled on pods/binding "${pod.metadata.name}": pod ${pod.metadata.name} is being deleted, cannot be assigned to a host`,
+    );
+  if (pod.spec.nodeName !== undefined)
+    throw new ApiError(
+      409,
+      'Conflict',
+      `Operation cannot be fulfilled on pods/binding "${pod.metadata.name}": pod ${pod.metadata.name} is already assigned to node "${pod.spec.nodeName}"`,
+    );
   const next = { ...copy(pod), spec: { ...copy(pod.spec), nodeName } } as unknown as Draft;
   const version = resource.versions[0];
   if (version === undefined) throw notFound(resource, pod.metadata.name);
@@ -438,7 +586,13 @@ function scaleOf(object: KubernetesObject): unknown {
   const status = (object['status'] ?? {}) as { readonly replicas?: number };
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const selector = formatSelector(spec.selector);
-  return { kind: 'Scale', apiVersion: 'autoscaling/v1', metadata: { name, namespace, uid, resourceVersion, creationTimestamp }, spec: { replicas: spec.replicas ?? 0 }, status: { replicas: status.replicas ?? 0, ...(selector === '<none>' ? {} : { selector }) } };
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: { replicas: spec.replicas ?? 0 },
+    status: { replicas: status.replicas ?? 0, ...(selector === '<none>' ? {} : { selector }) },
+  };
 }
 
 function inVersion(object: KubernetesObject, apiVersion: string): KubernetesObject {

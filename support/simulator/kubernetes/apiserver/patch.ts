@@ -146,7 +146,8 @@ export function strategicMerge(target: unknown, patch: unknown, shape: Shape): u
   for (const [key, value] of Object.entries(patch)) {
     if (key.startsWith('$deleteFromPrimitiveList/')) {
       const name = key.slice('$deleteFromPrimitiveList/'.length);
-      if (Array.isArray(output[name]) && Array.isArray(value)) output[name] = (output[name] as unknown[]).filter((item) => !value.includes(item));
+      if (Array.isArray(output[name]) && Array.isArray(value))
+        output[name] = (output[name] as unknown[]).filter((item) => !value.includes(item));
     }
   }
   for (const [key, value] of Object.entries(patch)) {
@@ -159,7 +160,8 @@ export function strategicMerge(target: unknown, patch: unknown, shape: Shape): u
   for (const [key, order] of Object.entries(patch)) {
     // An order without a list of changes: only sorts.
     const name = key.startsWith('$setElementOrder/') ? key.slice('$setElementOrder/'.length) : undefined;
-    if (name !== undefined && patch[name] === undefined && Array.isArray(output[name])) output[name] = mergeList(output[name], [], childShape(shape, name), order);
+    if (name !== undefined && patch[name] === undefined && Array.isArray(output[name]))
+      output[name] = mergeList(output[name], [], childShape(shape, name), order);
   }
   return output;
 }
@@ -180,7 +182,8 @@ function mergeList(target: unknown, patch: readonly unknown[], shape: Shape, ord
     const replacing = patch.filter((value) => !(isObject(value) && value['$patch'] !== undefined));
     return copy([...replacing]);
   }
-  if (patch.some((value) => isObject(value) && value['$patch'] === 'replace')) return patch.filter((value) => !(isObject(value) && value['$patch'] === 'replace')).map(copy);
+  if (patch.some((value) => isObject(value) && value['$patch'] === 'replace'))
+    return patch.filter((value) => !(isObject(value) && value['$patch'] === 'replace')).map(copy);
   const identity = (value: unknown): unknown => (isObject(value) ? value[key] : undefined);
   let merged: unknown[] = [...original];
   for (const change of patch) {
@@ -200,8 +203,15 @@ function mergeList(target: unknown, patch: readonly unknown[], shape: Shape, ord
 }
 
 /** `normalizeElementOrder`: what the patch names comes in its order; what only the server has keeps its place before later ones. */
-function inOrder(merged: readonly unknown[], wanted: readonly unknown[], server: readonly unknown[], identity: (value: unknown) => unknown): unknown[] {
-  const named = merged.filter((value) => wanted.includes(identity(value))).sort((a, b) => wanted.indexOf(identity(a)) - wanted.indexOf(identity(b)));
+function inOrder(
+  merged: readonly unknown[],
+  wanted: readonly unknown[],
+  server: readonly unknown[],
+  identity: (value: unknown) => unknown,
+): unknown[] {
+  const named = merged
+    .filter((value) => wanted.includes(identity(value)))
+    .sort((a, b) => wanted.indexOf(identity(a)) - wanted.indexOf(identity(b)));
   const others = merged.filter((value) => !wanted.includes(identity(value)));
   const output: unknown[] = [];
   let left = 0;
@@ -209,7 +219,9 @@ function inOrder(merged: readonly unknown[], wanted: readonly unknown[], server:
   while (left < named.length || right < others.length) {
     const placeOfNamed = left < named.length ? server.indexOf(identity(named[left])) : Number.POSITIVE_INFINITY;
     const placeOfOther = right < others.length ? server.indexOf(identity(others[right])) : Number.POSITIVE_INFINITY;
-    output.push(left < named.length && placeOfNamed < placeOfOther ? named[left++] : right < others.length ? others[right++] : named[left++]);
+    output.push(
+      left < named.length && placeOfNamed < placeOfOther ? named[left++] : right < others.length ? others[right++] : named[left++],
+    );
   }
   return output;
 }

@@ -6,7 +6,10 @@ import { badRequest } from './errors.ts';
 /** `GET …/pods/NAME/log`: the text of a container's log, or why there is none. */
 export function podLog(server: ApiServer, pod: Pod, query: Readonly<Record<string, string>>): string {
   const { name, namespace = '' } = pod.metadata;
-  const names = [...pod.spec.containers.map((container) => container.name), ...(pod.spec.initContainers ?? []).map((container) => container.name)];
+  const names = [
+    ...pod.spec.containers.map((container) => container.name),
+    ...(pod.spec.initContainers ?? []).map((container) => container.name),
+  ];
   const container = query['container'] !== undefined && query['container'] !== '' ? query['container'] : defaultContainer(pod);
   if (container === undefined) {
     const init = (pod.spec.initContainers ?? []).map((one) => one.name);
@@ -17,15 +20,20 @@ export function podLog(server: ApiServer, pod: Pod, query: Readonly<Record<strin
   const isPrevious = query['previous'] === 'true';
   if (isPrevious) {
     const previous = server.previousContainerOf?.(namespace, name, container);
-    if (previous === undefined) throw badRequest(`previous terminated container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} not found`);
+    if (previous === undefined)
+      throw badRequest(`previous terminated container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} not found`);
     return render(previous.log, server, query);
   }
   const running = server.containerOf?.(namespace, name, container);
   if (running === undefined) {
-    const status = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find((candidate) => candidate.name === container);
+    const status = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find(
+      (candidate) => candidate.name === container,
+    );
     const reason = status?.state.waiting?.reason ?? 'ContainerCreating';
     if (pod.spec.nodeName === undefined) return '';
-    throw badRequest(`container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} is waiting to start: ${waitingText(reason, status?.image)}`);
+    throw badRequest(
+      `container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} is waiting to start: ${waitingText(reason, status?.image)}`,
+    );
   }
   return render(running.log, server, query);
 }
@@ -33,7 +41,7 @@ export function podLog(server: ApiServer, pod: Pod, query: Readonly<Record<strin
 function waitingText(reason: string, image: string | undefined): string {
   switch (reason) {
     case 'ErrImagePull':
-      return 'image can\'t be pulled';
+      return "image can't be pulled";
     case 'ImagePullBackOff':
       return 'trying and failing to pull image';
     default:
@@ -46,9 +54,23 @@ function defaultContainer(pod: Pod): string | undefined {
   return only ?? (pod.spec.containers.length === 1 ? pod.spec.containers[0]?.name : undefined);
 }
 
-function render(log: readonly { readonly at: number; readonly text: string }[], server: ApiServer, query: Readonly<Record<string, string>>): string {
-  let lines = log.flatMap((entry) => entry.text.replace(/\n$/, '').split('\n').map((text) => ({ at: entry.at, text })));
-  const since = query['sinceSeconds'] === undefined ? (query['sinceTime'] === undefined ? undefined : parseTimestamp(query['sinceTime'])) : server.clock.now() - Number(query['sinceSeconds']) * 1000;
+function render(
+  log: readonly { readonly at: number; readonly text: string }[],
+  server: ApiServer,
+  query: Readonly<Record<string, string>>,
+): string {
+  let lines = log.flatMap((entry) =>
+    entry.text
+      .replace(/\n$/, '')
+      .split('\n')
+      .map((text) => ({ at: entry.at, text })),
+  );
+  const since =
+    query['sinceSeconds'] === undefined
+      ? query['sinceTime'] === undefined
+        ? undefined
+        : parseTimestamp(query['sinceTime'])
+      : server.clock.now() - Number(query['sinceSeconds']) * 1000;
   if (since !== undefined) lines = lines.filter((line) => line.at >= since);
   if (query['tailLines'] !== undefined) lines = Number(query['tailLines']) === 0 ? [] : lines.slice(-Number(query['tailLines']));
   let text = lines.map((line) => `${query['timestamps'] === 'true' ? `${nanoTimestamp(line.at)} ` : ''}${line.text}\n`).join('');

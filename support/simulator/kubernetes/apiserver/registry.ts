@@ -71,7 +71,8 @@ export const builtinResources: readonly Resource[] = builtins
   .trim()
   .split('\n')
   .map((line) => {
-    const [groupVersion = '', kind = '', plural = '', shortNames = '-', scope = '', categories = '-', subresources = '-', generation] = line.split(' ');
+    const [groupVersion = '', kind = '', plural = '', shortNames = '-', scope = '', categories = '-', subresources = '-', generation] =
+      line.split(' ');
     const [group, version] = groupVersion.includes('/') ? groupVersion.split('/') : ['', groupVersion];
     const list = (text: string): readonly string[] => (text === '-' ? [] : text.split(','));
     const parts = list(subresources);
@@ -140,7 +141,12 @@ export class Registry {
 
   /** Changes only when a type is added or removed. */
   names(): readonly { readonly name: string; readonly group: string; readonly kind: string; readonly isNamespaced: boolean }[] {
-    this.#names ??= this.all.map((resource) => ({ name: resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`, group: resource.group, kind: resource.kind, isNamespaced: resource.isNamespaced }));
+    this.#names ??= this.all.map((resource) => ({
+      name: resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`,
+      group: resource.group,
+      kind: resource.kind,
+      isNamespaced: resource.isNamespaced,
+    }));
     return this.#names;
   }
 

@@ -10,23 +10,27 @@ export function applyDefaults(value: unknown, schema: Schema): void {
   }
   if (!isObject(value)) return;
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    if (property.default !== undefined && (value[name] === undefined || (value[name] === null && property.nullable !== true))) value[name] = copy(property.default);
+    if (property.default !== undefined && (value[name] === undefined || (value[name] === null && property.nullable !== true)))
+      value[name] = copy(property.default);
     if (value[name] === null && property.nullable !== true) delete value[name];
     else if (value[name] !== undefined) applyDefaults(value[name], property);
   }
   if (typeof schema.additionalProperties === 'object') {
-    for (const [name, item] of Object.entries(value)) if (schema.properties === undefined || !Object.hasOwn(schema.properties, name)) applyDefaults(item, schema.additionalProperties);
+    for (const [name, item] of Object.entries(value))
+      if (schema.properties === undefined || !Object.hasOwn(schema.properties, name)) applyDefaults(item, schema.additionalProperties);
   }
 }
 
 /** Refusals of a custom resource by its schema, in kube-openapi's words and order: the value itself, then its fields. */
 export function validateSchema(value: unknown, schema: Schema, path: string, causes: FieldCause[]): void {
   if (value === null) {
-    if (schema.nullable !== true) causes.push(fieldTypeInvalid(path, 'null', `${path} in body must be of type ${schema.type ?? 'object'}: "null"`));
+    if (schema.nullable !== true)
+      causes.push(fieldTypeInvalid(path, 'null', `${path} in body must be of type ${schema.type ?? 'object'}: "null"`));
     return;
   }
   if (schema['x-kubernetes-int-or-string'] === true) {
-    if (typeof value !== 'string' && !Number.isInteger(value)) causes.push(fieldTypeInvalid(path, jsonType(value), `${path} in body must be of type integer,string: "${jsonType(value)}"`));
+    if (typeof value !== 'string' && !Number.isInteger(value))
+      causes.push(fieldTypeInvalid(path, jsonType(value), `${path} in body must be of type integer,string: "${jsonType(value)}"`));
     return;
   }
   if (schema.type !== undefined && !hasType(value, schema.type)) {
@@ -34,7 +38,8 @@ export function validateSchema(value: unknown, schema: Schema, path: string, cau
     causes.push(fieldTypeInvalid(path, found, `${path} in body must be of type ${schema.type}: "${found}"`));
     return;
   }
-  if (schema.enum !== undefined && !schema.enum.some((allowed) => isEqual(allowed, value))) causes.push(fieldNotSupported(path, value, schema.enum));
+  if (schema.enum !== undefined && !schema.enum.some((allowed) => isEqual(allowed, value)))
+    causes.push(fieldNotSupported(path, value, schema.enum));
   if (typeof value === 'string') validateString(value, schema, path, causes);
   else if (typeof value === 'number') validateNumber(value, schema, path, causes);
   else if (Array.isArray(value)) validateList(value, schema, path, causes);
@@ -44,20 +49,27 @@ export function validateSchema(value: unknown, schema: Schema, path: string, cau
 function validateString(value: string, schema: Schema, path: string, causes: FieldCause[]): void {
   const length = [...value].length;
   if (schema.maxLength !== undefined && length > schema.maxLength) causes.push(fieldTooLong(path, schema.maxLength));
-  if (schema.minLength !== undefined && length < schema.minLength) causes.push(fieldInvalid(path, value, `${path} in body should be at least ${schema.minLength} chars long`));
-  if (schema.pattern !== undefined && !regexp(schema.pattern).test(value)) causes.push(fieldInvalid(path, value, `${path} in body should match '${schema.pattern}'`));
-  if (schema.format !== undefined && formats[schema.format]?.(value) === false) causes.push(fieldInvalid(path, value, `${path} in body must be of type ${schema.format}: ${JSON.stringify(value)}`));
+  if (schema.minLength !== undefined && length < schema.minLength)
+    causes.push(fieldInvalid(path, value, `${path} in body should be at least ${schema.minLength} chars long`));
+  if (schema.pattern !== undefined && !regexp(schema.pattern).test(value))
+    causes.push(fieldInvalid(path, value, `${path} in body should match '${schema.pattern}'`));
+  if (schema.format !== undefined && formats[schema.format]?.(value) === false)
+    causes.push(fieldInvalid(path, value, `${path} in body must be of type ${schema.format}: ${JSON.stringify(value)}`));
 }
 
 function validateNumber(value: number, schema: Schema, path: string, causes: FieldCause[]): void {
-  if (schema.minimum !== undefined && value < schema.minimum) causes.push(fieldInvalid(path, value, `${path} in body should be greater than or equal to ${schema.minimum}`));
-  if (schema.maximum !== undefined && value > schema.maximum) causes.push(fieldInvalid(path, value, `${path} in body should be less than or equal to ${schema.maximum}`));
-  if (schema.format === 'int32' && Math.abs(value) > 2 ** 31 - 1) causes.push(fieldInvalid(path, value, `${path} in body must be of type int32: "${value}"`));
+  if (schema.minimum !== undefined && value < schema.minimum)
+    causes.push(fieldInvalid(path, value, `${path} in body should be greater than or equal to ${schema.minimum}`));
+  if (schema.maximum !== undefined && value > schema.maximum)
+    causes.push(fieldInvalid(path, value, `${path} in body should be less than or equal to ${schema.maximum}`));
+  if (schema.format === 'int32' && Math.abs(value) > 2 ** 31 - 1)
+    causes.push(fieldInvalid(path, value, `${path} in body must be of type int32: "${value}"`));
 }
 
 function validateList(value: readonly unknown[], schema: Schema, path: string, causes: FieldCause[]): void {
   if (schema.maxItems !== undefined && value.length > schema.maxItems) causes.push(fieldTooMany(path, value.length, schema.maxItems));
-  if (schema.minItems !== undefined && value.length < schema.minItems) causes.push(fieldInvalid(path, value.length, `${path} in body should have at least ${schema.minItems} items`));
+  if (schema.minItems !== undefined && value.length < schema.minItems)
+    causes.push(fieldInvalid(path, value.length, `${path} in body should have at least ${schema.minItems} items`));
   const { items } = schema;
   if (items !== undefined) for (const [index, item] of value.entries()) validateSchema(item, items, `${path}[${index}]`, causes);
   const listType = schema['x-kubernetes-list-type'];
@@ -67,7 +79,17 @@ function validateList(value: readonly unknown[], schema: Schema, path: string, c
   for (const [index, item] of value.entries()) {
     const identity = listType === 'set' ? item : isObject(item) ? Object.fromEntries(keys.map((key) => [key, item[key]])) : item;
     if (seen.some((other) => isEqual(other, identity)))
-      causes.push({ reason: 'FieldValueDuplicate', field: `${path}[${index}]`, message: `Duplicate value: ${typeof identity === 'string' ? JSON.stringify(identity) : `map[string]interface {}{${Object.entries(identity as object).map(([key, item]) => `${JSON.stringify(key)}:${JSON.stringify(item)}`).join(', ')}}`}` });
+      causes.push({
+        reason: 'FieldValueDuplicate',
+        field: `${path}[${index}]`,
+        message: `Duplicate value: ${
+          typeof identity === 'string'
+            ? JSON.stringify(identity)
+            : `map[string]interface {}{${Object.entries(identity as object)
+                .map(([key, item]) => `${JSON.stringify(key)}:${JSON.stringify(item)}`)
+                .join(', ')}}`
+        }`,
+      });
     seen.push(identity);
   }
 }

@@ -11,14 +11,35 @@ export interface Selection {
 
 /** Field selectors that a type takes besides metadata.name and metadata.namespace. */
 const selectableFields: Readonly<Record<string, readonly string[]>> = {
-  Pod: ['spec.nodeName', 'spec.restartPolicy', 'spec.schedulerName', 'spec.serviceAccountName', 'spec.hostNetwork', 'status.phase', 'status.podIP', 'status.nominatedNodeName'],
+  Pod: [
+    'spec.nodeName',
+    'spec.restartPolicy',
+    'spec.schedulerName',
+    'spec.serviceAccountName',
+    'spec.hostNetwork',
+    'status.phase',
+    'status.podIP',
+    'status.nominatedNodeName',
+  ],
   Node: ['spec.unschedulable'],
   Namespace: ['status.phase'],
   Secret: ['type'],
   Service: ['spec.clusterIP', 'spec.type'],
   ReplicaSet: ['status.replicas'],
   Job: ['status.successful'],
-  Event: ['involvedObject.kind', 'involvedObject.namespace', 'involvedObject.name', 'involvedObject.uid', 'involvedObject.apiVersion', 'involvedObject.resourceVersion', 'involvedObject.fieldPath', 'reason', 'reportingComponent', 'source', 'type'],
+  Event: [
+    'involvedObject.kind',
+    'involvedObject.namespace',
+    'involvedObject.name',
+    'involvedObject.uid',
+    'involvedObject.apiVersion',
+    'involvedObject.resourceVersion',
+    'involvedObject.fieldPath',
+    'reason',
+    'reportingComponent',
+    'source',
+    'type',
+  ],
 };
 
 /** @throws ApiError 400 */
@@ -28,7 +49,9 @@ export function selectionOf(kind: string, query: Readonly<Record<string, string>
   return {
     labels,
     fields,
-    matches: (object) => (labels === undefined || matchesSelector(labels, object.metadata.labels)) && fields.every((field) => (fieldValue(object, field.path) === field.value) !== field.isNegated),
+    matches: (object) =>
+      (labels === undefined || matchesSelector(labels, object.metadata.labels)) &&
+      fields.every((field) => (fieldValue(object, field.path) === field.value) !== field.isNegated),
   };
 }
 
@@ -57,7 +80,8 @@ function fieldsOf(kind: string, text: string | undefined): Selection['fields'] {
 function fieldValue(object: KubernetesObject, path: string): string {
   if (path === 'source') return (object['source'] as { readonly component?: string } | undefined)?.component ?? '';
   let value: unknown = object;
-  for (const part of path.split('.')) value = typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[part] : undefined;
+  for (const part of path.split('.'))
+    value = typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[part] : undefined;
   if (value === undefined || value === null) return path === 'spec.unschedulable' || path === 'spec.hostNetwork' ? 'false' : '';
   return String(value);
 }

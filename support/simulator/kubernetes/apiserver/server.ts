@@ -85,11 +85,16 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   watchDefinitions(core, serve);
 
   for (const [name, value, description] of [
-    ['system-cluster-critical', 2_000_000_000, 'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.'],
+    [
+      'system-cluster-critical',
+      2_000_000_000,
+      'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+    ],
     ['system-node-critical', 2_000_001_000, 'Used for system critical pods that must not be moved from their current node.'],
   ] as const)
     client.create({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value, description });
-  for (const name of ['default', 'kube-node-lease', 'kube-public', 'kube-system']) client.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+  for (const name of ['default', 'kube-node-lease', 'kube-public', 'kube-system'])
+    client.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   const first = options.serviceSubnets[0];
   if (first !== undefined) client.create(kubernetesService(nthAddress(first, 1)));
   return server;
@@ -100,7 +105,14 @@ function kubernetesService(clusterIP: string): ObjectInput {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
-    spec: { clusterIP, clusterIPs: [clusterIP], ipFamilyPolicy: 'SingleStack', ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }], sessionAffinity: 'None', type: 'ClusterIP' },
+    spec: {
+      clusterIP,
+      clusterIPs: [clusterIP],
+      ipFamilyPolicy: 'SingleStack',
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
+      sessionAffinity: 'None',
+      type: 'ClusterIP',
+    },
   };
 }
 
@@ -132,7 +144,13 @@ function removeCustom(core: Core, resource: Parameters<Core['store']>[0], object
   }
 }
 
-function markEstablished(core: Core, resource: Parameters<Core['store']>[0], version: Parameters<Core['update']>[1], object: KubernetesObject, definition: CustomResource): void {
+function markEstablished(
+  core: Core,
+  resource: Parameters<Core['store']>[0],
+  version: Parameters<Core['update']>[1],
+  object: KubernetesObject,
+  definition: CustomResource,
+): void {
   const now = timestamp(core.clock.now());
   const names = (object['spec'] as { readonly names: unknown }).names;
   const old = core.store(resource).get(undefined, object.metadata.name);
@@ -140,8 +158,18 @@ function markEstablished(core: Core, resource: Parameters<Core['store']>[0], ver
   const known = (old['status'] as { readonly conditions?: readonly unknown[] | null } | undefined)?.conditions;
   const conditions = known ?? [
     { lastTransitionTime: now, message: 'no conflicts found', reason: 'NoConflicts', status: 'True', type: 'NamesAccepted' },
-    { lastTransitionTime: now, message: 'the initial names have been accepted', reason: 'InitialNamesAccepted', status: 'True', type: 'Established' },
+    {
+      lastTransitionTime: now,
+      message: 'the initial names have been accepted',
+      reason: 'InitialNamesAccepted',
+      status: 'True',
+      type: 'Established',
+    },
   ];
-  const draft: Draft = { ...old, metadata: { ...old.metadata }, status: { acceptedNames: copy(names), conditions: copy(conditions), storedVersions: [definition.versions[0]?.name] } };
+  const draft: Draft = {
+    ...old,
+    metadata: { ...old.metadata },
+    status: { acceptedNames: copy(names), conditions: copy(conditions), storedVersions: [definition.versions[0]?.name] },
+  };
   core.update(resource, version, undefined, old.metadata.name, draft, { subresource: 'status' });
 }

@@ -40,21 +40,27 @@ export class ServiceAllocator {
 
   release(service: Service): void {
     this.#releaseIps(service);
-    for (const port of service.spec.ports ?? []) if (port.nodePort !== undefined) this.#nodePorts.delete(`${port.nodePort}/${port.protocol}`);
+    for (const port of service.spec.ports ?? [])
+      if (port.nodePort !== undefined) this.#nodePorts.delete(`${port.nodePort}/${port.protocol}`);
     if (service.spec.healthCheckNodePort !== undefined) this.#nodePorts.delete(`${service.spec.healthCheckNodePort}/TCP`);
   }
 
   /** After an update was stored: what the old one had and the new one has not. */
   releaseUnused(old: Service, next: Service): void {
     const kept = new Set(next.spec.clusterIPs ?? []);
-    for (const [index, address] of (old.spec.clusterIPs ?? []).entries()) if (!kept.has(address)) this.#rangeOf(old.spec.ipFamilies?.[index])?.used.delete(address);
+    for (const [index, address] of (old.spec.clusterIPs ?? []).entries())
+      if (!kept.has(address)) this.#rangeOf(old.spec.ipFamilies?.[index])?.used.delete(address);
     const ports = new Set((next.spec.ports ?? []).map((port) => `${port.nodePort}/${port.protocol}`));
-    for (const port of old.spec.ports ?? []) if (port.nodePort !== undefined && !ports.has(`${port.nodePort}/${port.protocol}`)) this.#nodePorts.delete(`${port.nodePort}/${port.protocol}`);
-    if (old.spec.healthCheckNodePort !== undefined && old.spec.healthCheckNodePort !== next.spec.healthCheckNodePort) this.#nodePorts.delete(`${old.spec.healthCheckNodePort}/TCP`);
+    for (const port of old.spec.ports ?? [])
+      if (port.nodePort !== undefined && !ports.has(`${port.nodePort}/${port.protocol}`))
+        this.#nodePorts.delete(`${port.nodePort}/${port.protocol}`);
+    if (old.spec.healthCheckNodePort !== undefined && old.spec.healthCheckNodePort !== next.spec.healthCheckNodePort)
+      this.#nodePorts.delete(`${old.spec.healthCheckNodePort}/TCP`);
   }
 
   #releaseIps(service: Service): void {
-    for (const [index, address] of (service.spec.clusterIPs ?? []).entries()) this.#rangeOf(service.spec.ipFamilies?.[index])?.used.delete(address);
+    for (const [index, address] of (service.spec.clusterIPs ?? []).entries())
+      this.#rangeOf(service.spec.ipFamilies?.[index])?.used.delete(address);
   }
 
   #rangeOf(family: FamilyName | undefined) {
@@ -74,9 +80,20 @@ export class ServiceAllocator {
     const isHeadless = addresses[0] === 'None';
     let families = [...((spec['ipFamilies'] ?? []) as readonly FamilyName[])];
     for (const [index, family] of families.entries()) {
-      if (family !== 'IPv4' && family !== 'IPv6') causes.push({ reason: 'FieldValueNotSupported', field: `spec.ipFamilies[${index}]`, message: `Unsupported value: ${JSON.stringify(family)}: supported values: "IPv4", "IPv6"` });
-      else if (this.#rangeOf(family) === undefined && !(isHeadless && spec['selector'] === undefined)) causes.push(fieldInvalid(`spec.ipFamilies[${index}]`, family, 'not configured on this cluster'));
-      if (index > 0 && families.indexOf(family) < index) causes.push({ reason: 'FieldValueDuplicate', field: `spec.ipFamilies[${index}]`, message: `Duplicate value: ${JSON.stringify(family)}` });
+      if (family !== 'IPv4' && family !== 'IPv6')
+        causes.push({
+          reason: 'FieldValueNotSupported',
+          field: `spec.ipFamilies[${index}]`,
+          message: `Unsupported value: ${JSON.stringify(family)}: supported values: "IPv4", "IPv6"`,
+        });
+      else if (this.#rangeOf(family) === undefined && !(isHeadless && spec['selector'] === undefined))
+        causes.push(fieldInvalid(`spec.ipFamilies[${index}]`, family, 'not configured on this cluster'));
+      if (index > 0 && families.indexOf(family) < index)
+        causes.push({
+          reason: 'FieldValueDuplicate',
+          field: `spec.ipFamilies[${index}]`,
+          message: `Duplicate value: ${JSON.stringify(family)}`,
+        });
     }
     if (families.length > 2) causes.push(fieldInvalid('spec.ipFamilies', families, 'service.ipFamilies may only hold two values'));
     if (causes.length > 0) return;
@@ -84,16 +101,28 @@ export class ServiceAllocator {
     if (families.length === 0 && !isHeadless) families = addresses.map((address) => (address.includes(':') ? 'IPv6' : 'IPv4'));
     const isSelectorless = isHeadless && spec['selector'] === undefined;
     const given = spec['ipFamilyPolicy'] as string | undefined;
-    const policy = given ?? (families.length > 1 || addresses.length > 1 || (isSelectorless && families.length === 0) ? 'RequireDualStack' : 'SingleStack');
+    const policy =
+      given ??
+      (families.length > 1 || addresses.length > 1 || (isSelectorless && families.length === 0) ? 'RequireDualStack' : 'SingleStack');
     if (given !== undefined && !['SingleStack', 'PreferDualStack', 'RequireDualStack'].includes(given)) {
-      causes.push({ reason: 'FieldValueNotSupported', field: 'spec.ipFamilyPolicy', message: `Unsupported value: ${JSON.stringify(given)}: supported values: "PreferDualStack", "RequireDualStack", "SingleStack"` });
+      causes.push({
+        reason: 'FieldValueNotSupported',
+        field: 'spec.ipFamilyPolicy',
+        message: `Unsupported value: ${JSON.stringify(given)}: supported values: "PreferDualStack", "RequireDualStack", "SingleStack"`,
+      });
       return;
     }
     if (policy === 'SingleStack') {
       if (families.length > 1) {
         const hasShrunk = old?.spec.ipFamilies?.length === 2 && old.spec.ipFamilyPolicy !== 'SingleStack';
         if (!hasShrunk) {
-          causes.push(fieldInvalid('spec.ipFamilyPolicy', policy, 'must be RequireDualStack or PreferDualStack when multiple IP families are specified'));
+          causes.push(
+            fieldInvalid(
+              'spec.ipFamilyPolicy',
+              policy,
+              'must be RequireDualStack or PreferDualStack when multiple IP families are specified',
+            ),
+          );
           return;
         }
         families = families.slice(0, 1);
@@ -105,11 +134,13 @@ export class ServiceAllocator {
       return;
     }
     if (families.length === 0) families.push(primary);
-    if (policy !== 'SingleStack' && families.length === 1 && (isDual || isSelectorless)) families.push(families[0] === 'IPv4' ? 'IPv6' : 'IPv4');
+    if (policy !== 'SingleStack' && families.length === 1 && (isDual || isSelectorless))
+      families.push(families[0] === 'IPv4' ? 'IPv6' : 'IPv4');
     spec['ipFamilies'] = families;
     spec['ipFamilyPolicy'] = policy;
     const oldFamily = old?.spec.ipFamilies?.[0];
-    if (oldFamily !== undefined && old?.spec.type !== 'ExternalName' && families[0] !== oldFamily) causes.push(fieldInvalid('spec.ipFamilies[0]', families[0], 'may not change once set'));
+    if (oldFamily !== undefined && old?.spec.type !== 'ExternalName' && families[0] !== oldFamily)
+      causes.push(fieldInvalid('spec.ipFamilies[0]', families[0], 'may not change once set'));
   }
 
   #clusterIps(spec: Draft, old: Service | undefined, causes: FieldCause[], undo: (() => void)[]): void {
@@ -160,7 +191,8 @@ export class ServiceAllocator {
     const address = ip(text);
     const size = rangeSize(range);
     const offset = address.value - range.address.value;
-    if (address.family !== range.family || offset < 1n || offset > BigInt(size)) return `the provided IP (${text}) is not in the valid range. The range of valid IPs is ${range.text}`;
+    if (address.family !== range.family || offset < 1n || offset > BigInt(size))
+      return `the provided IP (${text}) is not in the valid range. The range of valid IPs is ${range.text}`;
     return used.has(address.text) ? 'provided IP is already allocated' : undefined;
   }
 
@@ -202,7 +234,9 @@ export class ServiceAllocator {
     };
     for (const [index, port] of ports.entries()) {
       const protocol = String(port['protocol'] ?? 'TCP');
-      const before = oldPorts.find((candidate) => candidate.nodePort !== undefined && candidate.port === port['port'] && candidate.protocol === protocol);
+      const before = oldPorts.find(
+        (candidate) => candidate.nodePort !== undefined && candidate.port === port['port'] && candidate.protocol === protocol,
+      );
       if (port['nodePort'] === undefined) {
         if (before?.nodePort !== undefined) {
           port['nodePort'] = before.nodePort;
@@ -210,10 +244,16 @@ export class ServiceAllocator {
         }
         if (!needs) continue;
         // The same number for TCP and UDP of one port, where it is free.
-        const shared = ports.slice(0, index).find((other) => other['port'] === port['port'] && other['protocol'] !== protocol)?.['nodePort'];
+        const shared = ports.slice(0, index).find((other) => other['port'] === port['port'] && other['protocol'] !== protocol)?.[
+          'nodePort'
+        ];
         const number = typeof shared === 'number' && !this.#nodePorts.has(`${shared}/${protocol}`) ? shared : this.#pickPort(protocol);
         if (number === undefined) {
-          causes.push({ reason: 'FieldValueInvalid', field: `spec.ports[${index}].nodePort`, message: 'failed to allocate a nodePort: range is full' });
+          causes.push({
+            reason: 'FieldValueInvalid',
+            field: `spec.ports[${index}].nodePort`,
+            message: 'failed to allocate a nodePort: range is full',
+          });
           return;
         }
         port['nodePort'] = number;
@@ -225,7 +265,13 @@ export class ServiceAllocator {
       if (isOwn) continue;
       const field = `spec.ports[${index}].nodePort`;
       if (number < lowestNodePort || number > highestNodePort) {
-        causes.push(fieldInvalid(field, number, `provided port is not in the valid range. The range of valid ports is ${lowestNodePort}-${highestNodePort}`));
+        causes.push(
+          fieldInvalid(
+            field,
+            number,
+            `provided port is not in the valid range. The range of valid ports is ${lowestNodePort}-${highestNodePort}`,
+          ),
+        );
         return;
       }
       if (this.#nodePorts.has(`${number}/${protocol}`) && takenHere.get(number)?.has(protocol) !== true) {

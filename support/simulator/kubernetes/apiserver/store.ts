@@ -198,8 +198,10 @@ export class Store {
   #unindex(key: string, old: KubernetesObject, next: KubernetesObject | undefined): void {
     const { metadata } = old;
     if (next === undefined) this.#byNamespace.delete(metadata.namespace ?? '', key);
-    if (metadata.labels !== next?.metadata.labels) for (const label in metadata.labels) this.#byLabel.delete(`${label}=${metadata.labels[label]}`, key);
-    if (metadata.ownerReferences !== next?.metadata.ownerReferences) for (const owner of metadata.ownerReferences ?? []) this.#byOwner.delete(owner.uid, key);
+    if (metadata.labels !== next?.metadata.labels)
+      for (const label in metadata.labels) this.#byLabel.delete(`${label}=${metadata.labels[label]}`, key);
+    if (metadata.ownerReferences !== next?.metadata.ownerReferences)
+      for (const owner of metadata.ownerReferences ?? []) this.#byOwner.delete(owner.uid, key);
     const nodeName = nodeNameOf(old);
     if (nodeName !== undefined && (next === undefined || nodeNameOf(next) !== nodeName)) this.#byNode.delete(nodeName, key);
   }

@@ -1,6 +1,24 @@
 import { evaluateJsonPath } from '../json-path.ts';
 import { formatLabels, formatSelector } from '../labels.ts';
-import type { ConfigMap, ContainerStatus, DaemonSet, Deployment, Endpoints, EndpointSlice, Job, KubeEvent, Lease, Namespace, Node, Pod, PodSpec, ReplicaSet, Secret, Service, StatefulSet } from '../objects.ts';
+import type {
+  ConfigMap,
+  ContainerStatus,
+  DaemonSet,
+  Deployment,
+  EndpointSlice,
+  Endpoints,
+  Job,
+  KubeEvent,
+  Lease,
+  Namespace,
+  Node,
+  Pod,
+  PodSpec,
+  ReplicaSet,
+  Secret,
+  Service,
+  StatefulSet,
+} from '../objects.ts';
 import { conditionOf, nodeAddresses, parseTimestamp } from '../objects.ts';
 import type { KubernetesObject, LabelSelector, PrinterColumn } from '../types.ts';
 import { humanDuration } from './age.ts';
@@ -42,7 +60,8 @@ function since(time: string | null | undefined, now: number): string {
 }
 
 function customTable(custom: readonly PrinterColumn[]): Table {
-  const shown: readonly PrinterColumn[] = custom.length === 0 ? [{ name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }] : custom;
+  const shown: readonly PrinterColumn[] =
+    custom.length === 0 ? [{ name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }] : custom;
   return {
     columns: [
       { name: 'Name', type: 'string', format: 'name', description: '', priority: 0 },
@@ -85,31 +104,62 @@ function containerNames(spec: PodSpec): readonly [names: string, images: string]
 }
 
 const builtinTables: Readonly<Record<string, Table>> = {
-  Pod: { columns: columns('Name Ready Status Restarts Age IP* Node* Nominated_Node* Readiness_Gates*'), cells: (object, now) => podCells(object as Pod, now) },
+  Pod: {
+    columns: columns('Name Ready Status Restarts Age IP* Node* Nominated_Node* Readiness_Gates*'),
+    cells: (object, now) => podCells(object as Pod, now),
+  },
   Service: {
     columns: columns('Name Type Cluster-IP External-IP Port(s) Age Selector*'),
     cells(object, now) {
       const { spec } = object as Service;
-      const ports = (spec.ports ?? []).map((port) => (port.nodePort === undefined ? `${port.port}/${port.protocol}` : `${port.port}:${port.nodePort}/${port.protocol}`)).join(',');
-      return [object.metadata.name, spec.type, spec.clusterIPs?.[0] ?? spec.clusterIP ?? '<none>', externalIp(object as Service), ports === '' ? '<none>' : ports, ageOf(object, now), formatLabels(spec.selector)];
+      const ports = (spec.ports ?? [])
+        .map((port) => (port.nodePort === undefined ? `${port.port}/${port.protocol}` : `${port.port}:${port.nodePort}/${port.protocol}`))
+        .join(',');
+      return [
+        object.metadata.name,
+        spec.type,
+        spec.clusterIPs?.[0] ?? spec.clusterIP ?? '<none>',
+        externalIp(object as Service),
+        ports === '' ? '<none>' : ports,
+        ageOf(object, now),
+        formatLabels(spec.selector),
+      ];
     },
   },
   Deployment: {
     columns: columns('Name Ready Up-to-date Available Age Containers* Images* Selector*'),
     cells(object, now) {
       const { spec, status } = object as Deployment;
-      return [object.metadata.name, `${status.readyReplicas ?? 0}/${spec.replicas ?? 0}`, status.updatedReplicas ?? 0, status.availableReplicas ?? 0, ageOf(object, now), ...containerNames(spec.template.spec), formatSelector(spec.selector)];
+      return [
+        object.metadata.name,
+        `${status.readyReplicas ?? 0}/${spec.replicas ?? 0}`,
+        status.updatedReplicas ?? 0,
+        status.availableReplicas ?? 0,
+        ageOf(object, now),
+        ...containerNames(spec.template.spec),
+        formatSelector(spec.selector),
+      ];
     },
   },
   ReplicaSet: {
     columns: columns('Name Desired:integer Current:integer Ready:integer Age Containers* Images* Selector*'),
     cells(object, now) {
       const { spec, status } = object as ReplicaSet;
-      return [object.metadata.name, spec.replicas ?? 0, status.replicas, status.readyReplicas ?? 0, ageOf(object, now), ...containerNames(spec.template.spec), formatSelector(spec.selector)];
+      return [
+        object.metadata.name,
+        spec.replicas ?? 0,
+        status.replicas,
+        status.readyReplicas ?? 0,
+        ageOf(object, now),
+        ...containerNames(spec.template.spec),
+        formatSelector(spec.selector),
+      ];
     },
   },
   DaemonSet: {
-    columns: columns('Name Desired:integer Current:integer Ready:integer Up-to-date:integer Available:integer Node_Selector Age Containers* Images* Selector*'),
+    columns: columns(
+      'Name Desired:integer Current:integer Ready:integer Up-to-date:integer Available:integer Node_Selector Age Containers* Images* Selector*',
+    ),
     cells(object, now) {
       const { spec, status } = object as DaemonSet;
       return [
@@ -130,7 +180,12 @@ const builtinTables: Readonly<Record<string, Table>> = {
     columns: columns('Name Ready Age Containers* Images*'),
     cells(object, now) {
       const { spec, status } = object as StatefulSet;
-      return [object.metadata.name, `${Number(status['readyReplicas'] ?? 0)}/${spec.replicas ?? 0}`, ageOf(object, now), ...containerNames(spec.template.spec)];
+      return [
+        object.metadata.name,
+        `${Number(status['readyReplicas'] ?? 0)}/${spec.replicas ?? 0}`,
+        ageOf(object, now),
+        ...containerNames(spec.template.spec),
+      ];
     },
   },
   Job: {
@@ -138,10 +193,18 @@ const builtinTables: Readonly<Record<string, Table>> = {
     cells(object, now) {
       const { spec, status } = object as Job;
       const wanted = spec.completions;
-      const completions = wanted === undefined ? `${status.succeeded ?? 0}/1 of ${spec.parallelism ?? 1}` : `${status.succeeded ?? 0}/${wanted}`;
+      const completions =
+        wanted === undefined ? `${status.succeeded ?? 0}/1 of ${spec.parallelism ?? 1}` : `${status.succeeded ?? 0}/${wanted}`;
       const end = status.completionTime === undefined ? now : parseTimestamp(status.completionTime);
       const duration = status.startTime === undefined ? '' : humanDuration(end - parseTimestamp(status.startTime));
-      return [object.metadata.name, completions, duration, ageOf(object, now), ...containerNames(spec.template.spec), formatSelector(spec.selector)];
+      return [
+        object.metadata.name,
+        completions,
+        duration,
+        ageOf(object, now),
+        ...containerNames(spec.template.spec),
+        formatSelector(spec.selector),
+      ];
     },
   },
   Node: {
@@ -165,11 +228,30 @@ const builtinTables: Readonly<Record<string, Table>> = {
       ];
     },
   },
-  Namespace: { columns: columns('Name Status Age'), cells: (object, now) => [object.metadata.name, (object as Namespace).status.phase, ageOf(object, now)] },
-  ConfigMap: { columns: columns('Name Data Age'), cells: (object, now) => [object.metadata.name, count((object as ConfigMap).data) + count((object as ConfigMap).binaryData), ageOf(object, now)] },
-  Secret: { columns: columns('Name Type Data Age'), cells: (object, now) => [object.metadata.name, (object as Secret).type, count((object as Secret).data), ageOf(object, now)] },
-  ServiceAccount: { columns: columns('Name Secrets Age'), cells: (object, now) => [object.metadata.name, ((object['secrets'] ?? []) as readonly unknown[]).length, ageOf(object, now)] },
-  Endpoints: { columns: columns('Name Endpoints Age'), cells: (object, now) => [object.metadata.name, endpointsText(object as Endpoints), ageOf(object, now)] },
+  Namespace: {
+    columns: columns('Name Status Age'),
+    cells: (object, now) => [object.metadata.name, (object as Namespace).status.phase, ageOf(object, now)],
+  },
+  ConfigMap: {
+    columns: columns('Name Data Age'),
+    cells: (object, now) => [
+      object.metadata.name,
+      count((object as ConfigMap).data) + count((object as ConfigMap).binaryData),
+      ageOf(object, now),
+    ],
+  },
+  Secret: {
+    columns: columns('Name Type Data Age'),
+    cells: (object, now) => [object.metadata.name, (object as Secret).type, count((object as Secret).data), ageOf(object, now)],
+  },
+  ServiceAccount: {
+    columns: columns('Name Secrets Age'),
+    cells: (object, now) => [object.metadata.name, ((object['secrets'] ?? []) as readonly unknown[]).length, ageOf(object, now)],
+  },
+  Endpoints: {
+    columns: columns('Name Endpoints Age'),
+    cells: (object, now) => [object.metadata.name, endpointsText(object as Endpoints), ageOf(object, now)],
+  },
   EndpointSlice: {
     columns: columns('Name AddressType Ports Endpoints Age'),
     cells(object, now) {
@@ -184,7 +266,9 @@ const builtinTables: Readonly<Record<string, Table>> = {
     cells(object, now) {
       const event = object as KubeEvent;
       const about = event.involvedObject;
-      const source = [event.source?.component ?? event.reportingComponent ?? '', event.source?.host ?? ''].filter((part) => part !== '').join(', ');
+      const source = [event.source?.component ?? event.reportingComponent ?? '', event.source?.host ?? '']
+        .filter((part) => part !== '')
+        .join(', ');
       const first = event.firstTimestamp ?? event.metadata.creationTimestamp;
       return [
         since(event.lastTimestamp ?? first, now),
@@ -200,38 +284,85 @@ const builtinTables: Readonly<Record<string, Table>> = {
       ];
     },
   },
-  NetworkPolicy: { columns: columns('Name Pod-Selector Age'), cells: (object, now) => [object.metadata.name, formatSelector((object['spec'] as { readonly podSelector?: LabelSelector }).podSelector), ageOf(object, now)] },
-  CustomResourceDefinition: { columns: columns('Name Created_At:date'), cells: (object) => [object.metadata.name, object.metadata.creationTimestamp] },
-  Lease: { columns: columns('Name Holder Age'), cells: (object, now) => [object.metadata.name, (object as Lease).spec.holderIdentity ?? '', ageOf(object, now)] },
+  NetworkPolicy: {
+    columns: columns('Name Pod-Selector Age'),
+    cells: (object, now) => [
+      object.metadata.name,
+      formatSelector((object['spec'] as { readonly podSelector?: LabelSelector }).podSelector),
+      ageOf(object, now),
+    ],
+  },
+  CustomResourceDefinition: {
+    columns: columns('Name Created_At:date'),
+    cells: (object) => [object.metadata.name, object.metadata.creationTimestamp],
+  },
+  Lease: {
+    columns: columns('Name Holder Age'),
+    cells: (object, now) => [object.metadata.name, (object as Lease).spec.holderIdentity ?? '', ageOf(object, now)],
+  },
   Ingress: { columns: columns('Name Class Hosts Address Ports Age'), cells: (object, now) => ingressCells(object, now) },
   StorageClass: {
     columns: columns('Name Provisioner ReclaimPolicy VolumeBindingMode AllowVolumeExpansion Age'),
     cells(object, now) {
       const isDefault = object.metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true';
-      return [`${object.metadata.name}${isDefault ? ' (default)' : ''}`, object['provisioner'], object['reclaimPolicy'], object['volumeBindingMode'], object['allowVolumeExpansion'] ?? false, ageOf(object, now)];
+      return [
+        `${object.metadata.name}${isDefault ? ' (default)' : ''}`,
+        object['provisioner'],
+        object['reclaimPolicy'],
+        object['volumeBindingMode'],
+        object['allowVolumeExpansion'] ?? false,
+        ageOf(object, now),
+      ];
     },
   },
-  PriorityClass: { columns: columns('Name Value Global-Default Age'), cells: (object, now) => [object.metadata.name, object['value'], object['globalDefault'] ?? false, ageOf(object, now)] },
+  PriorityClass: {
+    columns: columns('Name Value Global-Default Age'),
+    cells: (object, now) => [object.metadata.name, object['value'], object['globalDefault'] ?? false, ageOf(object, now)],
+  },
   PodDisruptionBudget: {
     columns: columns('Name Min_Available Max_Unavailable Allowed_Disruptions Age'),
     cells(object, now) {
       const spec = object['spec'] as { readonly minAvailable?: unknown; readonly maxUnavailable?: unknown };
-      return [object.metadata.name, spec.minAvailable ?? 'N/A', spec.maxUnavailable ?? 'N/A', (object['status'] as { readonly disruptionsAllowed?: number } | undefined)?.disruptionsAllowed ?? 0, ageOf(object, now)];
+      return [
+        object.metadata.name,
+        spec.minAvailable ?? 'N/A',
+        spec.maxUnavailable ?? 'N/A',
+        (object['status'] as { readonly disruptionsAllowed?: number } | undefined)?.disruptionsAllowed ?? 0,
+        ageOf(object, now),
+      ];
     },
   },
   ControllerRevision: {
     columns: columns('Name Controller Revision Age'),
     cells(object, now) {
       const owner = object.metadata.ownerReferences?.find((reference) => reference.controller === true);
-      return [object.metadata.name, owner === undefined ? '<none>' : `${owner.kind.toLowerCase()}.${owner.apiVersion.split('/')[0]}/${owner.name}`, object['revision'], ageOf(object, now)];
+      return [
+        object.metadata.name,
+        owner === undefined ? '<none>' : `${owner.kind.toLowerCase()}.${owner.apiVersion.split('/')[0]}/${owner.name}`,
+        object['revision'],
+        ageOf(object, now),
+      ];
     },
   },
   PersistentVolumeClaim: {
     columns: columns('Name Status Volume Capacity Access_Modes StorageClass Age VolumeMode*'),
     cells(object, now) {
-      const spec = (object['spec'] ?? {}) as { readonly volumeName?: string; readonly storageClassName?: string; readonly volumeMode?: string };
+      const spec = (object['spec'] ?? {}) as {
+        readonly volumeName?: string;
+        readonly storageClassName?: string;
+        readonly volumeMode?: string;
+      };
       const status = (object['status'] ?? {}) as { readonly phase?: string };
-      return [object.metadata.name, status.phase ?? '', spec.volumeName ?? '', '', '', spec.storageClassName ?? '', ageOf(object, now), spec.volumeMode ?? 'Filesystem'];
+      return [
+        object.metadata.name,
+        status.phase ?? '',
+        spec.volumeName ?? '',
+        '',
+        '',
+        spec.storageClassName ?? '',
+        ageOf(object, now),
+        spec.volumeMode ?? 'Filesystem',
+      ];
     },
   },
   ClusterRole: { columns: columns('Name Created_At'), cells: (object) => [object.metadata.name, object.metadata.creationTimestamp] },
@@ -247,7 +378,11 @@ function bindingColumns(): readonly Column[] {
 function bindingCells(object: KubernetesObject, now: number): readonly unknown[] {
   const role = object['roleRef'] as { readonly kind: string; readonly name: string };
   const subjects = (object['subjects'] ?? []) as readonly { readonly kind: string; readonly name: string; readonly namespace?: string }[];
-  const of = (kind: string): string => subjects.filter((subject) => subject.kind === kind).map((subject) => (subject.namespace === undefined ? subject.name : `${subject.namespace}/${subject.name}`)).join(', ');
+  const of = (kind: string): string =>
+    subjects
+      .filter((subject) => subject.kind === kind)
+      .map((subject) => (subject.namespace === undefined ? subject.name : `${subject.namespace}/${subject.name}`))
+      .join(', ');
   return [object.metadata.name, `${role.kind}/${role.name}`, ageOf(object, now), of('User'), of('Group'), of('ServiceAccount')];
 }
 
@@ -271,7 +406,9 @@ function externalIp(service: Service): string {
   const external = spec.externalIPs ?? [];
   if (spec.type === 'ExternalName') return spec.externalName ?? '<none>';
   if (spec.type !== 'LoadBalancer') return external.length === 0 ? '<none>' : external.join(',');
-  const ingress = [...new Set((status.loadBalancer?.ingress ?? []).map((entry) => entry.ip ?? entry.hostname ?? ''))].filter((text) => text !== '').sort();
+  const ingress = [...new Set((status.loadBalancer?.ingress ?? []).map((entry) => entry.ip ?? entry.hostname ?? ''))]
+    .filter((text) => text !== '')
+    .sort();
   const all = [...ingress, ...external];
   return all.length === 0 ? '<pending>' : all.join(',');
 }
@@ -286,18 +423,37 @@ function listWithMore(values: readonly string[], separator: string): string {
 function endpointsText(endpoints: Endpoints): string {
   const all: string[] = [];
   for (const subset of endpoints.subsets ?? [])
-    for (const port of subset.ports ?? [{ port: 0 }]) for (const address of subset.addresses ?? []) all.push(subset.ports === undefined ? address.ip : address.ip.includes(':') ? `[${address.ip}]:${port.port}` : `${address.ip}:${port.port}`);
+    for (const port of subset.ports ?? [{ port: 0 }])
+      for (const address of subset.addresses ?? [])
+        all.push(
+          subset.ports === undefined
+            ? address.ip
+            : address.ip.includes(':')
+              ? `[${address.ip}]:${port.port}`
+              : `${address.ip}:${port.port}`,
+        );
   if (all.length === 0) return '<none>';
   const shown = all.slice(0, 3).join(',');
   return all.length > 3 ? `${shown} + ${all.length - 3} more...` : shown;
 }
 
 function ingressCells(object: KubernetesObject, now: number): readonly unknown[] {
-  const spec = (object['spec'] ?? {}) as { readonly ingressClassName?: string; readonly rules?: readonly { readonly host?: string }[]; readonly tls?: readonly unknown[] };
+  const spec = (object['spec'] ?? {}) as {
+    readonly ingressClassName?: string;
+    readonly rules?: readonly { readonly host?: string }[];
+    readonly tls?: readonly unknown[];
+  };
   const status = (object['status'] ?? {}) as Service['status'];
   const hosts = (spec.rules ?? []).map((rule) => rule.host ?? '').filter((host) => host !== '');
   const addresses = (status.loadBalancer?.ingress ?? []).map((entry) => entry.ip ?? entry.hostname ?? '').join(',');
-  return [object.metadata.name, spec.ingressClassName ?? '<none>', hosts.length === 0 ? '*' : hosts.join(','), addresses, (spec.tls ?? []).length > 0 ? '80, 443' : '80', ageOf(object, now)];
+  return [
+    object.metadata.name,
+    spec.ingressClassName ?? '<none>',
+    hosts.length === 0 ? '*' : hosts.join(','),
+    addresses,
+    (spec.tls ?? []).length > 0 ? '80, 443' : '80',
+    ageOf(object, now),
+  ];
 }
 
 function podCells(pod: Pod, now: number): readonly unknown[] {
@@ -317,7 +473,8 @@ function podCells(pod: Pod, now: number): readonly unknown[] {
     noteRestart(container);
     const { terminated, waiting } = container.state;
     if (terminated?.exitCode === 0) continue;
-    if (terminated !== undefined) reason = `Init:${terminated.reason !== undefined && terminated.reason !== '' ? terminated.reason : (terminated.signal ?? 0) !== 0 ? `Signal:${terminated.signal}` : `ExitCode:${terminated.exitCode}`}`;
+    if (terminated !== undefined)
+      reason = `Init:${terminated.reason !== undefined && terminated.reason !== '' ? terminated.reason : (terminated.signal ?? 0) !== 0 ? `Signal:${terminated.signal}` : `ExitCode:${terminated.exitCode}`}`;
     else if (waiting?.reason !== undefined && waiting.reason !== 'PodInitializing') reason = `Init:${waiting.reason}`;
     else reason = `Init:${index}/${spec.initContainers?.length ?? 0}`;
     isInitializing = true;
@@ -333,7 +490,8 @@ function podCells(pod: Pod, now: number): readonly unknown[] {
       const { running, terminated, waiting } = container.state;
       if (waiting?.reason !== undefined && waiting.reason !== '') reason = waiting.reason;
       else if (terminated?.reason !== undefined && terminated.reason !== '') reason = terminated.reason;
-      else if (terminated !== undefined) reason = (terminated.signal ?? 0) !== 0 ? `Signal:${terminated.signal}` : `ExitCode:${terminated.exitCode}`;
+      else if (terminated !== undefined)
+        reason = (terminated.signal ?? 0) !== 0 ? `Signal:${terminated.signal}` : `ExitCode:${terminated.exitCode}`;
       else if (container.ready && running !== undefined) {
         hasRunning = true;
         ready++;
@@ -343,7 +501,10 @@ function podCells(pod: Pod, now: number): readonly unknown[] {
   }
   if (pod.metadata.deletionTimestamp !== undefined) reason = status.reason === 'NodeLost' ? 'Unknown' : 'Terminating';
   const gates = spec.readinessGates ?? [];
-  const gatesText = gates.length === 0 ? '<none>' : `${gates.filter((gate) => conditionOf(pod, gate.conditionType)?.status === 'True').length}/${gates.length}`;
+  const gatesText =
+    gates.length === 0
+      ? '<none>'
+      : `${gates.filter((gate) => conditionOf(pod, gate.conditionType)?.status === 'True').length}/${gates.length}`;
   const restartsText = restarts > 0 && lastRestart !== undefined ? `${restarts} (${since(lastRestart, now)} ago)` : String(restarts);
   return [
     pod.metadata.name,

@@ -21,7 +21,8 @@ const labelValueMessage =
 const cIdentifierMessage =
   "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is '[-._a-zA-Z][-._a-zA-Z0-9]*')";
 
-export const isSubdomain = (text: string): boolean => text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text);
+export const isSubdomain = (text: string): boolean =>
+  text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text);
 export const isLabel = (text: string): boolean => text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);
 
 function items(value: unknown): readonly Json[] {
@@ -40,10 +41,12 @@ export function validateMetadata(object: Json, kind: string, causes: FieldCause[
   if (typeof name !== 'string' || name === '') causes.push(fieldRequired('metadata.name', 'name or generateName is required'));
   else validateName(name, kind, causes);
   validateLabels(metadata['labels'], 'metadata.labels', causes);
-  for (const key of Object.keys(record(metadata['annotations']))) validateQualifiedName(key.toLowerCase(), 'metadata.annotations', causes, key);
+  for (const key of Object.keys(record(metadata['annotations'])))
+    validateQualifiedName(key.toLowerCase(), 'metadata.annotations', causes, key);
   let total = 0;
   for (const [key, value] of Object.entries(record(metadata['annotations']))) total += key.length + String(value).length;
-  if (total > 262144) causes.push({ reason: 'FieldValueTooLong', field: 'metadata.annotations', message: 'Too long: must have at most 262144 bytes' });
+  if (total > 262144)
+    causes.push({ reason: 'FieldValueTooLong', field: 'metadata.annotations', message: 'Too long: must have at most 262144 bytes' });
 }
 
 function validateName(name: string, kind: string, causes: FieldCause[]): void {
@@ -56,10 +59,12 @@ function validateName(name: string, kind: string, causes: FieldCause[]): void {
     if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name)) causes.push(fieldInvalid('metadata.name', name, labelMessage));
   } else if (/^(Cluster)?Role(Binding)?$/.test(kind)) {
     if (name === '.' || name === '..') causes.push(fieldInvalid('metadata.name', name, `may not be '${name}'`));
-    for (const illegal of ['/', '%']) if (name.includes(illegal)) causes.push(fieldInvalid('metadata.name', name, `may not contain '${illegal}'`));
+    for (const illegal of ['/', '%'])
+      if (name.includes(illegal)) causes.push(fieldInvalid('metadata.name', name, `may not contain '${illegal}'`));
   } else {
     if (name.length > 253) causes.push(tooLong(253));
-    if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(name)) causes.push(fieldInvalid('metadata.name', name, subdomainMessage));
+    if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(name))
+      causes.push(fieldInvalid('metadata.name', name, subdomainMessage));
   }
 }
 
@@ -76,7 +81,13 @@ function validateQualifiedName(key: string, path: string, causes: FieldCause[], 
   const parts = key.split('/');
   const [prefix, name] = parts.length === 2 ? [parts[0], parts[1] ?? ''] : [undefined, key];
   if (parts.length > 2) {
-    causes.push(fieldInvalid(path, shown, `a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`));
+    causes.push(
+      fieldInvalid(
+        path,
+        shown,
+        `a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+      ),
+    );
     return;
   }
   if (prefix === '') causes.push(fieldInvalid(path, shown, 'prefix part must be non-empty'));
@@ -103,8 +114,10 @@ export function validateBuiltin(kind: string, object: Json, old: KubernetesObjec
       validateWorkload(kind, spec, old === undefined ? undefined : oldSpec, causes);
       return;
     case 'Job':
-      if (old === undefined) validatePodSpec(record(record(spec['template'])['spec']), 'spec.template.spec', causes, ['OnFailure', 'Never'], true);
-      else if (!isEqual(spec['template'], oldSpec['template'])) causes.push(fieldInvalid('spec.template', new GoLiteral('core.PodTemplateSpec{…}'), 'field is immutable'));
+      if (old === undefined)
+        validatePodSpec(record(record(spec['template'])['spec']), 'spec.template.spec', causes, ['OnFailure', 'Never'], true);
+      else if (!isEqual(spec['template'], oldSpec['template']))
+        causes.push(fieldInvalid('spec.template', new GoLiteral('core.PodTemplateSpec{…}'), 'field is immutable'));
       return;
     case 'Service':
       validateService(spec, old === undefined ? undefined : oldSpec, causes);
@@ -114,10 +127,12 @@ export function validateBuiltin(kind: string, object: Json, old: KubernetesObjec
       validateKeys(object, causes, ['data', ...(kind === 'ConfigMap' ? ['binaryData'] : [])]);
       if (kind === 'Secret') {
         for (const [key, value] of Object.entries(record(object['data'])))
-          if (typeof value !== 'string' || !/^[A-Za-z0-9+/\s]*={0,2}$/.test(value)) causes.push(fieldInvalid(`data[${key}]`, new GoLiteral('"<secret contents redacted>"'), 'must be base64'));
+          if (typeof value !== 'string' || !/^[A-Za-z0-9+/\s]*={0,2}$/.test(value))
+            causes.push(fieldInvalid(`data[${key}]`, new GoLiteral('"<secret contents redacted>"'), 'must be base64'));
         if (old !== undefined && object['type'] !== old['type']) causes.push(fieldInvalid('type', object['type'], 'field is immutable'));
       }
-      if (old?.['immutable'] === true && !isEqual(object['data'], old['data'])) causes.push(fieldForbidden('data', `field is immutable when \`immutable\` is set`));
+      if (old?.['immutable'] === true && !isEqual(object['data'], old['data']))
+        causes.push(fieldForbidden('data', `field is immutable when \`immutable\` is set`));
       return;
     case 'NetworkPolicy':
       validateNetworkPolicy(spec, causes);
@@ -134,7 +149,8 @@ export function validateBuiltin(kind: string, object: Json, old: KubernetesObjec
     }
     case 'Node':
       for (const [index, taint] of items(spec['taints']).entries()) {
-        if (!['NoSchedule', 'PreferNoSchedule', 'NoExecute'].includes(String(taint['effect']))) causes.push(fieldNotSupported(`spec.taints[${index}].effect`, taint['effect'], ['NoSchedule', 'PreferNoSchedule', 'NoExecute']));
+        if (!['NoSchedule', 'PreferNoSchedule', 'NoExecute'].includes(String(taint['effect'])))
+          causes.push(fieldNotSupported(`spec.taints[${index}].effect`, taint['effect'], ['NoSchedule', 'PreferNoSchedule', 'NoExecute']));
       }
       return;
   }
@@ -144,7 +160,13 @@ function validateKeys(object: Json, causes: FieldCause[], fields: readonly strin
   for (const field of fields)
     for (const key of Object.keys(record(object[field])))
       if (!/^[-._a-zA-Z0-9]+$/.test(key) || key === '.' || key === '..')
-        causes.push(fieldInvalid(`${field}[${key}]`, key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"));
+        causes.push(
+          fieldInvalid(
+            `${field}[${key}]`,
+            key,
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
+          ),
+        );
 }
 
 function validateSelector(selector: unknown, path: string, causes: FieldCause[]): void {
@@ -154,9 +176,11 @@ function validateSelector(selector: unknown, path: string, causes: FieldCause[])
     const at = `${path}.matchExpressions[${index}]`;
     const values = requirement['values'] as readonly unknown[] | undefined;
     if (requirement['operator'] === 'In' || requirement['operator'] === 'NotIn') {
-      if (values === undefined || values.length === 0) causes.push(fieldRequired(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
+      if (values === undefined || values.length === 0)
+        causes.push(fieldRequired(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
     } else if (requirement['operator'] === 'Exists' || requirement['operator'] === 'DoesNotExist') {
-      if (values !== undefined && values.length > 0) causes.push(fieldForbidden(`${at}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+      if (values !== undefined && values.length > 0)
+        causes.push(fieldForbidden(`${at}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
     } else causes.push(fieldInvalid(`${at}.operator`, requirement['operator'] ?? '', 'not a valid selector operator'));
     validateQualifiedName(String(requirement['key'] ?? ''), `${at}.key`, causes, String(requirement['key'] ?? ''));
   }
@@ -164,43 +188,84 @@ function validateSelector(selector: unknown, path: string, causes: FieldCause[])
 
 function goSelector(selector: unknown): GoLiteral {
   const { matchLabels, matchExpressions } = record(selector);
-  const labels = matchLabels === undefined ? 'map[string]string(nil)' : `map[string]string{${Object.entries(record(matchLabels)).sort().map(([key, value]) => `${goQuote(key)}:${goQuote(String(value))}`).join(', ')}}`;
+  const labels =
+    matchLabels === undefined
+      ? 'map[string]string(nil)'
+      : `map[string]string{${Object.entries(record(matchLabels))
+          .sort()
+          .map(([key, value]) => `${goQuote(key)}:${goQuote(String(value))}`)
+          .join(', ')}}`;
   const expressions =
     matchExpressions === undefined
       ? '[]v1.LabelSelectorRequirement(nil)'
-      : `[]v1.LabelSelectorRequirement{${items(matchExpressions).map((item) => `v1.LabelSelectorRequirement{Key:${goQuote(String(item['key']))}, Operator:${goQuote(String(item['operator']))}, Values:[]string{${((item['values'] ?? []) as string[]).map(goQuote).join(', ')}}}`).join(', ')}}`;
+      : `[]v1.LabelSelectorRequirement{${items(matchExpressions)
+          .map(
+            (item) =>
+              `v1.LabelSelectorRequirement{Key:${goQuote(String(item['key']))}, Operator:${goQuote(String(item['operator']))}, Values:[]string{${((item['values'] ?? []) as string[]).map(goQuote).join(', ')}}}`,
+          )
+          .join(', ')}}`;
   return new GoLiteral(`v1.LabelSelector{MatchLabels:${labels}, MatchExpressions:${expressions}}`);
 }
 
 function validateWorkload(kind: string, spec: Json, old: Json | undefined, causes: FieldCause[]): void {
   const { selector, template, replicas } = spec;
-  if (typeof replicas === 'number' && replicas < 0) causes.push(fieldInvalid('spec.replicas', replicas, 'must be greater than or equal to 0'));
+  if (typeof replicas === 'number' && replicas < 0)
+    causes.push(fieldInvalid('spec.replicas', replicas, 'must be greater than or equal to 0'));
   if (selector === undefined || selector === null) causes.push(fieldRequired('spec.selector'));
   else {
     validateSelector(selector, 'spec.selector', causes);
-    if (Object.keys(record(record(selector)['matchLabels'])).length === 0 && items(record(selector)['matchExpressions']).length === 0) causes.push(fieldInvalid('spec.selector', goSelector(selector), `empty selector is invalid for ${kind.toLowerCase()}`));
+    if (Object.keys(record(record(selector)['matchLabels'])).length === 0 && items(record(selector)['matchExpressions']).length === 0)
+      causes.push(fieldInvalid('spec.selector', goSelector(selector), `empty selector is invalid for ${kind.toLowerCase()}`));
   }
   const metadata = record(record(template)['metadata']);
   const labels = metadata['labels'] as Readonly<Record<string, string>> | undefined;
   validateLabels(labels, 'spec.template.metadata.labels', causes);
   if (selector !== undefined && selector !== null && !matchesSelector(selector as LabelSelector, labels))
-    causes.push(fieldInvalid('spec.template.metadata.labels', labels ?? new GoLiteral('map[string]string(nil)'), '`selector` does not match template `labels`'));
+    causes.push(
+      fieldInvalid(
+        'spec.template.metadata.labels',
+        labels ?? new GoLiteral('map[string]string(nil)'),
+        '`selector` does not match template `labels`',
+      ),
+    );
   validatePodSpec(record(record(template)['spec']), 'spec.template.spec', causes, ['Always']);
   if (kind === 'Deployment') {
     const strategy = record(spec['strategy']);
-    if (strategy['type'] !== 'Recreate' && strategy['type'] !== 'RollingUpdate') causes.push(fieldNotSupported('spec.strategy.type', strategy['type'], ['Recreate', 'RollingUpdate']));
-    if (strategy['type'] === 'Recreate' && strategy['rollingUpdate'] !== undefined) causes.push(fieldForbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'"));
+    if (strategy['type'] !== 'Recreate' && strategy['type'] !== 'RollingUpdate')
+      causes.push(fieldNotSupported('spec.strategy.type', strategy['type'], ['Recreate', 'RollingUpdate']));
+    if (strategy['type'] === 'Recreate' && strategy['rollingUpdate'] !== undefined)
+      causes.push(fieldForbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'"));
     const { maxSurge, maxUnavailable } = record(strategy['rollingUpdate']);
-    for (const [field, value] of Object.entries({ maxUnavailable, maxSurge })) if (typeof value === 'string' && !/^[0-9]+%$/.test(value)) causes.push(fieldInvalid(`spec.strategy.rollingUpdate.${field}`, value, "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"));
+    for (const [field, value] of Object.entries({ maxUnavailable, maxSurge }))
+      if (typeof value === 'string' && !/^[0-9]+%$/.test(value))
+        causes.push(
+          fieldInvalid(
+            `spec.strategy.rollingUpdate.${field}`,
+            value,
+            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+          ),
+        );
     const isZero = (value: unknown): boolean => value === 0 || value === '0%';
-    if (isZero(maxSurge) && isZero(maxUnavailable)) causes.push(fieldInvalid('spec.strategy.rollingUpdate.maxUnavailable', new GoLiteral(`intstr.IntOrString{Type:0, IntVal:0, StrVal:""}`), 'may not be 0 when `maxSurge` is 0'));
+    if (isZero(maxSurge) && isZero(maxUnavailable))
+      causes.push(
+        fieldInvalid(
+          'spec.strategy.rollingUpdate.maxUnavailable',
+          new GoLiteral(`intstr.IntOrString{Type:0, IntVal:0, StrVal:""}`),
+          'may not be 0 when `maxSurge` is 0',
+        ),
+      );
   }
   if (old === undefined) return;
   if (!isEqual(selector, old['selector'])) causes.push(fieldInvalid('spec.selector', goSelector(selector), 'field is immutable'));
   if (kind === 'StatefulSet') {
     const changed = ['serviceName', 'podManagementPolicy', 'volumeClaimTemplates'].some((field) => !isEqual(spec[field], old[field]));
     if (changed)
-      causes.push(fieldForbidden('spec', "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"));
+      causes.push(
+        fieldForbidden(
+          'spec',
+          "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+        ),
+      );
   }
 }
 
@@ -209,25 +274,39 @@ function validatePodSpec(spec: Json, path: string, causes: FieldCause[], restart
   const containers = items(spec['containers']);
   if (containers.length === 0) causes.push(fieldRequired(`${path}.containers`));
   const names = new Set<unknown>();
-  for (const field of ['containers', 'initContainers']) for (const [index, container] of items(spec[field]).entries()) validateContainer(container, `${path}.${field}[${index}]`, names, volumes, causes);
+  for (const field of ['containers', 'initContainers'])
+    for (const [index, container] of items(spec[field]).entries())
+      validateContainer(container, `${path}.${field}[${index}]`, names, volumes, causes);
   const policy = spec['restartPolicy'];
   if (isJob && policy === 'Always') causes.push(fieldRequired(`${path}.restartPolicy`, 'valid values: "OnFailure", "Never"'));
   else if (!restartPolicies.includes(String(policy))) causes.push(fieldNotSupported(`${path}.restartPolicy`, policy, restartPolicies));
-  if (!['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'].includes(String(spec['dnsPolicy']))) causes.push(fieldNotSupported(`${path}.dnsPolicy`, spec['dnsPolicy'], ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']));
+  if (!['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'].includes(String(spec['dnsPolicy'])))
+    causes.push(fieldNotSupported(`${path}.dnsPolicy`, spec['dnsPolicy'], ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']));
   const account = spec['serviceAccountName'];
-  if (typeof account === 'string' && !isSubdomain(account)) causes.push(fieldInvalid(`${path}.serviceAccountName`, account, subdomainMessage));
+  if (typeof account === 'string' && !isSubdomain(account))
+    causes.push(fieldInvalid(`${path}.serviceAccountName`, account, subdomainMessage));
   const nodeName = spec['nodeName'];
   if (typeof nodeName === 'string' && !isSubdomain(nodeName)) causes.push(fieldInvalid(`${path}.nodeName`, nodeName, subdomainMessage));
   const hostname = spec['hostname'];
   if (typeof hostname === 'string' && !isLabel(hostname)) causes.push(fieldInvalid(`${path}.hostname`, hostname, labelMessage));
   const grace = spec['terminationGracePeriodSeconds'];
-  if (typeof grace === 'number' && grace < 0) causes.push(fieldInvalid(`${path}.terminationGracePeriodSeconds`, grace, 'must be greater than or equal to 0'));
+  if (typeof grace === 'number' && grace < 0)
+    causes.push(fieldInvalid(`${path}.terminationGracePeriodSeconds`, grace, 'must be greater than or equal to 0'));
   validateLabels(spec['nodeSelector'], `${path}.nodeSelector`, causes);
   for (const [index, toleration] of items(spec['tolerations']).entries()) {
     const at = `${path}.tolerations[${index}]`;
-    if (toleration['operator'] !== undefined && toleration['operator'] !== 'Exists' && toleration['operator'] !== 'Equal') causes.push(fieldNotSupported(`${at}.operator`, toleration['operator'], ['Equal', 'Exists']));
-    if (toleration['key'] === undefined && toleration['operator'] !== 'Exists') causes.push(fieldInvalid(`${at}.operator`, toleration['operator'] ?? '', 'operator must be Exists when `key` is empty, which means "match all values and all keys"'));
-    if (toleration['effect'] !== undefined && !['NoSchedule', 'PreferNoSchedule', 'NoExecute'].includes(String(toleration['effect']))) causes.push(fieldNotSupported(`${at}.effect`, toleration['effect'], ['NoSchedule', 'PreferNoSchedule', 'NoExecute']));
+    if (toleration['operator'] !== undefined && toleration['operator'] !== 'Exists' && toleration['operator'] !== 'Equal')
+      causes.push(fieldNotSupported(`${at}.operator`, toleration['operator'], ['Equal', 'Exists']));
+    if (toleration['key'] === undefined && toleration['operator'] !== 'Exists')
+      causes.push(
+        fieldInvalid(
+          `${at}.operator`,
+          toleration['operator'] ?? '',
+          'operator must be Exists when `key` is empty, which means "match all values and all keys"',
+        ),
+      );
+    if (toleration['effect'] !== undefined && !['NoSchedule', 'PreferNoSchedule', 'NoExecute'].includes(String(toleration['effect'])))
+      causes.push(fieldNotSupported(`${at}.effect`, toleration['effect'], ['NoSchedule', 'PreferNoSchedule', 'NoExecute']));
   }
 }
 
@@ -243,7 +322,8 @@ function validateContainer(container: Json, path: string, names: Set<unknown>, v
   if (typeof image !== 'string' || image === '') causes.push(fieldRequired(`${path}.image`));
   else if (image.trim() !== image) causes.push(fieldInvalid(`${path}.image`, image, 'must not have leading or trailing whitespace'));
   const policy = container['imagePullPolicy'];
-  if (policy !== undefined && !['Always', 'IfNotPresent', 'Never'].includes(String(policy))) causes.push(fieldNotSupported(`${path}.imagePullPolicy`, policy, ['Always', 'IfNotPresent', 'Never']));
+  if (policy !== undefined && !['Always', 'IfNotPresent', 'Never'].includes(String(policy)))
+    causes.push(fieldNotSupported(`${path}.imagePullPolicy`, policy, ['Always', 'IfNotPresent', 'Never']));
   const portNames = new Set<unknown>();
   for (const [index, port] of items(container['ports']).entries()) {
     const at = `${path}.ports[${index}]`;
@@ -260,14 +340,17 @@ function validateContainer(container: Json, path: string, names: Set<unknown>, v
   for (const [index, variable] of items(container['env']).entries()) {
     const at = `${path}.env[${index}]`;
     if (typeof variable['name'] !== 'string' || variable['name'] === '') causes.push(fieldRequired(`${at}.name`));
-    else if (!/^[-._a-zA-Z][-._a-zA-Z0-9]*$/.test(variable['name'])) causes.push(fieldInvalid(`${at}.name`, variable['name'], cIdentifierMessage));
-    if (variable['valueFrom'] !== undefined && variable['value'] !== undefined && variable['value'] !== '') causes.push(fieldInvalid(`${at}.valueFrom`, new GoLiteral('""'), 'may not be specified when `value` is not empty'));
+    else if (!/^[-._a-zA-Z][-._a-zA-Z0-9]*$/.test(variable['name']))
+      causes.push(fieldInvalid(`${at}.name`, variable['name'], cIdentifierMessage));
+    if (variable['valueFrom'] !== undefined && variable['value'] !== undefined && variable['value'] !== '')
+      causes.push(fieldInvalid(`${at}.valueFrom`, new GoLiteral('""'), 'may not be specified when `value` is not empty'));
   }
   const mountPaths = new Set<unknown>();
   for (const [index, mount] of items(container['volumeMounts']).entries()) {
     const at = `${path}.volumeMounts[${index}]`;
     if (typeof mount['name'] !== 'string' || mount['name'] === '') causes.push(fieldRequired(`${at}.name`));
-    else if (!volumes.has(mount['name'])) causes.push({ reason: 'FieldValueInvalid', field: `${at}.name`, message: `Not found: ${goQuote(mount['name'])}` });
+    else if (!volumes.has(mount['name']))
+      causes.push({ reason: 'FieldValueInvalid', field: `${at}.name`, message: `Not found: ${goQuote(mount['name'])}` });
     if (typeof mount['mountPath'] !== 'string' || mount['mountPath'] === '') causes.push(fieldRequired(`${at}.mountPath`));
     if (mountPaths.has(mount['mountPath'])) causes.push(fieldInvalid(`${at}.mountPath`, mount['mountPath'], 'must be unique'));
     mountPaths.add(mount['mountPath']);
@@ -275,15 +358,18 @@ function validateContainer(container: Json, path: string, names: Set<unknown>, v
   const { limits, requests } = record(container['resources']);
   for (const [resource, limit] of Object.entries(record(limits))) {
     const request = record(requests)[resource];
-    if (request !== undefined && quantity(String(request)) > quantity(String(limit))) causes.push(fieldInvalid(`${path}.resources.requests`, request, `must be less than or equal to ${resource} limit`));
+    if (request !== undefined && quantity(String(request)) > quantity(String(limit)))
+      causes.push(fieldInvalid(`${path}.resources.requests`, request, `must be less than or equal to ${resource} limit`));
   }
   for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
     const probe = container[name];
     if (!isObject(probe)) continue;
     const handlers = ['exec', 'httpGet', 'tcpSocket', 'grpc'].filter((handler) => probe[handler] !== undefined);
     if (handlers.length === 0) causes.push(fieldRequired(`${path}.${name}`, 'must specify a handler type'));
-    for (const handler of handlers.slice(1)) causes.push(fieldForbidden(`${path}.${name}.${handler}`, 'may not specify more than 1 handler type'));
-    if (name !== 'readinessProbe' && Number(probe['successThreshold'] ?? 1) !== 1) causes.push(fieldInvalid(`${path}.${name}.successThreshold`, probe['successThreshold'], 'must be 1'));
+    for (const handler of handlers.slice(1))
+      causes.push(fieldForbidden(`${path}.${name}.${handler}`, 'may not specify more than 1 handler type'));
+    if (name !== 'readinessProbe' && Number(probe['successThreshold'] ?? 1) !== 1)
+      causes.push(fieldInvalid(`${path}.${name}.successThreshold`, probe['successThreshold'], 'must be 1'));
   }
 }
 
@@ -301,7 +387,14 @@ export function quantity(text: string): number {
 
 function validatePodUpdate(spec: Json, old: Json, causes: FieldCause[]): void {
   const strip = (value: Json): Json => {
-    const { activeDeadlineSeconds: _a, tolerations: _t, terminationGracePeriodSeconds: _g, nodeName: _n, schedulingGates: _s, ...rest } = value;
+    const {
+      activeDeadlineSeconds: _a,
+      tolerations: _t,
+      terminationGracePeriodSeconds: _g,
+      nodeName: _n,
+      schedulingGates: _s,
+      ...rest
+    } = value;
     const withoutImages = (list: unknown): unknown => items(list).map(({ image: _image, ...container }) => container);
     return { ...rest, containers: withoutImages(value['containers']), initContainers: withoutImages(value['initContainers']) };
   };
@@ -310,7 +403,8 @@ function validatePodUpdate(spec: Json, old: Json, causes: FieldCause[]): void {
     return;
   }
   for (const field of ['containers', 'initContainers'])
-    for (const [index, container] of items(spec[field]).entries()) if (typeof container['image'] !== 'string' || container['image'] === '') causes.push(fieldRequired(`spec.${field}[${index}].image`));
+    for (const [index, container] of items(spec[field]).entries())
+      if (typeof container['image'] !== 'string' || container['image'] === '') causes.push(fieldRequired(`spec.${field}[${index}].image`));
   const isBound = old['nodeName'] !== undefined && spec['nodeName'] !== old['nodeName'];
   if (isBound || !isEqual(strip(spec), strip(old)))
     causes.push(
@@ -322,7 +416,8 @@ function validatePodUpdate(spec: Json, old: Json, causes: FieldCause[]): void {
 }
 
 function validatePort(port: unknown, path: string, causes: FieldCause[]): void {
-  if (typeof port === 'number' && (port < 1 || port > 65535)) causes.push(fieldInvalid(path, port, 'must be between 1 and 65535, inclusive'));
+  if (typeof port === 'number' && (port < 1 || port > 65535))
+    causes.push(fieldInvalid(path, port, 'must be between 1 and 65535, inclusive'));
 }
 
 function validateProtocol(protocol: unknown, path: string, causes: FieldCause[]): void {
@@ -332,7 +427,8 @@ function validateProtocol(protocol: unknown, path: string, causes: FieldCause[])
 
 function validatePortName(name: string, path: string, causes: FieldCause[]): void {
   if (name.length > 15) causes.push(fieldInvalid(path, name, 'must be no more than 15 characters'));
-  if (!/^[-a-z0-9]+$/.test(name)) causes.push(fieldInvalid(path, name, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"));
+  if (!/^[-a-z0-9]+$/.test(name))
+    causes.push(fieldInvalid(path, name, 'must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)'));
   if (!/[a-z]/.test(name)) causes.push(fieldInvalid(path, name, 'must contain at least one letter (a-z)'));
   if (name.includes('--')) causes.push(fieldInvalid(path, name, 'must not contain consecutive hyphens'));
   if (name.startsWith('-') || name.endsWith('-')) causes.push(fieldInvalid(path, name, 'must not begin or end with a hyphen'));
@@ -343,14 +439,17 @@ function validateService(spec: Json, old: Json | undefined, causes: FieldCause[]
   const ports = items(spec['ports']);
   const isHeadless = spec['clusterIP'] === 'None' || ((spec['clusterIPs'] ?? []) as readonly unknown[])[0] === 'None';
   if (ports.length === 0 && !isHeadless && type !== 'ExternalName') causes.push(fieldRequired('spec.ports'));
-  if (type === 'LoadBalancer' && isHeadless) causes.push(fieldInvalid('spec.clusterIPs[0]', 'None', 'may not be set to \'None\' for LoadBalancer services'));
-  if (type === 'NodePort' && isHeadless) causes.push(fieldInvalid('spec.clusterIPs[0]', 'None', 'may not be set to \'None\' for NodePort services'));
+  if (type === 'LoadBalancer' && isHeadless)
+    causes.push(fieldInvalid('spec.clusterIPs[0]', 'None', "may not be set to 'None' for LoadBalancer services"));
+  if (type === 'NodePort' && isHeadless)
+    causes.push(fieldInvalid('spec.clusterIPs[0]', 'None', "may not be set to 'None' for NodePort services"));
   if (type === 'ExternalName') {
     const name = spec['externalName'];
     if (typeof name !== 'string' || name === '') causes.push(fieldRequired('spec.externalName'));
     else if (!isSubdomain(name.replace(/\.$/, ''))) causes.push(fieldInvalid('spec.externalName', name, subdomainMessage));
   }
-  if (!['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'].includes(type)) causes.push(fieldNotSupported('spec.type', type, ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']));
+  if (!['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'].includes(type))
+    causes.push(fieldNotSupported('spec.type', type, ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']));
   const names = new Set<unknown>();
   const seen = new Set<string>();
   for (const [index, port] of ports.entries()) {
@@ -359,38 +458,66 @@ function validateService(spec: Json, old: Json | undefined, causes: FieldCause[]
     if (typeof name !== 'string' || name === '') {
       if (ports.length > 1) causes.push(fieldRequired(`${at}.name`));
     } else {
-      if (name.length > 63 || !isLabel(name)) causes.push(fieldInvalid(`${at}.name`, name, name.length > 63 ? 'must be no more than 63 characters' : labelMessage));
+      if (name.length > 63 || !isLabel(name))
+        causes.push(fieldInvalid(`${at}.name`, name, name.length > 63 ? 'must be no more than 63 characters' : labelMessage));
       if (names.has(name)) causes.push(fieldDuplicate(`${at}.name`, name));
       names.add(name);
     }
     const number = port['port'];
-    if (typeof number !== 'number' || number < 1 || number > 65535) causes.push(fieldInvalid(`${at}.port`, number ?? 0, 'must be between 1 and 65535, inclusive'));
+    if (typeof number !== 'number' || number < 1 || number > 65535)
+      causes.push(fieldInvalid(`${at}.port`, number ?? 0, 'must be between 1 and 65535, inclusive'));
     validateProtocol(port['protocol'], `${at}.protocol`, causes);
     const target = port['targetPort'];
     if (typeof target === 'number') validatePort(target, `${at}.targetPort`, causes);
     else if (typeof target === 'string') validatePortName(target, `${at}.targetPort`, causes);
-    if (type === 'ClusterIP' && port['nodePort'] !== undefined && old === undefined) causes.push(fieldForbidden(`${at}.nodePort`, "may not be used when `type` is 'ClusterIP'"));
+    if (type === 'ClusterIP' && port['nodePort'] !== undefined && old === undefined)
+      causes.push(fieldForbidden(`${at}.nodePort`, "may not be used when `type` is 'ClusterIP'"));
     const key = `${port['protocol']}/${number}`;
-    if (seen.has(key)) causes.push(fieldDuplicate(at, new GoLiteral(`core.ServicePort{Name:"", Protocol:${goQuote(String(port['protocol']))}, AppProtocol:(*string)(nil), Port:${number}, TargetPort:intstr.IntOrString{Type:0, IntVal:0, StrVal:""}, NodePort:0}`)));
+    if (seen.has(key))
+      causes.push(
+        fieldDuplicate(
+          at,
+          new GoLiteral(
+            `core.ServicePort{Name:"", Protocol:${goQuote(String(port['protocol']))}, AppProtocol:(*string)(nil), Port:${number}, TargetPort:intstr.IntOrString{Type:0, IntVal:0, StrVal:""}, NodePort:0}`,
+          ),
+        ),
+      );
     seen.add(key);
   }
   validateLabels(spec['selector'], 'spec.selector', causes);
-  if (!['ClientIP', 'None'].includes(String(spec['sessionAffinity']))) causes.push(fieldNotSupported('spec.sessionAffinity', spec['sessionAffinity'], ['ClientIP', 'None']));
+  if (!['ClientIP', 'None'].includes(String(spec['sessionAffinity'])))
+    causes.push(fieldNotSupported('spec.sessionAffinity', spec['sessionAffinity'], ['ClientIP', 'None']));
   for (const [index, address] of ((spec['clusterIPs'] ?? []) as readonly string[]).entries())
-    if (address !== 'None' && address !== '' && !isIpv4(address) && !isIpv6(address)) causes.push(fieldInvalid(`spec.clusterIPs[${index}]`, address, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'));
+    if (address !== 'None' && address !== '' && !isIpv4(address) && !isIpv6(address))
+      causes.push(fieldInvalid(`spec.clusterIPs[${index}]`, address, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'));
   for (const [index, address] of ((spec['externalIPs'] ?? []) as readonly string[]).entries())
-    if (!isIpv4(address) && !isIpv6(address)) causes.push(fieldInvalid(`spec.externalIPs[${index}]`, address, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'));
+    if (!isIpv4(address) && !isIpv6(address))
+      causes.push(fieldInvalid(`spec.externalIPs[${index}]`, address, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'));
   for (const field of ['externalTrafficPolicy', 'internalTrafficPolicy']) {
     const policy = spec[field];
     if (policy === undefined) continue;
-    if (field === 'externalTrafficPolicy' && type !== 'NodePort' && type !== 'LoadBalancer' && !(((spec['externalIPs'] ?? []) as readonly unknown[]).length > 0)) {
-      if (old === undefined) causes.push(fieldInvalid('spec.externalTrafficPolicy', policy, 'may only be set for externally-accessible services'));
+    if (
+      field === 'externalTrafficPolicy' &&
+      type !== 'NodePort' &&
+      type !== 'LoadBalancer' &&
+      !(((spec['externalIPs'] ?? []) as readonly unknown[]).length > 0)
+    ) {
+      if (old === undefined)
+        causes.push(fieldInvalid('spec.externalTrafficPolicy', policy, 'may only be set for externally-accessible services'));
     } else if (policy !== 'Cluster' && policy !== 'Local') causes.push(fieldNotSupported(`spec.${field}`, policy, ['Cluster', 'Local']));
   }
   for (const [index, range] of ((spec['loadBalancerSourceRanges'] ?? []) as readonly string[]).entries())
-    if (!isCidr(range)) causes.push(fieldInvalid(`spec.loadBalancerSourceRanges[${index}]`, range, 'must be a list of IP ranges. For example, 10.240.0.0/24,10.250.0.0/24'));
+    if (!isCidr(range))
+      causes.push(
+        fieldInvalid(
+          `spec.loadBalancerSourceRanges[${index}]`,
+          range,
+          'must be a list of IP ranges. For example, 10.240.0.0/24,10.250.0.0/24',
+        ),
+      );
   const lbClass = spec['loadBalancerClass'];
-  if (lbClass !== undefined && type !== 'LoadBalancer') causes.push(fieldForbidden('spec.loadBalancerClass', "may only be used when `type` is 'LoadBalancer'"));
+  if (lbClass !== undefined && type !== 'LoadBalancer')
+    causes.push(fieldForbidden('spec.loadBalancerClass', "may only be used when `type` is 'LoadBalancer'"));
   if (old !== undefined) validateServiceUpdate(spec, old, causes);
 }
 
@@ -399,8 +526,10 @@ function validateServiceUpdate(spec: Json, old: Json, causes: FieldCause[]): voi
   const before = ((old['clusterIPs'] ?? []) as readonly string[])[0];
   const list = spec['clusterIPs'] as readonly string[] | undefined;
   const now = list?.[0] ?? (spec['clusterIP'] as string | undefined);
-  if (before !== undefined && before !== '' && now !== undefined && now !== before) causes.push(fieldInvalid('spec.clusterIPs[0]', list ?? [now], 'may not change once set'));
-  if (old['type'] === 'LoadBalancer' && spec['type'] === 'LoadBalancer' && spec['loadBalancerClass'] !== old['loadBalancerClass']) causes.push(fieldInvalid('spec.loadBalancerClass', spec['loadBalancerClass'] ?? null, 'may not change once set'));
+  if (before !== undefined && before !== '' && now !== undefined && now !== before)
+    causes.push(fieldInvalid('spec.clusterIPs[0]', list ?? [now], 'may not change once set'));
+  if (old['type'] === 'LoadBalancer' && spec['type'] === 'LoadBalancer' && spec['loadBalancerClass'] !== old['loadBalancerClass'])
+    causes.push(fieldInvalid('spec.loadBalancerClass', spec['loadBalancerClass'] ?? null, 'may not change once set'));
 }
 
 function validateNetworkPolicy(spec: Json, causes: FieldCause[]): void {
@@ -413,9 +542,14 @@ function validateNetworkPolicy(spec: Json, causes: FieldCause[]): void {
       for (const [place, peer] of items(rule[peers]).entries()) {
         const at = `spec.${direction}[${index}].${peers}[${place}]`;
         const { ipBlock, podSelector, namespaceSelector } = peer;
-        if (ipBlock === undefined && podSelector === undefined && namespaceSelector === undefined) causes.push(fieldRequired(at, 'must specify a peer'));
-        if (ipBlock !== undefined && (podSelector !== undefined || namespaceSelector !== undefined)) causes.push(fieldForbidden(at, 'may not specify both ipBlock and another peer'));
-        if (isObject(ipBlock) && !isCidr(String(ipBlock['cidr']))) causes.push(fieldInvalid(`${at}.ipBlock.cidr`, ipBlock['cidr'] ?? '', 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'));
+        if (ipBlock === undefined && podSelector === undefined && namespaceSelector === undefined)
+          causes.push(fieldRequired(at, 'must specify a peer'));
+        if (ipBlock !== undefined && (podSelector !== undefined || namespaceSelector !== undefined))
+          causes.push(fieldForbidden(at, 'may not specify both ipBlock and another peer'));
+        if (isObject(ipBlock) && !isCidr(String(ipBlock['cidr'])))
+          causes.push(
+            fieldInvalid(`${at}.ipBlock.cidr`, ipBlock['cidr'] ?? '', 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'),
+          );
       }
 }
 
@@ -424,10 +558,23 @@ function validateCustomResourceDefinition(object: Json, spec: Json, causes: Fiel
   const expected = `${String(names['plural'] ?? '')}.${String(spec['group'] ?? '')}`;
   const name = record(object['metadata'])['name'];
   if (name !== expected) causes.push(fieldInvalid('metadata.name', name, `must be spec.names.plural+"."+spec.group`));
-  for (const field of ['plural', 'singular', 'kind', 'listKind']) if (typeof names[field] !== 'string' || names[field] === '') causes.push(fieldRequired(`spec.names.${field}`));
+  for (const field of ['plural', 'singular', 'kind', 'listKind'])
+    if (typeof names[field] !== 'string' || names[field] === '') causes.push(fieldRequired(`spec.names.${field}`));
   if (typeof spec['group'] !== 'string' || spec['group'] === '') causes.push(fieldRequired('spec.group'));
-  if (spec['scope'] !== 'Cluster' && spec['scope'] !== 'Namespaced') causes.push(fieldNotSupported('spec.scope', spec['scope'] ?? '', ['Cluster', 'Namespaced']));
+  if (spec['scope'] !== 'Cluster' && spec['scope'] !== 'Namespaced')
+    causes.push(fieldNotSupported('spec.scope', spec['scope'] ?? '', ['Cluster', 'Namespaced']));
   const versions = items(spec['versions']);
-  if (versions.filter((version) => version['storage'] === true).length !== 1) causes.push(fieldInvalid('spec.versions', new GoLiteral(`[]apiextensions.CustomResourceDefinitionVersion{${versions.map((version) => `{Name:${goQuote(String(version['name']))}}`).join(', ')}}`), 'must have exactly one version marked as storage version'));
-  for (const [index, version] of versions.entries()) if (version['schema'] === undefined) causes.push(fieldRequired(`spec.versions[${index}].schema.openAPIV3Schema`, 'schemas are required'));
+  if (versions.filter((version) => version['storage'] === true).length !== 1)
+    causes.push(
+      fieldInvalid(
+        'spec.versions',
+        new GoLiteral(
+          `[]apiextensions.CustomResourceDefinitionVersion{${versions.map((version) => `{Name:${goQuote(String(version['name']))}}`).join(', ')}}`,
+        ),
+        'must have exactly one version marked as storage version',
+      ),
+    );
+  for (const [index, version] of versions.entries())
+    if (version['schema'] === undefined)
+      causes.push(fieldRequired(`spec.versions[${index}].schema.openAPIV3Schema`, 'schemas are required'));
 }

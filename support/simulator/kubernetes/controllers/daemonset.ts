@@ -1,7 +1,18 @@
 import type { SimulatedClock } from '../../clock/clock.ts';
 import { controllerReference } from '../apiserver/core.ts';
 import { copy } from '../apiserver/decode.ts';
-import { controllerOf, type DaemonSet, isPodActive, isPodReady, keyOf, type Node, type Pod, type PodTemplate, splitKey, type Toleration } from '../objects.ts';
+import {
+  controllerOf,
+  type DaemonSet,
+  isPodActive,
+  isPodReady,
+  keyOf,
+  type Node,
+  type Pod,
+  type PodTemplate,
+  splitKey,
+  type Toleration,
+} from '../objects.ts';
 import { fitsNode } from '../scheduling-rules.ts';
 import type { ApiClient, KubernetesObject, ObjectInput, Reconciler } from '../types.ts';
 import { availability, ownedPods, podFrom, resolvePercent, templateHash } from './pod-template.ts';
@@ -22,7 +33,8 @@ export function startDaemonSetController(client: ApiClient, clock: SimulatedCloc
       if (owner?.kind === 'DaemonSet') queue.enqueue(`${event.object.metadata.namespace}/${owner.name}`);
     }),
     client.watch<Node>('nodes', (event) => {
-      const isRelevant = event.old === undefined || event.old.metadata.labels !== event.object.metadata.labels || event.old.spec !== event.object.spec;
+      const isRelevant =
+        event.old === undefined || event.old.metadata.labels !== event.object.metadata.labels || event.old.spec !== event.object.spec;
       if (isRelevant) all();
     }),
   ];
@@ -44,12 +56,26 @@ const daemonTolerations: readonly Toleration[] = [
 /** What a daemon pod of this node is made of: more tolerations, and an affinity that only this node meets. */
 function templateFor(set: DaemonSet, nodeName: string): PodTemplate {
   const { template } = set.spec;
-  const extra = template.spec.hostNetwork === true ? [...daemonTolerations, { effect: 'NoSchedule' as const, key: 'node.kubernetes.io/network-unavailable', operator: 'Exists' as const }]
+  const extra =
+    template.spec.hostNetwork === true
+      ? [
+          ...daemonTolerations,
+          { effect: 'NoSchedule' as const, key: 'node.kubernetes.io/network-unavailable', operator: 'Exists' as const },
+        ]
       : daemonTolerations;
   const own = template.spec.tolerations ?? [];
-  const tolerations = [...own, ...extra.filter((toleration) => !own.some((other) => other.key === toleration.key && other.effect === toleration.effect && other.operator === toleration.operator))];
+  const tolerations = [
+    ...own,
+    ...extra.filter(
+      (toleration) =>
+        !own.some((other) => other.key === toleration.key && other.effect === toleration.effect && other.operator === toleration.operator),
+    ),
+  ];
   const terms = [{ matchFields: [{ key: 'metadata.name', operator: 'In' as const, values: [nodeName] }] }];
-  const affinity = { ...template.spec.affinity, nodeAffinity: { ...template.spec.affinity?.nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } } };
+  const affinity = {
+    ...template.spec.affinity,
+    nodeAffinity: { ...template.spec.affinity?.nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } },
+  };
   return { ...template, spec: { ...template.spec, affinity, tolerations } };
 }
 
@@ -64,7 +90,10 @@ function verdict(set: DaemonSet, node: Node): { readonly shouldRun: boolean; rea
   const { spec } = set.spec.template;
   const tolerations = [...(spec.tolerations ?? []), ...daemonTolerations];
   const driving = (node.spec.taints ?? []).filter((taint) => taint.effect === 'NoExecute');
-  return { shouldRun: fitsNode({ ...spec, tolerations }, node), mayStay: fitsNode({ ...spec, tolerations }, { ...node, spec: { ...node.spec, taints: driving } }) };
+  return {
+    shouldRun: fitsNode({ ...spec, tolerations }, node),
+    mayStay: fitsNode({ ...spec, tolerations }, { ...node, spec: { ...node.spec, taints: driving } }),
+  };
 }
 
 function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reconciler): void {
@@ -90,7 +119,9 @@ function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reco
       }
       if (shouldRun && here.length === 0) createPod(client, set, node.metadata.name, hash);
     }
-    for (const orphans of byNode.values()) for (const pod of orphans) if (pod.metadata.deletionTimestamp === undefined) client.delete('pods', pod.metadata.name, namespace, { gracePeriodSeconds: 0 });
+    for (const orphans of byNode.values())
+      for (const pod of orphans)
+        if (pod.metadata.deletionTimestamp === undefined) client.delete('pods', pod.metadata.name, namespace, { gracePeriodSeconds: 0 });
     update(client, clock, set, hash);
   }
   writeStatus(client, clock, key, hash, queue);
@@ -126,7 +157,11 @@ function update(client: ApiClient, clock: SimulatedClock, set: DaemonSet, hash: 
 }
 
 /** The template's history, as `kubectl rollout history` and `undo` read it. */
-export function keepRevision(client: ApiClient, owner: KubernetesObject & { readonly spec: { readonly template: PodTemplate } }, hash: string): string {
+export function keepRevision(
+  client: ApiClient,
+  owner: KubernetesObject & { readonly spec: { readonly template: PodTemplate } },
+  hash: string,
+): string {
   const name = `${owner.metadata.name}-${hash}`;
   const known = client.list('controllerrevisions.apps', { ownerUid: owner.metadata.uid });
   if (known.some((revision) => revision.metadata.name === name)) return name;
@@ -134,7 +169,12 @@ export function keepRevision(client: ApiClient, owner: KubernetesObject & { read
   const revision: ObjectInput = {
     apiVersion: 'apps/v1',
     kind: 'ControllerRevision',
-    metadata: { name, namespace: owner.metadata.namespace ?? 'default', labels: { ...owner.spec.template.metadata?.labels, 'controller-revision-hash': hash }, ownerReferences: [controllerReference(owner)] },
+    metadata: {
+      name,
+      namespace: owner.metadata.namespace ?? 'default',
+      labels: { ...owner.spec.template.metadata?.labels, 'controller-revision-hash': hash },
+      ownerReferences: [controllerReference(owner)],
+    },
     data: { spec: { template: { $patch: 'replace', ...(copy(owner.spec.template) as object) } } },
     revision: next,
   };

@@ -1,7 +1,17 @@
 import type { SimulatedClock } from '../../clock/clock.ts';
 import { controllerReference } from '../apiserver/core.ts';
 import { copy } from '../apiserver/decode.ts';
-import { type Condition, conditionOf, controllerOf, type Deployment, keyOf, parseTimestamp, type ReplicaSet, splitKey, timestamp } from '../objects.ts';
+import {
+  type Condition,
+  conditionOf,
+  controllerOf,
+  type Deployment,
+  keyOf,
+  parseTimestamp,
+  type ReplicaSet,
+  splitKey,
+  timestamp,
+} from '../objects.ts';
 import type { ApiClient, Reconciler } from '../types.ts';
 import { isSameTemplate, resolvePercent, templateHash } from './pod-template.ts';
 import { createReconciler } from './reconciler.ts';
@@ -68,9 +78,17 @@ function currentSet(client: ApiClient, deployment: Deployment, existing: Replica
     const annotations = { ...existing.metadata.annotations, ...rolloutAnnotations(deployment) };
     const history = existing.metadata.annotations?.['deployment.kubernetes.io/revision-history'];
     if (revisionOf(existing) < revision) {
-      Object.assign(annotations, { [revisionAnnotation]: String(revision), 'deployment.kubernetes.io/revision-history': [history, String(revisionOf(existing))].filter((part) => part !== undefined && part !== '').join(',') });
+      Object.assign(annotations, {
+        [revisionAnnotation]: String(revision),
+        'deployment.kubernetes.io/revision-history': [history, String(revisionOf(existing))]
+          .filter((part) => part !== undefined && part !== '')
+          .join(','),
+      });
     }
-    return client.patch<ReplicaSet>('replicasets.apps', existing.metadata.name, existing.metadata.namespace, { metadata: { annotations }, spec: { minReadySeconds: deployment.spec.minReadySeconds ?? null } });
+    return client.patch<ReplicaSet>('replicasets.apps', existing.metadata.name, existing.metadata.namespace, {
+      metadata: { annotations },
+      spec: { minReadySeconds: deployment.spec.minReadySeconds ?? null },
+    });
   }
   const hash = templateHash(deployment.spec.template);
   const labels = { ...deployment.spec.template.metadata?.labels, 'pod-template-hash': hash };
@@ -92,21 +110,32 @@ function currentSet(client: ApiClient, deployment: Deployment, existing: Replica
       template: { ...copy(deployment.spec.template), metadata: { ...copy(deployment.spec.template.metadata ?? {}), labels } },
     },
   });
-  if (replicas > 0) recordScale(client, deployment, set, 0, replicas);
+  if (replicas > 0) recordScale(client, deployment, set, replicas);
   return set;
 }
 
 /** The deployment's annotations pass on to its replica sets, without those that are about itself. */
 function rolloutAnnotations(deployment: Deployment): Record<string, string> {
   const desired = deployment.spec.replicas ?? 1;
-  const passed = Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => key !== 'kubectl.kubernetes.io/last-applied-configuration' && !key.startsWith('deployment.kubernetes.io/') && key !== 'deprecated.deployment.rollback.to');
-  return { ...Object.fromEntries(passed), 'deployment.kubernetes.io/desired-replicas': String(desired), 'deployment.kubernetes.io/max-replicas': String(desired + surge(deployment)) };
+  const passed = Object.entries(deployment.metadata.annotations ?? {}).filter(
+    ([key]) =>
+      key !== 'kubectl.kubernetes.io/last-applied-configuration' &&
+      !key.startsWith('deployment.kubernetes.io/') &&
+      key !== 'deprecated.deployment.rollback.to',
+  );
+  return {
+    ...Object.fromEntries(passed),
+    'deployment.kubernetes.io/desired-replicas': String(desired),
+    'deployment.kubernetes.io/max-replicas': String(desired + surge(deployment)),
+  };
 }
 
 function setRevision(client: ApiClient, deployment: Deployment, current: ReplicaSet): Deployment {
   const revision = current.metadata.annotations?.[revisionAnnotation];
   if (revision === undefined || deployment.metadata.annotations?.[revisionAnnotation] === revision) return deployment;
-  return client.patch<Deployment>('deployments.apps', deployment.metadata.name, deployment.metadata.namespace, { metadata: { annotations: { [revisionAnnotation]: revision } } });
+  return client.patch<Deployment>('deployments.apps', deployment.metadata.name, deployment.metadata.namespace, {
+    metadata: { annotations: { [revisionAnnotation]: revision } },
+  });
 }
 
 function surge(deployment: Deployment): number {
@@ -138,12 +167,18 @@ function scale(client: ApiClient, deployment: Deployment, set: ReplicaSet, repli
   const before = set.spec.replicas ?? 0;
   if (before === replicas) return;
   client.patch('replicasets.apps', set.metadata.name, set.metadata.namespace, { spec: { replicas } });
-  recordScale(client, deployment, set, before, replicas);
+  recordScale(client, deployment, set, replicas, before);
 }
 
-function recordScale(client: ApiClient, deployment: Deployment, set: ReplicaSet, from: number, to: number): void {
-  const direction = to > from ? 'up' : 'down';
-  client.recordEvent(deployment, { type: 'Normal', reason: 'ScalingReplicaSet', message: `Scaled ${direction} replica set ${set.metadata.name} to ${to}${from === 0 && to > 0 ? '' : ` from ${from}`}`, component });
+/** `from` is left out for a set that was made with its replicas. */
+function recordScale(client: ApiClient, deployment: Deployment, set: ReplicaSet, to: number, from?: number): void {
+  const direction = from === undefined || to > from ? 'up' : 'down';
+  client.recordEvent(deployment, {
+    type: 'Normal',
+    reason: 'ScalingReplicaSet',
+    message: `Scaled ${direction} replica set ${set.metadata.name} to ${to}${from === undefined ? '' : ` from ${from}`}`,
+    component,
+  });
 }
 
 function roll(rollout: Rollout): void {
@@ -151,9 +186,15 @@ function roll(rollout: Rollout): void {
   if (current === undefined) return;
   const desired = deployment.spec.replicas ?? 1;
   const now = current.spec.replicas ?? 0;
-  if (now > desired) return scale(client, deployment, current, desired);
+  if (now > desired) {
+    scale(client, deployment, current, desired);
+    return;
+  }
   const wanted = newReplicas(deployment, old, current);
-  if (wanted !== now) return scale(client, deployment, current, wanted);
+  if (wanted !== now) {
+    scale(client, deployment, current, wanted);
+    return;
+  }
   const oldTotal = replicasOf(old);
   if (oldTotal === 0) return;
   const minimum = desired - unavailableAllowed(deployment);
@@ -206,8 +247,11 @@ function scaleProportionally(client: ApiClient, deployment: Deployment, sets: re
 function cleanUp(rollout: Rollout): void {
   const { client, deployment, old } = rollout;
   const limit = deployment.spec.revisionHistoryLimit ?? 10;
-  const idle = old.filter((set) => (set.spec.replicas ?? 0) === 0 && set.status.replicas === 0 && set.metadata.deletionTimestamp === undefined).sort((a, b) => revisionOf(a) - revisionOf(b));
-  for (const set of idle.slice(0, Math.max(0, idle.length - limit))) client.delete('replicasets.apps', set.metadata.name, set.metadata.namespace);
+  const idle = old
+    .filter((set) => (set.spec.replicas ?? 0) === 0 && set.status.replicas === 0 && set.metadata.deletionTimestamp === undefined)
+    .sort((a, b) => revisionOf(a) - revisionOf(b));
+  for (const set of idle.slice(0, Math.max(0, idle.length - limit)))
+    client.delete('replicasets.apps', set.metadata.name, set.metadata.namespace);
 }
 
 function writeStatus(rollout: Rollout, queue: Reconciler): void {
@@ -239,7 +283,13 @@ function writeStatus(rollout: Rollout, queue: Reconciler): void {
 interface StatusFacts {
   readonly deployment: Deployment;
   readonly current: ReplicaSet | undefined;
-  readonly counts: { readonly replicas: number; readonly available: number; readonly updated: number; readonly ready: number; readonly desired: number };
+  readonly counts: {
+    readonly replicas: number;
+    readonly available: number;
+    readonly updated: number;
+    readonly ready: number;
+    readonly desired: number;
+  };
   readonly clock: SimulatedClock;
   readonly queue: Reconciler;
 }
@@ -250,11 +300,22 @@ function nextConditions(facts: StatusFacts): readonly Condition[] {
   const before = (type: string): Condition | undefined => conditionOf(deployment, type);
   const make = (type: string, status: Condition['status'], reason: string, message: string, isProgress: boolean): Condition => {
     const old = before(type);
-    if (old !== undefined && old.status === status && old.reason === reason && !isProgress) return { ...old, message: type === 'Progressing' ? message : (old.message ?? message) };
-    return { lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? now) : now, lastUpdateTime: now, message, reason, status, type };
+    if (old !== undefined && old.status === status && old.reason === reason && !isProgress)
+      return { ...old, message: type === 'Progressing' ? message : (old.message ?? message) };
+    return {
+      lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? now) : now,
+      lastUpdateTime: now,
+      message,
+      reason,
+      status,
+      type,
+    };
   };
   const minimum = counts.desired - unavailableAllowed(deployment);
-  const available = counts.available >= minimum ? make('Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.', false) : make('Available', 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.', false);
+  const available =
+    counts.available >= minimum
+      ? make('Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.', false)
+      : make('Available', 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.', false);
   const progressing = progressCondition(facts, make);
   const all: Condition[] = [];
   // New conditions are appended and changed ones moved to the end (SetDeploymentCondition).
@@ -277,22 +338,46 @@ function place(order: readonly string[], type: string): number {
   return index < 0 ? order.length : index;
 }
 
-function progressCondition(facts: StatusFacts, make: (type: string, status: Condition['status'], reason: string, message: string, isProgress: boolean) => Condition): Condition | undefined {
+function progressCondition(
+  facts: StatusFacts,
+  make: (type: string, status: Condition['status'], reason: string, message: string, isProgress: boolean) => Condition,
+): Condition | undefined {
   const { deployment, current, counts, clock } = facts;
   const old = conditionOf(deployment, 'Progressing');
   if (deployment.spec.paused === true) return old;
   if (current === undefined) return old;
   const isComplete = counts.updated === counts.desired && counts.replicas === counts.desired && counts.available === counts.desired;
-  if (isComplete) return make('Progressing', 'True', 'NewReplicaSetAvailable', `ReplicaSet ${JSON.stringify(current.metadata.name)} has successfully progressed.`, false);
+  if (isComplete)
+    return make(
+      'Progressing',
+      'True',
+      'NewReplicaSetAvailable',
+      `ReplicaSet ${JSON.stringify(current.metadata.name)} has successfully progressed.`,
+      false,
+    );
   const status = deployment.status;
   const hasProgressed =
-    counts.updated > (status.updatedReplicas ?? 0) || counts.ready > (status.readyReplicas ?? 0) || counts.available > (status.availableReplicas ?? 0) || counts.replicas - counts.updated < (status.replicas ?? 0) - (status.updatedReplicas ?? 0);
-  if (old === undefined) return make('Progressing', 'True', 'NewReplicaSetCreated', `Created new replica set ${JSON.stringify(current.metadata.name)}`, true);
+    counts.updated > (status.updatedReplicas ?? 0) ||
+    counts.ready > (status.readyReplicas ?? 0) ||
+    counts.available > (status.availableReplicas ?? 0) ||
+    counts.replicas - counts.updated < (status.replicas ?? 0) - (status.updatedReplicas ?? 0);
+  if (old === undefined)
+    return make('Progressing', 'True', 'NewReplicaSetCreated', `Created new replica set ${JSON.stringify(current.metadata.name)}`, true);
   if (hasProgressed || (old.reason === 'NewReplicaSetAvailable' && deployment.metadata.generation !== status.observedGeneration))
     return make('Progressing', 'True', 'ReplicaSetUpdated', `ReplicaSet ${JSON.stringify(current.metadata.name)} is progressing.`, true);
   if (old.reason === 'NewReplicaSetAvailable') return old;
   const deadline = (deployment.spec.progressDeadlineSeconds ?? 600) * 1000;
-  if (old.reason !== 'ProgressDeadlineExceeded' && old.lastUpdateTime !== undefined && clock.now() - parseTimestamp(old.lastUpdateTime) > deadline)
-    return make('Progressing', 'False', 'ProgressDeadlineExceeded', `ReplicaSet ${JSON.stringify(current.metadata.name)} has timed out progressing.`, true);
+  if (
+    old.reason !== 'ProgressDeadlineExceeded' &&
+    old.lastUpdateTime !== undefined &&
+    clock.now() - parseTimestamp(old.lastUpdateTime) > deadline
+  )
+    return make(
+      'Progressing',
+      'False',
+      'ProgressDeadlineExceeded',
+      `ReplicaSet ${JSON.stringify(current.metadata.name)} has timed out progressing.`,
+      true,
+    );
   return old;
 }

@@ -3,7 +3,18 @@ import type { Random } from '../../clock/random.ts';
 import { nameAlphabet } from '../apiserver/admission.ts';
 import { isEqual } from '../apiserver/decode.ts';
 import { matchesMap } from '../labels.ts';
-import { type Endpoints, type EndpointAddress, type EndpointSlice, isPodReady, keyOf, type Pod, type Service, type ServicePort, splitKey, timestamp } from '../objects.ts';
+import {
+  type EndpointAddress,
+  type EndpointSlice,
+  type Endpoints,
+  isPodReady,
+  keyOf,
+  type Pod,
+  type Service,
+  type ServicePort,
+  splitKey,
+  timestamp,
+} from '../objects.ts';
 import type { ApiClient, KubernetesObject, ObjectInput, OwnerReference, Reconciler } from '../types.ts';
 import { createReconciler } from './reconciler.ts';
 
@@ -75,16 +86,37 @@ type SlicePort = EndpointSlice['ports'][number];
 function sync(client: ApiClient, clock: SimulatedClock, random: Random, key: string): void {
   const { namespace = '', name } = splitKey(key);
   const service = client.get<Service>('services', name, namespace);
-  const slices = client.list<EndpointSlice>('endpointslices.discovery.k8s.io', { namespace, labels: { matchLabels: { 'kubernetes.io/service-name': name } } }).filter((slice) => slice.metadata.labels?.['endpointslice.kubernetes.io/managed-by'] === 'endpointslice-controller.k8s.io');
+  const slices = client
+    .list<EndpointSlice>('endpointslices.discovery.k8s.io', { namespace, labels: { matchLabels: { 'kubernetes.io/service-name': name } } })
+    .filter((slice) => slice.metadata.labels?.['endpointslice.kubernetes.io/managed-by'] === 'endpointslice-controller.k8s.io');
   if (service === undefined || service.metadata.deletionTimestamp !== undefined || service.spec.type === 'ExternalName') {
     for (const slice of slices) client.delete('endpointslices.discovery.k8s.io', slice.metadata.name, namespace);
     if (service === undefined && client.get('endpoints', name, namespace) !== undefined) client.delete('endpoints', name, namespace);
     return;
   }
   if (service.spec.selector === undefined) return;
-  const pods = client.list<Pod>('pods', { namespace, labels: { matchLabels: service.spec.selector } }).filter((pod) => pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed' && pod.status.podIP !== undefined && pod.spec.nodeName !== undefined);
-  for (const family of service.spec.ipFamilies ?? ['IPv4']) syncSlices(client, clock, random, service, family, pods, slices.filter((slice) => slice.addressType === family));
-  for (const slice of slices) if (!(service.spec.ipFamilies ?? []).includes(slice.addressType as 'IPv4' | 'IPv6')) client.delete('endpointslices.discovery.k8s.io', slice.metadata.name, namespace);
+  const pods = client
+    .list<Pod>('pods', { namespace, labels: { matchLabels: service.spec.selector } })
+    .filter(
+      (pod) =>
+        pod.status.phase !== 'Succeeded' &&
+        pod.status.phase !== 'Failed' &&
+        pod.status.podIP !== undefined &&
+        pod.spec.nodeName !== undefined,
+    );
+  for (const family of service.spec.ipFamilies ?? ['IPv4'])
+    syncSlices(
+      client,
+      clock,
+      random,
+      service,
+      family,
+      pods,
+      slices.filter((slice) => slice.addressType === family),
+    );
+  for (const slice of slices)
+    if (!(service.spec.ipFamilies ?? []).includes(slice.addressType as 'IPv4' | 'IPv6'))
+      client.delete('endpointslices.discovery.k8s.io', slice.metadata.name, namespace);
   syncEndpoints(client, clock, service, pods);
 }
 
@@ -96,7 +128,9 @@ function addressOf(pod: Pod, family: 'IPv4' | 'IPv6'): string | undefined {
 function targetPort(port: ServicePort, pod: Pod): number | undefined {
   if (typeof port.targetPort === 'number') return port.targetPort;
   if (port.targetPort === undefined) return port.port;
-  for (const container of pod.spec.containers) for (const candidate of container.ports ?? []) if (candidate.name === port.targetPort && (candidate.protocol ?? 'TCP') === port.protocol) return candidate.containerPort;
+  for (const container of pod.spec.containers)
+    for (const candidate of container.ports ?? [])
+      if (candidate.name === port.targetPort && (candidate.protocol ?? 'TCP') === port.protocol) return candidate.containerPort;
   return undefined;
 }
 
@@ -104,7 +138,14 @@ function portsFor(service: Service, pod: Pod): readonly SlicePort[] {
   return (service.spec.ports ?? []).flatMap((port) => {
     const number = targetPort(port, pod);
     if (number === undefined) return [];
-    return [{ name: port.name ?? '', port: number, protocol: port.protocol ?? 'TCP', ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }) }];
+    return [
+      {
+        name: port.name ?? '',
+        port: number,
+        protocol: port.protocol ?? 'TCP',
+        ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
+      },
+    ];
   });
 }
 
@@ -121,7 +162,15 @@ function endpointOf(service: Service, pod: Pod, address: string): Endpoint {
   };
 }
 
-function syncSlices(client: ApiClient, clock: SimulatedClock, random: Random, service: Service, family: 'IPv4' | 'IPv6', pods: readonly Pod[], existing: readonly EndpointSlice[]): void {
+function syncSlices(
+  client: ApiClient,
+  clock: SimulatedClock,
+  random: Random,
+  service: Service,
+  family: 'IPv4' | 'IPv6',
+  pods: readonly Pod[],
+  existing: readonly EndpointSlice[],
+): void {
   const groups = new Map<string, { readonly ports: readonly SlicePort[]; readonly endpoints: Endpoint[] }>();
   for (const pod of pods) {
     const address = addressOf(pod, family);
@@ -143,8 +192,16 @@ function syncSlices(client: ApiClient, clock: SimulatedClock, random: Random, se
       );
       const slice = unused.splice(index, 1)[0];
       if (slice === undefined) client.create(newSlice(clock, random, service, family, wanted));
-      else if (!isEqual(slice.endpoints ?? [], wanted.endpoints) || !isEqual(slice.ports ?? [], wanted.ports) || !isEqual(ownLabels(service), labelsOf(slice))) {
-        client.update<EndpointSlice>({ ...slice, metadata: { ...slice.metadata, labels: { ...slice.metadata.labels, ...ownLabels(service) }, annotations: triggerTime(clock) }, ...wanted } as EndpointSlice);
+      else if (
+        !isEqual(slice.endpoints ?? [], wanted.endpoints) ||
+        !isEqual(slice.ports ?? [], wanted.ports) ||
+        !isEqual(ownLabels(service), labelsOf(slice))
+      ) {
+        client.update<EndpointSlice>({
+          ...slice,
+          metadata: { ...slice.metadata, labels: { ...slice.metadata.labels, ...ownLabels(service) }, annotations: triggerTime(clock) },
+          ...wanted,
+        } as EndpointSlice);
       }
     }
   }
@@ -154,7 +211,12 @@ function syncSlices(client: ApiClient, clock: SimulatedClock, random: Random, se
 /** Labels of the service are mirrored on its slices. */
 function ownLabels(service: Service): Readonly<Record<string, string>> {
   const headless = service.spec.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {};
-  return { ...service.metadata.labels, 'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io', 'kubernetes.io/service-name': service.metadata.name, ...headless };
+  return {
+    ...service.metadata.labels,
+    'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
+    'kubernetes.io/service-name': service.metadata.name,
+    ...headless,
+  };
 }
 
 function labelsOf(slice: EndpointSlice): Readonly<Record<string, string>> {
@@ -166,10 +228,23 @@ function triggerTime(clock: SimulatedClock): Readonly<Record<string, string>> {
 }
 
 function ownerOf(service: KubernetesObject): OwnerReference {
-  return { apiVersion: 'v1', blockOwnerDeletion: true, controller: true, kind: 'Service', name: service.metadata.name, uid: service.metadata.uid };
+  return {
+    apiVersion: 'v1',
+    blockOwnerDeletion: true,
+    controller: true,
+    kind: 'Service',
+    name: service.metadata.name,
+    uid: service.metadata.uid,
+  };
 }
 
-function newSlice(clock: SimulatedClock, random: Random, service: Service, family: string, content: { readonly ports: readonly SlicePort[]; readonly endpoints: readonly Endpoint[] }): ObjectInput {
+function newSlice(
+  clock: SimulatedClock,
+  random: Random,
+  service: Service,
+  family: string,
+  content: { readonly ports: readonly SlicePort[]; readonly endpoints: readonly Endpoint[] },
+): ObjectInput {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
@@ -189,13 +264,20 @@ function newSlice(clock: SimulatedClock, random: Random, service: Service, famil
 /** The older form: primary family only, ready and not ready addresses apart. */
 function syncEndpoints(client: ApiClient, clock: SimulatedClock, service: Service, pods: readonly Pod[]): void {
   const family = service.spec.ipFamilies?.[0] ?? 'IPv4';
-  const groups = new Map<string, { readonly ports: readonly SlicePort[]; readonly ready: EndpointAddress[]; readonly notReady: EndpointAddress[] }>();
+  const groups = new Map<
+    string,
+    { readonly ports: readonly SlicePort[]; readonly ready: EndpointAddress[]; readonly notReady: EndpointAddress[] }
+  >();
   for (const pod of pods.slice(0, maximumPerEndpoints)) {
     const ip = addressOf(pod, family);
     if (ip === undefined || (pod.metadata.deletionTimestamp !== undefined && service.spec.publishNotReadyAddresses !== true)) continue;
     const ports = portsFor(service, pod);
     const group = groups.get(JSON.stringify(ports)) ?? { ports, ready: [], notReady: [] };
-    const address: EndpointAddress = { ip, ...(pod.spec.nodeName === undefined ? {} : { nodeName: pod.spec.nodeName }), targetRef: { kind: 'Pod', name: pod.metadata.name, namespace: pod.metadata.namespace ?? 'default', uid: pod.metadata.uid } };
+    const address: EndpointAddress = {
+      ip,
+      ...(pod.spec.nodeName === undefined ? {} : { nodeName: pod.spec.nodeName }),
+      targetRef: { kind: 'Pod', name: pod.metadata.name, namespace: pod.metadata.namespace ?? 'default', uid: pod.metadata.uid },
+    };
     (isPodReady(pod) || service.spec.publishNotReadyAddresses === true ? group.ready : group.notReady).push(address);
     groups.set(JSON.stringify(ports), group);
   }
@@ -203,12 +285,24 @@ function syncEndpoints(client: ApiClient, clock: SimulatedClock, service: Servic
   const subsets = [...groups.values()].map(({ ports, ready, notReady }) => ({
     ...(ready.length === 0 ? {} : { addresses: ready.sort(byIp) }),
     ...(notReady.length === 0 ? {} : { notReadyAddresses: notReady.sort(byIp) }),
-    ...(ports.length === 0 ? {} : { ports: ports.map(({ name, ...port }) => (name === undefined || name === '' ? port : { name, ...port })) }),
+    ...(ports.length === 0
+      ? {}
+      : { ports: ports.map(({ name, ...port }) => (name === undefined || name === '' ? port : { name, ...port })) }),
   }));
   const existing = client.get<Endpoints>('endpoints', service.metadata.name, service.metadata.namespace);
   const labels = { ...service.metadata.labels, ...(service.spec.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {}) };
   if (existing === undefined) {
-    client.create({ apiVersion: 'v1', kind: 'Endpoints', metadata: { name: service.metadata.name, namespace: service.metadata.namespace ?? 'default', labels, annotations: triggerTime(clock) }, subsets });
+    client.create({
+      apiVersion: 'v1',
+      kind: 'Endpoints',
+      metadata: {
+        name: service.metadata.name,
+        namespace: service.metadata.namespace ?? 'default',
+        labels,
+        annotations: triggerTime(clock),
+      },
+      subsets,
+    });
   } else if (!isEqual(existing.subsets ?? [], subsets)) {
     client.update({ ...existing, metadata: { ...existing.metadata, labels, annotations: triggerTime(clock) }, subsets });
   }

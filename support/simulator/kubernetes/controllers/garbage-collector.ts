@@ -22,10 +22,14 @@ export function startGarbageCollector(client: ApiClient, clock: SimulatedClock, 
         const finalizers = object.metadata.finalizers ?? [];
         if (type === 'DELETED') {
           clock.schedule(delayMs, () => collect(object));
-          for (const owner of object.metadata.ownerReferences ?? []) if (owner.blockOwnerDeletion === true) clock.schedule(delayMs, () => releaseOwner(owner));
-        } else if (object.metadata.deletionTimestamp !== undefined && finalizers.includes('foregroundDeletion')) clock.schedule(delayMs, () => foreground(resource, object));
-        else if (object.metadata.deletionTimestamp !== undefined && finalizers.includes('orphan')) clock.schedule(delayMs, () => orphan(resource, object));
-        else if (type === 'ADDED' && (object.metadata.ownerReferences?.length ?? 0) > 0) clock.schedule(delayMs, () => checkOwners(resource, object));
+          for (const owner of object.metadata.ownerReferences ?? [])
+            if (owner.blockOwnerDeletion === true) clock.schedule(delayMs, () => releaseOwner(owner));
+        } else if (object.metadata.deletionTimestamp !== undefined && finalizers.includes('foregroundDeletion'))
+          clock.schedule(delayMs, () => foreground(resource, object));
+        else if (object.metadata.deletionTimestamp !== undefined && finalizers.includes('orphan'))
+          clock.schedule(delayMs, () => orphan(resource, object));
+        else if (type === 'ADDED' && (object.metadata.ownerReferences?.length ?? 0) > 0)
+          clock.schedule(delayMs, () => checkOwners(resource, object));
       }),
     );
   }
@@ -53,7 +57,8 @@ export function startGarbageCollector(client: ApiClient, clock: SimulatedClock, 
   }
 
   function collect(owner: KubernetesObject): void {
-    for (const { resource, object } of dependents(owner.metadata.uid)) if (!hasOtherOwner(object, owner.metadata.uid)) remove(resource, object);
+    for (const { resource, object } of dependents(owner.metadata.uid))
+      if (!hasOtherOwner(object, owner.metadata.uid)) remove(resource, object);
   }
 
   /** A dependent whose owner is gone already (or never was) is collected as well. */
@@ -66,7 +71,9 @@ export function startGarbageCollector(client: ApiClient, clock: SimulatedClock, 
   function foreground(resource: string, object: KubernetesObject): void {
     const now = client.get(resource, object.metadata.name, object.metadata.namespace);
     if (now === undefined) return;
-    const blocking = dependents(now.metadata.uid).filter(({ object: dependent }) => dependent.metadata.ownerReferences?.some((owner) => owner.uid === now.metadata.uid && owner.blockOwnerDeletion === true));
+    const blocking = dependents(now.metadata.uid).filter(({ object: dependent }) =>
+      dependent.metadata.ownerReferences?.some((owner) => owner.uid === now.metadata.uid && owner.blockOwnerDeletion === true),
+    );
     for (const { resource: kind, object: dependent } of dependents(now.metadata.uid)) remove(kind, dependent);
     if (blocking.length === 0) dropFinalizer(resource, now, 'foregroundDeletion');
   }
@@ -81,7 +88,11 @@ export function startGarbageCollector(client: ApiClient, clock: SimulatedClock, 
   function orphan(resource: string, object: KubernetesObject): void {
     for (const { resource: kind, object: dependent } of dependents(object.metadata.uid)) {
       const owners = dependent.metadata.ownerReferences?.filter((owner) => owner.uid !== object.metadata.uid) ?? [];
-      tolerate(() => client.patch(kind, dependent.metadata.name, dependent.metadata.namespace, { metadata: { ownerReferences: owners.length === 0 ? null : owners } }));
+      tolerate(() =>
+        client.patch(kind, dependent.metadata.name, dependent.metadata.namespace, {
+          metadata: { ownerReferences: owners.length === 0 ? null : owners },
+        }),
+      );
     }
     dropFinalizer(resource, object, 'orphan');
   }
@@ -91,7 +102,11 @@ export function startGarbageCollector(client: ApiClient, clock: SimulatedClock, 
     if (now === undefined || now.metadata.uid !== object.metadata.uid) return;
     const finalizers = (now.metadata.finalizers ?? []).filter((name) => name !== finalizer);
     if (finalizers.length === (now.metadata.finalizers ?? []).length) return;
-    tolerate(() => client.patch(resource, now.metadata.name, now.metadata.namespace, { metadata: { finalizers: finalizers.length === 0 ? null : finalizers } }));
+    tolerate(() =>
+      client.patch(resource, now.metadata.name, now.metadata.namespace, {
+        metadata: { finalizers: finalizers.length === 0 ? null : finalizers },
+      }),
+    );
   }
 
   for (const resource of graph.resources()) watch(resource);

@@ -1,5 +1,16 @@
 import type { SimulatedClock } from '../../clock/clock.ts';
-import { type Condition, controllerOf, isPodActive, isPodReady, type Job, keyOf, type Pod, parseTimestamp, splitKey, timestamp } from '../objects.ts';
+import {
+  type Condition,
+  controllerOf,
+  isPodActive,
+  isPodReady,
+  type Job,
+  keyOf,
+  type Pod,
+  parseTimestamp,
+  splitKey,
+  timestamp,
+} from '../objects.ts';
 import type { ApiClient, Reconciler } from '../types.ts';
 import { ownedPods, podFrom } from './pod-template.ts';
 import { createReconciler } from './reconciler.ts';
@@ -30,14 +41,25 @@ function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reco
   const active = pods.filter(isPodActive);
   const succeeded = pods.filter((pod) => pod.status.phase === 'Succeeded').length;
   const failed = pods.filter((pod) => pod.status.phase === 'Failed').length;
-  const end = job.status.conditions?.find((condition) => (condition.type === 'Complete' || condition.type === 'Failed') && condition.status === 'True');
+  const end = job.status.conditions?.find(
+    (condition) => (condition.type === 'Complete' || condition.type === 'Failed') && condition.status === 'True',
+  );
   if (end !== undefined) {
     cleanUp(client, clock, job, queue);
     return;
   }
   const wanted = job.spec.completions ?? Math.max(1, succeeded);
   const now = timestamp(clock.now());
-  const finish = (type: 'Complete' | 'Failed', reason?: string, message?: string): readonly Condition[] => [{ type, status: 'True', lastProbeTime: now, lastTransitionTime: now, ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) }];
+  const finish = (type: 'Complete' | 'Failed', reason?: string, message?: string): readonly Condition[] => [
+    {
+      type,
+      status: 'True',
+      lastProbeTime: now,
+      lastTransitionTime: now,
+      ...(reason === undefined ? {} : { reason }),
+      ...(message === undefined ? {} : { message }),
+    },
+  ];
   let conditions: readonly Condition[] | undefined;
   let running = active.length;
   if (succeeded >= wanted) {
@@ -47,7 +69,12 @@ function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reco
     for (const pod of active) client.delete('pods', pod.metadata.name, namespace);
     running = 0;
     conditions = finish('Failed', 'BackoffLimitExceeded', 'Job has reached the specified backoff limit');
-    client.recordEvent(job, { type: 'Warning', reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit', component });
+    client.recordEvent(job, {
+      type: 'Warning',
+      reason: 'BackoffLimitExceeded',
+      message: 'Job has reached the specified backoff limit',
+      component,
+    });
   } else if (job.spec.suspend !== true) {
     const room = Math.min(job.spec.parallelism ?? 1, wanted - succeeded) - active.length;
     for (let count = 0; count < room; count++) {
@@ -80,5 +107,3 @@ function cleanUp(client: ApiClient, clock: SimulatedClock, job: Job, queue: Reco
   if (age >= seconds * 1000) client.delete('jobs.batch', job.metadata.name, job.metadata.namespace);
   else queue.enqueue(keyOf(job), seconds * 1000 - age);
 }
-
-

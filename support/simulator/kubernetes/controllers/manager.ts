@@ -26,10 +26,24 @@ export function startControlPlane({ server, clock, random, podSubnets }: Control
   const stops = [
     startNodeIpamController(client, clock, podSubnets),
     startNodeLifecycleController(client, clock),
-    startNamespaceController(client, clock, () => server.resources?.().filter((resource) => resource.isNamespaced).map((resource) => resource.name) ?? []),
+    startNamespaceController(
+      client,
+      clock,
+      () =>
+        server
+          .resources?.()
+          .filter((resource) => resource.isNamespaced)
+          .map((resource) => resource.name) ?? [],
+    ),
     startGarbageCollector(client, clock, {
       resources: () => server.resources?.().map((resource) => resource.name) ?? [],
-      resourceOf: (object) => server.resources?.().find((resource) => resource.kind === object.kind && resource.group === (object.apiVersion.includes('/') ? object.apiVersion.split('/')[0] : ''))?.name,
+      resourceOf: (object) =>
+        server
+          .resources?.()
+          .find(
+            (resource) =>
+              resource.kind === object.kind && resource.group === (object.apiVersion.includes('/') ? object.apiVersion.split('/')[0] : ''),
+          )?.name,
       onResource: (listener) => server.onResource?.(listener),
     }),
     startDeploymentController(client, clock),

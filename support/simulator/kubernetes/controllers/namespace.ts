@@ -11,7 +11,10 @@ const recheckMs = 500;
 
 /** Gives each namespace its default service account and root certificate, and empties it when it is deleted. */
 export function startNamespaceController(client: ApiClient, clock: SimulatedClock, resources: NamespacedResources): () => void {
-  const queue: Reconciler = createReconciler(clock, { name: 'namespace', reconcile: (name) => sync(client, clock, name, resources, queue) });
+  const queue: Reconciler = createReconciler(clock, {
+    name: 'namespace',
+    reconcile: (name) => sync(client, clock, name, resources, queue),
+  });
   const again = (name: string | undefined): void => {
     if (name !== undefined) queue.enqueue(name);
   };
@@ -37,12 +40,20 @@ function sync(client: ApiClient, clock: SimulatedClock, name: string, resources:
     empty(client, clock, namespace, resources, queue);
     return;
   }
-  if (client.get('serviceaccounts', 'default', name) === undefined) client.create({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: name } });
+  if (client.get('serviceaccounts', 'default', name) === undefined)
+    client.create({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: name } });
   if (client.get('configmaps', 'kube-root-ca.crt', name) === undefined) {
     client.create({
       apiVersion: 'v1',
       kind: 'ConfigMap',
-      metadata: { name: 'kube-root-ca.crt', namespace: name, annotations: { 'kubernetes.io/description': 'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.' } },
+      metadata: {
+        name: 'kube-root-ca.crt',
+        namespace: name,
+        annotations: {
+          'kubernetes.io/description':
+            'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.',
+        },
+      },
       data: { 'ca.crt': rootCertificate },
     });
   }
@@ -54,11 +65,13 @@ function empty(client: ApiClient, clock: SimulatedClock, namespace: Namespace, r
   const finalizers = new Map<string, number>();
   let count = 0;
   for (const resource of resources()) {
-    for (const object of client.list(resource, { namespace: name })) if (object.metadata.deletionTimestamp === undefined) client.delete(resource, object.metadata.name, name);
+    for (const object of client.list(resource, { namespace: name }))
+      if (object.metadata.deletionTimestamp === undefined) client.delete(resource, object.metadata.name, name);
     const left = client.list(resource, { namespace: name });
     if (left.length > 0) remaining.push(`${resource} has ${left.length} resource instances`);
     count += left.length;
-    for (const object of left) for (const finalizer of object.metadata.finalizers ?? []) finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
+    for (const object of left)
+      for (const finalizer of object.metadata.finalizers ?? []) finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
   }
   const current = client.get<Namespace>('namespaces', name);
   if (current === undefined) return;
@@ -67,21 +80,44 @@ function empty(client: ApiClient, clock: SimulatedClock, namespace: Namespace, r
     return;
   }
   const held = [...finalizers].map(([finalizer, number]) => `${finalizer} in ${number} resource instances`);
-  client.updateStatus({ ...current, status: { ...current.status, phase: 'Terminating', conditions: conditions(current, clock, remaining, held) } });
+  client.updateStatus({
+    ...current,
+    status: { ...current.status, phase: 'Terminating', conditions: conditions(current, clock, remaining, held) },
+  });
   queue.enqueue(name, recheckMs);
 }
 
-function conditions(namespace: Namespace, clock: SimulatedClock, remaining: readonly string[], held: readonly string[]): readonly Condition[] {
+function conditions(
+  namespace: Namespace,
+  clock: SimulatedClock,
+  remaining: readonly string[],
+  held: readonly string[],
+): readonly Condition[] {
   const make = (type: string, isTrue: boolean, reason: string, message: string): Condition => {
     const old = namespace.status.conditions?.find((condition) => condition.type === type);
     const status = isTrue ? 'True' : 'False';
-    return { lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? null) : timestamp(clock.now()), message, reason, status, type };
+    return {
+      lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? null) : timestamp(clock.now()),
+      message,
+      reason,
+      status,
+      type,
+    };
   };
   return [
     make('NamespaceDeletionDiscoveryFailure', false, 'ResourcesDiscovered', 'All resources successfully discovered'),
     make('NamespaceDeletionGroupVersionParsingFailure', false, 'ParsedGroupVersions', 'All legacy kube types successfully parsed'),
     make('NamespaceDeletionContentFailure', false, 'ContentDeleted', 'All content successfully deleted, may be waiting on finalization'),
-    remaining.length > 0 ? make('NamespaceContentRemaining', true, 'SomeResourcesRemain', `Some resources are remaining: ${remaining.join(', ')}`) : make('NamespaceContentRemaining', false, 'ContentRemoved', 'All content successfully removed'),
-    held.length > 0 ? make('NamespaceFinalizersRemaining', true, 'SomeFinalizersRemain', `Some content in the namespace has finalizers remaining: ${held.join(', ')}`) : make('NamespaceFinalizersRemaining', false, 'ContentHasNoFinalizers', 'All content-preserving finalizers finished'),
+    remaining.length > 0
+      ? make('NamespaceContentRemaining', true, 'SomeResourcesRemain', `Some resources are remaining: ${remaining.join(', ')}`)
+      : make('NamespaceContentRemaining', false, 'ContentRemoved', 'All content successfully removed'),
+    held.length > 0
+      ? make(
+          'NamespaceFinalizersRemaining',
+          true,
+          'SomeFinalizersRemain',
+          `Some content in the namespace has finalizers remaining: ${held.join(', ')}`,
+        )
+      : make('NamespaceFinalizersRemaining', false, 'ContentHasNoFinalizers', 'All content-preserving finalizers finished'),
   ];
 }

@@ -36,11 +36,19 @@ export function startNodeIpamController(client: ApiClient, clock: SimulatedClock
       const numbers = ranges.map((_, index) => take(index));
       if (numbers.some((number) => number === undefined)) {
         for (const [index, number] of numbers.entries()) if (number !== undefined) ranges[index]?.used.delete(number);
-        client.recordEvent(node, { type: 'Normal', reason: 'CIDRNotAvailable', message: `Node ${name} status is now: CIDRNotAvailable`, component: 'cidrAllocator' });
+        client.recordEvent(node, {
+          type: 'Normal',
+          reason: 'CIDRNotAvailable',
+          message: `Node ${name} status is now: CIDRNotAvailable`,
+          component: 'cidrAllocator',
+        });
         return;
       }
       owners.set(name, numbers as number[]);
-      const podCIDRs = ranges.map(({ range, length, step }, index) => `${ipFromValue(range.family, range.address.value + step * BigInt(numbers[index] ?? 0)).text}/${length}`);
+      const podCIDRs = ranges.map(
+        ({ range, length, step }, index) =>
+          `${ipFromValue(range.family, range.address.value + step * BigInt(numbers[index] ?? 0)).text}/${length}`,
+      );
       client.update<Node>({ ...node, spec: { ...node.spec, podCIDR: podCIDRs[0] ?? '', podCIDRs } });
     },
   });

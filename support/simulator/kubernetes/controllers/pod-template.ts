@@ -1,12 +1,16 @@
-import type { Random } from '../../clock/random.ts';
 import { nameAlphabet } from '../apiserver/admission.ts';
 import { controllerReference } from '../apiserver/core.ts';
 import { copy, isEqual } from '../apiserver/decode.ts';
-import { conditionOf, isPodReady, parseTimestamp, type Pod, type PodTemplate } from '../objects.ts';
+import { conditionOf, isPodReady, type Pod, type PodTemplate, parseTimestamp } from '../objects.ts';
 import type { ApiClient, KubernetesObject, ObjectInput } from '../types.ts';
 
 /** A pod of a template for its controller; the name is fixed here or left to `generateName`. */
-export function podFrom(template: PodTemplate, owner: KubernetesObject, name: { readonly name: string } | { readonly generateName: string }, labels: Readonly<Record<string, string>> = {}): ObjectInput {
+export function podFrom(
+  template: PodTemplate,
+  owner: KubernetesObject,
+  name: { readonly name: string } | { readonly generateName: string },
+  labels: Readonly<Record<string, string>> = {},
+): ObjectInput {
   const annotations = template.metadata?.annotations;
   return {
     apiVersion: 'v1',
@@ -20,11 +24,6 @@ export function podFrom(template: PodTemplate, owner: KubernetesObject, name: { 
     },
     spec: copy(template.spec),
   };
-}
-
-/** A name as the API server generates it, known before the pod is made (needed for stable names in events). */
-export function generateName(random: Random, prefix: string): string {
-  return `${prefix}${random.text(5, nameAlphabet)}`;
 }
 
 /** Like `rand.SafeEncodeString` of a 32-bit FNV-1a hash: up to ten characters without vowels. */
@@ -69,7 +68,12 @@ export function availability(pod: Pod, minReadySeconds: number, now: number): { 
 
 /** Pods that a controller owns, in order of their names. */
 export function ownedPods(client: ApiClient, owner: KubernetesObject): readonly Pod[] {
-  return client.list<Pod>('pods', { ownerUid: owner.metadata.uid }).filter((pod) => pod.metadata.ownerReferences?.some((reference) => reference.uid === owner.metadata.uid && reference.controller === true) === true);
+  return client
+    .list<Pod>('pods', { ownerUid: owner.metadata.uid })
+    .filter(
+      (pod) =>
+        pod.metadata.ownerReferences?.some((reference) => reference.uid === owner.metadata.uid && reference.controller === true) === true,
+    );
 }
 
 /** `25%` of `total`, or a plain number. */

@@ -51,7 +51,8 @@ function step(client: ApiClient, set: StatefulSet, revision: string): void {
   for (let index = 0; index < replicas; index++) {
     const pod = pods.get(index);
     if (pod === undefined) create(client, set, index, revision);
-    else if ((pod.status.phase === 'Failed' || pod.status.phase === 'Succeeded') && pod.metadata.deletionTimestamp === undefined) remove(client, set, pod);
+    else if ((pod.status.phase === 'Failed' || pod.status.phase === 'Succeeded') && pod.metadata.deletionTimestamp === undefined)
+      remove(client, set, pod);
     else if (isPodReady(pod) && pod.metadata.deletionTimestamp === undefined) continue;
     if (!isParallel) return;
   }
@@ -64,21 +65,42 @@ function step(client: ApiClient, set: StatefulSet, revision: string): void {
   for (let index = replicas - 1; index >= 0; index--) {
     const pod = pods.get(index);
     if (pod === undefined || pod.metadata.deletionTimestamp !== undefined) return;
-    if (pod.metadata.labels?.['controller-revision-hash'] !== revision) return remove(client, set, pod);
+    if (pod.metadata.labels?.['controller-revision-hash'] !== revision) {
+      remove(client, set, pod);
+      return;
+    }
     if (!isPodReady(pod)) return;
   }
 }
 
 function create(client: ApiClient, set: StatefulSet, index: number, revision: string): void {
   const name = `${set.metadata.name}-${index}`;
-  const input = podFrom(set.spec.template, set, { name }, { 'controller-revision-hash': revision, 'statefulset.kubernetes.io/pod-name': name });
-  client.create({ ...input, spec: { ...(input['spec'] as object), hostname: name, ...(set.spec.serviceName === '' ? {} : { subdomain: set.spec.serviceName }) } });
-  client.recordEvent(set, { type: 'Normal', reason: 'SuccessfulCreate', message: `create Pod ${name} in StatefulSet ${set.metadata.name} successful`, component });
+  const input = podFrom(
+    set.spec.template,
+    set,
+    { name },
+    { 'controller-revision-hash': revision, 'statefulset.kubernetes.io/pod-name': name },
+  );
+  client.create({
+    ...input,
+    spec: { ...(input['spec'] as object), hostname: name, ...(set.spec.serviceName === '' ? {} : { subdomain: set.spec.serviceName }) },
+  });
+  client.recordEvent(set, {
+    type: 'Normal',
+    reason: 'SuccessfulCreate',
+    message: `create Pod ${name} in StatefulSet ${set.metadata.name} successful`,
+    component,
+  });
 }
 
 function remove(client: ApiClient, set: StatefulSet, pod: Pod): void {
   client.delete('pods', pod.metadata.name, pod.metadata.namespace);
-  client.recordEvent(set, { type: 'Normal', reason: 'SuccessfulDelete', message: `delete Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name} successful`, component });
+  client.recordEvent(set, {
+    type: 'Normal',
+    reason: 'SuccessfulDelete',
+    message: `delete Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name} successful`,
+    component,
+  });
 }
 
 function writeStatus(client: ApiClient, of: StatefulSet, revision: string): void {

@@ -31,7 +31,9 @@ export function millisecondsOf(timestamp: unknown): number | undefined {
   const [, year, month, day, hour, minute, second, fraction, sign, zoneHour, zoneMinute] = match;
   const days = daysFromCivil(Number(year), Number(month), Number(day));
   const zone = sign === undefined ? 0 : (sign === '+' ? 1 : -1) * (Number(zoneHour) * 60 + Number(zoneMinute));
-  return ((days * 24 + Number(hour)) * 60 + Number(minute) - zone) * 60_000 + Number(second) * 1000 + Math.trunc(Number(fraction ?? 0) * 1000);
+  return (
+    ((days * 24 + Number(hour)) * 60 + Number(minute) - zone) * 60_000 + Number(second) * 1000 + Math.trunc(Number(fraction ?? 0) * 1000)
+  );
 }
 
 export interface CivilTime {
@@ -52,7 +54,9 @@ export function civilOf(epochMs: number): CivilTime {
   const shifted = days + 719_468;
   const era = Math.floor(shifted / 146_097);
   const dayOfEra = shifted - era * 146_097;
-  const yearOfEra = Math.floor((dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365);
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
   const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
   const monthIndex = Math.floor((5 * dayOfYear + 2) / 153);
   const month = monthIndex < 10 ? monthIndex + 3 : monthIndex - 9;

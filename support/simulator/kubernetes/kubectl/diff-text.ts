@@ -54,7 +54,9 @@ function editsOf(a: readonly string[], b: readonly string[]): Edit[] {
   for (let left = a.length - 1; left >= 0; left--) {
     for (let right = b.length - 1; right >= 0; right--) {
       lengths[left * width + right] =
-        a[left] === b[right] ? (lengths[(left + 1) * width + right + 1] as number) + 1 : Math.max(lengths[(left + 1) * width + right] as number, lengths[left * width + right + 1] as number);
+        a[left] === b[right]
+          ? (lengths[(left + 1) * width + right + 1] as number) + 1
+          : Math.max(lengths[(left + 1) * width + right] as number, lengths[left * width + right + 1] as number);
     }
   }
   const edits: Edit[] = [];
@@ -65,7 +67,10 @@ function editsOf(a: readonly string[], b: readonly string[]): Edit[] {
       edits.push({ kind: ' ', line: a[left] as string, left, right });
       left++;
       right++;
-    } else if (right >= b.length || (left < a.length && (lengths[(left + 1) * width + right] as number) >= (lengths[left * width + right + 1] as number))) {
+    } else if (
+      right >= b.length ||
+      (left < a.length && (lengths[(left + 1) * width + right] as number) >= (lengths[left * width + right + 1] as number))
+    ) {
       edits.push({ kind: '-', line: a[left] as string, left, right });
       left++;
     } else {

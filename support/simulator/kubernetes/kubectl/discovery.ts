@@ -82,7 +82,7 @@ export class Discovery {
   /** A type by what a user writes: plural, singular, short name, kind, with `.group` or `.version.group`. */
   resource(name: string): ResourceType {
     const found = this.#find((types) => findResource(types, name.toLowerCase()));
-    if (found === undefined) throw new KubectlError(`the server doesn't have a resource type ${JSON.stringify(name)}`);
+    if (found === undefined) throw new KubectlError(`the server doesn't have a resource type ${JSON.stringify(name.split('.')[0])}`);
     return found;
   }
 
@@ -111,7 +111,8 @@ export class Discovery {
 
 function typesIn(document: unknown): ResourceType[] {
   const types: ResourceType[] = [];
-  if (at(document, 'kind') !== 'APIGroupDiscoveryList') throw new PlainError("error: the server's discovery document is of an unknown kind");
+  if (at(document, 'kind') !== 'APIGroupDiscoveryList')
+    throw new PlainError("error: the server's discovery document is of an unknown kind");
   for (const group of listAt(document, 'items')) {
     listAt(group, 'versions').forEach((version, index) => {
       if (textAt(version, 'freshness') === 'Stale') return;
@@ -143,12 +144,18 @@ function findResource(types: readonly ResourceType[], name: string): ResourceTyp
   const hasShortName = (type: ResourceType): boolean => type.shortNames.includes(plain);
   if (rest.length > 0) {
     const [version, ...groupParts] = rest;
-    const exact = types.find((type) => hasName(type) && type.version === version && type.group === groupParts.join('.'));
+    // `deployments.v1.apps`; two parts are always a type and a group.
+    const exact = groupParts.length === 0 ? undefined : types.find((type) => hasName(type) && type.version === version && type.group === groupParts.join('.'));
     if (exact !== undefined) return exact;
     const group = rest.join('.');
-    const inGroup = (matches: (type: ResourceType) => boolean): ResourceType | undefined => types.find((type) => matches(type) && type.group === group);
-    // A group may be shortened to its beginning (`deploy.app` is not, `cnp.cilium` is).
-    return inGroup(hasName) ?? inGroup(hasShortName) ?? types.find((type) => (hasName(type) || hasShortName(type)) && type.group.startsWith(`${group}.`));
+    const inGroup = (matches: (type: ResourceType) => boolean): ResourceType | undefined =>
+      types.find((type) => matches(type) && type.group === group);
+    // A group may be shortened to its beginning.
+    return (
+      inGroup(hasName) ??
+      inGroup(hasShortName) ??
+      types.find((type) => (hasName(type) || hasShortName(type)) && type.group.startsWith(group))
+    );
   }
   return types.find(hasName) ?? types.find(hasShortName);
 }

@@ -89,7 +89,10 @@ function flatten(error: AggregateKubectlError): KubectlError[] {
 /** What kubectl's CheckErr writes on standard error. */
 export function renderError(error: KubectlError): string {
   if (error instanceof ExitError) return '';
-  if (error instanceof AggregateKubectlError) return flatten(error).map((member) => withNewline(standardMessage(member))).join('');
+  if (error instanceof AggregateKubectlError)
+    return flatten(error)
+      .map((member) => withNewline(standardMessage(member)))
+      .join('');
   if (error instanceof PlainError) return withNewline(error.message);
   if (error instanceof UsageError) return `error: ${error.message}\nSee '${error.command} -h' for help and examples\n`;
   if (error instanceof StatusError) return withNewline(error.reason === 'Invalid' ? invalidMessage(error) : standardMessage(error));
@@ -98,7 +101,8 @@ export function renderError(error: KubectlError): string {
 
 function invalidMessage(error: StatusError): string {
   const { details } = error.status;
-  if (typeof details !== 'object' || details === null) return error.message === '' ? 'The request is invalid' : `The request is invalid: ${error.message}`;
+  if (typeof details !== 'object' || details === null)
+    return error.message === '' ? 'The request is invalid' : `The request is invalid: ${error.message}`;
   const kind = textAt(details, 'kind');
   const name = textAt(details, 'name');
   const causes = listAt(details, 'causes');
@@ -106,7 +110,13 @@ function invalidMessage(error: StatusError): string {
   if (kind !== '' || name !== '') message = `The ${kind} ${JSON.stringify(name)} is invalid`;
   else if (error.message !== '' && causes.length === 0) message += `: ${error.message}`;
   if (causes.length === 0) return message;
-  const texts = [...new Set(causes.map((cause) => (textAt(cause, 'field') === '' ? textAt(cause, 'message') : `${textAt(cause, 'field')}: ${textAt(cause, 'message')}`)))];
+  const texts = [
+    ...new Set(
+      causes.map((cause) =>
+        textAt(cause, 'field') === '' ? textAt(cause, 'message') : `${textAt(cause, 'field')}: ${textAt(cause, 'message')}`,
+      ),
+    ),
+  ];
   if (texts.length === 1) return `${message}: ${texts[0]}`;
   return `${message}: \n${texts.map((text) => `* ${text}\n`).join('')}`;
 }

@@ -9,7 +9,12 @@ export class Flags {
   /** How many arguments came before `--`; -1 without one. */
   readonly argsBeforeDash: number;
 
-  constructor(specs: ReadonlyMap<string, FlagSpec>, values: ReadonlyMap<string, readonly string[]>, args: readonly string[], argsBeforeDash: number) {
+  constructor(
+    specs: ReadonlyMap<string, FlagSpec>,
+    values: ReadonlyMap<string, readonly string[]>,
+    args: readonly string[],
+    argsBeforeDash: number,
+  ) {
     this.#specs = specs;
     this.#values = values;
     this.args = args;
@@ -47,7 +52,8 @@ function specsOf(command: string): ReadonlyMap<string, FlagSpec> {
   const known = specCache.get(command);
   if (known !== undefined) return known;
   const specs = new Map<string, FlagSpec>();
-  for (const spec of [...flagSpecs(globalFlags), ...flagSpecs(commandFlags[command] ?? ''), ...flagSpecs('h:help=false')]) specs.set(spec.name, spec);
+  for (const spec of [...flagSpecs(globalFlags), ...flagSpecs(commandFlags[command] ?? ''), ...flagSpecs('h:help=false')])
+    specs.set(spec.name, spec);
   specCache.set(command, specs);
   return specs;
 }
@@ -59,18 +65,24 @@ export function parseDuration(text: string): number | undefined {
   if (match === null) return undefined;
   const units: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
   let total = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g)) total += Number(amount) * (units[unit as string] as number);
+  for (const [, amount, unit] of text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g))
+    total += Number(amount) * (units[unit as string] as number);
   return match[1] === '-' ? -total : total;
 }
 
 function durationProblem(text: string): string {
   if (/^[+-]?[\d.]+$/.test(text)) return `time: missing unit in duration ${JSON.stringify(text)}`;
   const unit = /^[+-]?[\d.]+([^\d.]+)/.exec(text);
-  return unit === null ? `time: invalid duration ${JSON.stringify(text)}` : `time: unknown unit ${JSON.stringify(unit[1])} in duration ${JSON.stringify(text)}`;
+  return unit === null
+    ? `time: invalid duration ${JSON.stringify(text)}`
+    : `time: unknown unit ${JSON.stringify(unit[1])} in duration ${JSON.stringify(text)}`;
 }
 
 /** The command of a line: its words in front of the arguments, e.g. `rollout status`, and the rest. */
-export function findCommand(argv: readonly string[], hasCommand: (words: string) => boolean): { readonly words: readonly string[]; readonly rest: readonly string[] } {
+export function findCommand(
+  argv: readonly string[],
+  hasCommand: (words: string) => boolean,
+): { readonly words: readonly string[]; readonly rest: readonly string[] } {
   const specs = specsOf('');
   const words: string[] = [];
   const rest: string[] = [];
@@ -151,7 +163,8 @@ export function parseFlags(command: string, argv: readonly string[]): Flags {
 }
 
 function valueProblem(spec: FlagSpec, value: string): string | undefined {
-  if (spec.type === 'bool' && !/^(1|t|T|TRUE|true|True|0|f|F|FALSE|false|False)$/.test(value)) return `strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`;
+  if (spec.type === 'bool' && !/^(1|t|T|TRUE|true|True|0|f|F|FALSE|false|False)$/.test(value))
+    return `strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`;
   if (spec.type === 'int' && !/^[+-]?\d+$/.test(value)) return `strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`;
   if (spec.type === 'duration' && parseDuration(value) === undefined) return durationProblem(value);
   return undefined;

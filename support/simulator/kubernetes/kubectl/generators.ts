@@ -1,7 +1,7 @@
 import { KubectlError, UsageError } from './errors.ts';
 import { isDirectory, listDirectory, readFile } from './manifests.ts';
 import type { Session } from './session.ts';
-import type { Dict, Mutable } from './values.ts';
+import { byText, type Dict, type Mutable } from './values.ts';
 
 /** The objects of `kubectl create NOUN`, `run` and `expose`, with their fields in the order of the Go types. */
 
@@ -28,7 +28,13 @@ function argvAfterDash(session: Session): readonly string[] {
 }
 
 export function namespace(session: Session): Dict {
-  return { kind: 'Namespace', apiVersion: 'v1', metadata: { name: nameArgument(session, 'create namespace'), creationTimestamp: null }, spec: {}, status: {} };
+  return {
+    kind: 'Namespace',
+    apiVersion: 'v1',
+    metadata: { name: nameArgument(session, 'create namespace'), creationTimestamp: null },
+    spec: {},
+    status: {},
+  };
 }
 
 // ── configmaps and secrets ──────────────────────────────────────────────────────────────────────────────────
@@ -44,7 +50,10 @@ function readSources(session: Session): Map<string, string> {
         `${JSON.stringify(key)} is not a valid key name for a ConfigMap: a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')`,
       );
     }
-    if (data.has(key)) throw new KubectlError(`cannot add key ${JSON.stringify(key)}, another key by that name already exists in Data for ConfigMap ${JSON.stringify(flags.args[0] ?? '')}`);
+    if (data.has(key))
+      throw new KubectlError(
+        `cannot add key ${JSON.stringify(key)}, another key by that name already exists in Data for ConfigMap ${JSON.stringify(flags.args[0] ?? '')}`,
+      );
     data.set(key, value);
   };
   const content = (path: string): string => {
@@ -56,7 +65,8 @@ function readSources(session: Session): Map<string, string> {
     const equals = source.indexOf('=');
     const path = source.slice(equals + 1);
     if (equals === -1 && isDirectory(session, path)) {
-      for (const name of [...(listDirectory(session, path) ?? [])].sort()) if (!isDirectory(session, `${path}/${name}`) && keyPattern.test(name)) add(name, content(`${path}/${name}`));
+      for (const name of [...(listDirectory(session, path) ?? [])].sort())
+        if (!isDirectory(session, `${path}/${name}`) && keyPattern.test(name)) add(name, content(`${path}/${name}`));
     } else add(equals === -1 ? (path.split('/').at(-1) as string) : source.slice(0, equals), content(path));
   }
   for (const source of flags.list('from-literal')) {
@@ -78,7 +88,17 @@ function readSources(session: Session): Map<string, string> {
 export function configmap(session: Session): Dict {
   const name = nameArgument(session, 'create configmap');
   const data = readSources(session);
-  return { kind: 'ConfigMap', apiVersion: 'v1', metadata: metadataOf(session, name), ...(data.size === 0 ? {} : { data: Object.fromEntries(data) }) };
+  return {
+    kind: 'ConfigMap',
+    apiVersion: 'v1',
+    metadata: metadataOf(session, name),
+    ...(data.size === 0 ? {} : { data: inOrder(data) }),
+  };
+}
+
+/** Go writes maps in the order of their keys. */
+function inOrder(data: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
+  return Object.fromEntries([...data].sort(([a], [b]) => byText(a, b)));
 }
 
 function base64(text: string): string {
@@ -87,8 +107,14 @@ function base64(text: string): string {
 
 function secretOf(session: Session, name: string, type: string, data: ReadonlyMap<string, string>): Dict {
   const encoded: Mutable = {};
-  for (const [key, value] of data) encoded[key] = base64(value);
-  return { kind: 'Secret', apiVersion: 'v1', metadata: metadataOf(session, name), ...(data.size === 0 ? {} : { data: encoded }), ...(type === '' ? {} : { type }) };
+  for (const [key, value] of Object.entries(inOrder(data))) encoded[key] = base64(value);
+  return {
+    kind: 'Secret',
+    apiVersion: 'v1',
+    metadata: metadataOf(session, name),
+    ...(data.size === 0 ? {} : { data: encoded }),
+    ...(type === '' ? {} : { type }),
+  };
 }
 
 export function secretGeneric(session: Session): Dict {
@@ -99,7 +125,10 @@ export function secretTls(session: Session): Dict {
   const name = nameArgument(session, 'create secret tls');
   required(session, 'cert', 'key');
   const data = new Map<string, string>();
-  for (const [key, flag] of [['tls.crt', 'cert'], ['tls.key', 'key']] as const) {
+  for (const [key, flag] of [
+    ['tls.crt', 'cert'],
+    ['tls.key', 'key'],
+  ] as const) {
     const path = session.flags.text(flag);
     const text = readFile(session, path);
     if (text === undefined) throw new KubectlError(`Cannot read file ${path}, open ${path}: no such file or directory`);
@@ -114,9 +143,15 @@ export function secretRegistry(session: Session): Dict {
   const username = flags.text('docker-username');
   const password = flags.text('docker-password');
   const email = flags.text('docker-email');
-  if (username === '' || password === '') throw new KubectlError('either --from-file or the combination of --docker-username, --docker-password and --docker-server is required');
+  if (username === '' || password === '')
+    throw new KubectlError('either --from-file or the combination of --docker-username, --docker-password and --docker-server is required');
   const entry = { username, password, ...(email === '' ? {} : { email }), auth: base64(`${username}:${password}`) };
-  return secretOf(session, name, 'kubernetes.io/dockerconfigjson', new Map([['.dockerconfigjson', JSON.stringify({ auths: { [flags.text('docker-server')]: entry } })]]));
+  return secretOf(
+    session,
+    name,
+    'kubernetes.io/dockerconfigjson',
+    new Map([['.dockerconfigjson', JSON.stringify({ auths: { [flags.text('docker-server')]: entry } })]]),
+  );
 }
 
 // ── workloads ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -143,7 +178,12 @@ export function deployment(session: Session): Dict {
     kind: 'Deployment',
     apiVersion: 'apps/v1',
     metadata: metadataOf(session, name, { labels }),
-    spec: { replicas: flags.number('replicas'), selector: { matchLabels: labels }, template: { metadata: { creationTimestamp: null, labels }, spec: { containers } }, strategy: {} },
+    spec: {
+      replicas: flags.number('replicas'),
+      selector: { matchLabels: labels },
+      template: { metadata: { creationTimestamp: null, labels }, spec: { containers } },
+      strategy: {},
+    },
     status: {},
   };
 }
@@ -151,7 +191,10 @@ export function deployment(session: Session): Dict {
 /** `quay.io/team/app:v1` → `app`. */
 function containerNameOf(image: string): string {
   const base = image.split('/').at(-1) as string;
-  return base.replace(/[@:].*$/, '').toLowerCase().replace(/[^-a-z0-9]/g, '-');
+  return base
+    .replace(/[@:].*$/, '')
+    .toLowerCase()
+    .replace(/[^-a-z0-9]/g, '-');
 }
 
 export function job(session: Session): Dict {
@@ -183,7 +226,12 @@ export function cronjob(session: Session): Dict {
     metadata: metadataOf(session, name),
     spec: {
       schedule: flags.text('schedule'),
-      jobTemplate: { metadata: { name, creationTimestamp: null }, spec: { template: { metadata: { creationTimestamp: null }, spec: { containers, restartPolicy: flags.text('restart') || 'OnFailure' } } } },
+      jobTemplate: {
+        metadata: { name, creationTimestamp: null },
+        spec: {
+          template: { metadata: { creationTimestamp: null }, spec: { containers, restartPolicy: flags.text('restart') || 'OnFailure' } },
+        },
+      },
     },
     status: {},
   };
@@ -199,7 +247,8 @@ function parsePorts(session: Session, nodePort: number): Dict[] {
   return session.flags.list('tcp').map((text) => {
     const [first, second] = text.split(':') as [string, string | undefined];
     const port = Number(first);
-    if (!/^\d+$/.test(first) || port < 1 || port > 65_535) throw new KubectlError(`invalid port: strconv.Atoi: parsing ${JSON.stringify(first)}: invalid syntax`);
+    if (!/^\d+$/.test(first) || port < 1 || port > 65_535)
+      throw new KubectlError(/^\d+$/.test(first) ? `invalid port number: ${first}` : `strconv.ParseUint: parsing ${JSON.stringify(first)}: invalid syntax`);
     const target = second === undefined ? port : /^\d+$/.test(second) ? Number(second) : second;
     return { name: text.replace(':', '-'), protocol: 'TCP', port, targetPort: target, ...(nodePort > 0 ? { nodePort } : {}) };
   });
@@ -212,7 +261,8 @@ export function service(type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'Exter
     const clusterIp = flags.has('clusterip') ? flags.text('clusterip') : '';
     if (type === 'ExternalName') required(session, 'external-name');
     const ports = parsePorts(session, flags.has('node-port') ? flags.number('node-port') : 0);
-    if (ports.length === 0 && type !== 'ExternalName' && clusterIp !== 'None') throw new KubectlError('at least one tcp port specifier must be provided');
+    if (ports.length === 0 && type !== 'ExternalName' && clusterIp !== 'None')
+      throw new KubectlError('at least one tcp port specifier must be provided');
     if (ports.length > 0 && clusterIp === 'None') throw new KubectlError('can not map ports with clusterip=None');
     return {
       kind: 'Service',
@@ -246,9 +296,15 @@ export function role(isCluster: boolean): (session: Session) => Dict {
       names.push(subresource === undefined ? type.plural : `${type.plural}/${subresource}`);
       groups.set(type.group, names);
     }
-    if (groups.size === 0 && (!isCluster || flags.list('non-resource-url').length === 0)) throw new KubectlError('at least one resource must be specified');
+    if (groups.size === 0 && (!isCluster || flags.list('non-resource-url').length === 0))
+      throw new KubectlError('at least one resource must be specified');
     const resourceNames = flags.list('resource-name');
-    const rules = [...groups].map(([group, resources]) => ({ verbs, apiGroups: [group], resources, ...(resourceNames.length === 0 ? {} : { resourceNames }) }));
+    const rules = [...groups].map(([group, resources]) => ({
+      verbs,
+      apiGroups: [group],
+      resources,
+      ...(resourceNames.length === 0 ? {} : { resourceNames }),
+    }));
     if (!isCluster) return { kind: 'Role', apiVersion: 'rbac.authorization.k8s.io/v1', metadata: metadataOf(session, name), rules };
     const urls = flags.list('non-resource-url');
     return {
@@ -305,8 +361,18 @@ export function priorityclass(session: Session): Dict {
 export function quota(session: Session): Dict {
   const name = nameArgument(session, 'create quota');
   const hard: Mutable = {};
-  for (const part of session.flags.text('hard').split(',').filter((text) => text !== '')) hard[part.slice(0, part.indexOf('='))] = part.slice(part.indexOf('=') + 1);
-  return { kind: 'ResourceQuota', apiVersion: 'v1', metadata: metadataOf(session, name), spec: Object.keys(hard).length === 0 ? {} : { hard }, status: {} };
+  for (const part of session.flags
+    .text('hard')
+    .split(',')
+    .filter((text) => text !== ''))
+    hard[part.slice(0, part.indexOf('='))] = part.slice(part.indexOf('=') + 1);
+  return {
+    kind: 'ResourceQuota',
+    apiVersion: 'v1',
+    metadata: metadataOf(session, name),
+    spec: Object.keys(hard).length === 0 ? {} : { hard },
+    status: {},
+  };
 }
 
 // ── run ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -325,7 +391,7 @@ export function parseLabels(text: string): Readonly<Record<string, string>> {
 export function podToRun(session: Session, name: string, argv: readonly string[]): Dict {
   const { flags } = session;
   const restartPolicy = flags.text('restart');
-  if (!['Always', 'OnFailure', 'Never'].includes(restartPolicy)) throw new KubectlError(`invalid restart policy: ${restartPolicy}`);
+  if (!['Always', 'OnFailure', 'Never'].includes(restartPolicy)) throw new UsageError(`invalid restart policy: ${restartPolicy}`, 'kubectl run');
   const env = flags.list('env').map((text) => {
     const equals = text.indexOf('=');
     if (equals <= 0) throw new KubectlError(`invalid env: ${text}`);

@@ -41,7 +41,12 @@ function isBreak(char: string | undefined): boolean {
 }
 
 function isPrintable(code: number): boolean {
-  return code === 0x0a || (code >= 0x20 && code <= 0x7e) || (code >= 0xa0 && code <= 0xd7ff) || (code >= 0xe000 && code <= 0xfffd && code !== 0xfeff);
+  return (
+    code === 0x0a ||
+    (code >= 0x20 && code <= 0x7e) ||
+    (code >= 0xa0 && code <= 0xd7ff) ||
+    (code >= 0xe000 && code <= 0xfffd && code !== 0xfeff)
+  );
 }
 
 interface Styles {
@@ -104,8 +109,21 @@ function analyze(chars: readonly string[]): Styles {
 }
 
 const escapes: Readonly<Record<number, string>> = {
-  0: '\\0', 7: '\\a', 8: '\\b', 9: '\\t', 10: '\\n', 11: '\\v', 12: '\\f', 13: '\\r', 27: '\\e', 34: '\\"', 92: '\\\\',
-  133: '\\N', 160: '\\_', 8232: '\\L', 8233: '\\P',
+  0: '\\0',
+  7: '\\a',
+  8: '\\b',
+  9: '\\t',
+  10: '\\n',
+  11: '\\v',
+  12: '\\f',
+  13: '\\r',
+  27: '\\e',
+  34: '\\"',
+  92: '\\\\',
+  133: '\\N',
+  160: '\\_',
+  8232: '\\L',
+  8233: '\\P',
 };
 
 function escaped(code: number): string {
@@ -127,7 +145,11 @@ function scalar(text: string, start: number, indent: number, isKey: boolean): st
   if (style === 'literal') return literal(text, chars, indent);
   const fold = `\n${' '.repeat(indent)}`;
   const canFold = (index: number, wasSpace: boolean, column: number): boolean =>
-    !isKey && !wasSpace && column > 80 && (style === 'double' || chars[index + 1] !== ' ') && (style === 'plain' || (index > 0 && index < chars.length - 1));
+    !isKey &&
+    !wasSpace &&
+    column > 80 &&
+    (style === 'double' || chars[index + 1] !== ' ') &&
+    (style === 'plain' || (index > 0 && index < chars.length - 1));
   let column = style === 'plain' ? start : start + 1;
   let wasSpace = false;
   let body = '';

@@ -6,17 +6,22 @@ export function goJson(value: unknown): string {
   if (typeof value === 'string') return goString(value);
   if (typeof value === 'number') return goNumber(value);
   if (Array.isArray(value)) return `[${value.map(goJson).join(',')}]`;
-  if (isDict(value)) return `{${definedKeys(value).map((key) => `${goString(key)}:${goJson(value[key])}`).join(',')}}`;
+  if (isDict(value))
+    return `{${definedKeys(value)
+      .map((key) => `${goString(key)}:${goJson(value[key])}`)
+      .join(',')}}`;
   return String(value);
 }
 
 /** `-o json`: four blanks a level. */
 export function goJsonIndented(value: unknown, indent = ''): string {
   const inner = `${indent}    `;
-  if (Array.isArray(value) && value.length > 0) return `[\n${value.map((item) => inner + goJsonIndented(item, inner)).join(',\n')}\n${indent}]`;
+  if (Array.isArray(value) && value.length > 0)
+    return `[\n${value.map((item) => inner + goJsonIndented(item, inner)).join(',\n')}\n${indent}]`;
   if (isDict(value)) {
     const keys = definedKeys(value);
-    if (keys.length > 0) return `{\n${keys.map((key) => `${inner}${goString(key)}: ${goJsonIndented(value[key], inner)}`).join(',\n')}\n${indent}}`;
+    if (keys.length > 0)
+      return `{\n${keys.map((key) => `${inner}${goString(key)}: ${goJsonIndented(value[key], inner)}`).join(',\n')}\n${indent}}`;
   }
   return goJson(value);
 }
@@ -48,11 +53,17 @@ export function goJsonProblem(text: string): string {
     const before = text.slice(0, Number(position?.[1])).trimEnd().at(-1) ?? '';
     const shown = char === "'" ? `'\\''` : char === '"' ? `'"'` : `'${char}'`;
     const place =
-      before === '{' ? 'looking for beginning of object key string'
-      : before === ',' ? (/\{[^[\]{}]*,\s*$/.test(text.slice(0, Number(position?.[1]))) ? 'looking for beginning of object key string' : 'looking for beginning of value')
-      : before === ':' || before === '[' || before === '' ? 'looking for beginning of value'
-      : char === ':' || before === '"' ? 'after object key'
-      : 'after object key:value pair';
+      before === '{'
+        ? 'looking for beginning of object key string'
+        : before === ','
+          ? /\{[^[\]{}]*,\s*$/.test(text.slice(0, Number(position?.[1])))
+            ? 'looking for beginning of object key string'
+            : 'looking for beginning of value'
+          : before === ':' || before === '[' || before === ''
+            ? 'looking for beginning of value'
+            : char === ':' || before === '"'
+              ? 'after object key'
+              : 'after object key:value pair';
     return `invalid character ${shown} ${place}`;
   }
 }

@@ -84,7 +84,8 @@ export function relaxedJsonPath(expression: string): string {
   const trimmed = expression.trim();
   if (trimmed === '') return trimmed;
   const match = /^\{\.?([^{}]+)\}$|^\.?([^{}]+)$/.exec(trimmed);
-  if (match === null) throw new KubectlError(`unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or '{.name1.name2}'`);
+  if (match === null)
+    throw new KubectlError(`unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or '{.name1.name2}'`);
   return `{.${match[1] ?? match[2]}}`;
 }
 
@@ -99,7 +100,8 @@ export function valueText(value: unknown): string {
 
 function evaluate(steps: readonly Step[], start: readonly unknown[], root: unknown, allowsMissing: boolean): readonly unknown[] {
   let values = start;
-  for (const step of steps) values = values.length === 0 && step.kind !== 'value' && step.kind !== 'root' ? [] : apply(step, values, root, allowsMissing);
+  for (const step of steps)
+    values = values.length === 0 && step.kind !== 'value' && step.kind !== 'root' ? [] : apply(step, values, root, allowsMissing);
   return values;
 }
 
@@ -151,7 +153,8 @@ function descendants(value: unknown): readonly unknown[] {
 function element(value: unknown, index: number): unknown {
   if (!Array.isArray(value)) throw new TemplateError(`${goKind(value)} is not array or slice`);
   const position = index < 0 ? index + value.length : index;
-  if (position < 0 || position >= value.length) throw new TemplateError(`array index out of bounds: index ${index < 0 ? position : index}, length ${value.length}`);
+  if (position < 0 || position >= value.length)
+    throw new TemplateError(`array index out of bounds: index ${index < 0 ? position : index}, length ${value.length}`);
   return value[position];
 }
 
@@ -182,7 +185,8 @@ function filter(value: unknown, step: Extract<Step, { kind: 'filter' }>, root: u
 function compare(left: unknown, operator: string, right: unknown): boolean {
   if (operator === '==') return isEqual(left, right);
   if (operator === '!=') return !isEqual(left, right);
-  if (typeof left !== typeof right || (typeof left !== 'number' && typeof left !== 'string')) throw new TemplateError('incompatible types for comparison');
+  if (typeof left !== typeof right || (typeof left !== 'number' && typeof left !== 'string'))
+    throw new TemplateError('incompatible types for comparison');
   const a = left as number | string;
   const b = right as number | string;
   if (operator === '<') return a < b;
@@ -192,7 +196,10 @@ function compare(left: unknown, operator: string, right: unknown): boolean {
 
 function goKind(value: unknown): string {
   if (typeof value === 'string') return value;
-  if (isDict(value)) return `map[${sortedKeys(value).map((key) => `${key}:${goPlain(value[key])}`).join(' ')}]`;
+  if (isDict(value))
+    return `map[${sortedKeys(value)
+      .map((key) => `${key}:${goPlain(value[key])}`)
+      .join(' ')}]`;
   return goPlain(value);
 }
 
@@ -207,7 +214,10 @@ export function goSyntax(value: unknown): string {
   if (value === null || value === undefined) return 'interface {}(nil)';
   if (typeof value === 'string') return JSON.stringify(value);
   if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(', ')}}`;
-  if (isDict(value)) return `map[string]interface {}{${sortedKeys(value as Dict).map((key) => `${JSON.stringify(key)}:${goSyntax(value[key])}`).join(', ')}}`;
+  if (isDict(value))
+    return `map[string]interface {}{${sortedKeys(value as Dict)
+      .map((key) => `${JSON.stringify(key)}:${goSyntax(value[key])}`)
+      .join(', ')}}`;
   return String(value);
 }
 
@@ -253,7 +263,9 @@ class Parser {
     if (/^range(\s|$)/.test(trimmed)) return { isRange: true, steps: new PathParser(trimmed.slice(5).trim()).parseOne(), expressions: [] };
     const expressions = new PathParser(trimmed).parseAll().map((steps): Node => {
       const [only] = steps;
-      return steps.length === 1 && only?.kind === 'value' && typeof only.value === 'string' ? { kind: 'text', text: only.value } : { kind: 'action', steps };
+      return steps.length === 1 && only?.kind === 'value' && typeof only.value === 'string'
+        ? { kind: 'text', text: only.value }
+        : { kind: 'action', steps };
     });
     return { isRange: false, steps: [], expressions };
   }
@@ -325,7 +337,10 @@ class PathParser {
         } else if (this.#peek() !== '[' && this.#peek() !== '' && !/\s/.test(this.#peek())) steps.push(this.#field());
       } else if (/[-+0-9]/.test(char) && steps.length === 0) {
         const number = /^[-+]?\d+(\.\d+)?/.exec(this.#text.slice(this.#position));
-        if (number === null) throw new TemplateError(`unrecognized character in action: U+${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')} '${char}'`);
+        if (number === null)
+          throw new TemplateError(
+            `unrecognized character in action: U+${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')} '${char}'`,
+          );
         this.#position += number[0].length;
         steps.push({ kind: 'value', value: Number(number[0]) });
       } else if (/[A-Za-z_]/.test(char)) {
@@ -333,7 +348,10 @@ class PathParser {
         this.#position += word.length;
         if (word === 'true' || word === 'false') steps.push({ kind: 'value', value: word === 'true' });
         else throw new TemplateError(`unrecognized identifier ${word}`);
-      } else throw new TemplateError(`unrecognized character in action: U+${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')} '${char}'`);
+      } else
+        throw new TemplateError(
+          `unrecognized character in action: U+${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')} '${char}'`,
+        );
     }
   }
 
@@ -359,7 +377,8 @@ class PathParser {
       if (char === '\\') {
         this.#position++;
         const escape = this.#peek();
-        value += { n: '\n', t: '\t', r: '\r', '\\': '\\', '"': '"', "'": "'", a: '\x07', b: '\b', f: '\f', v: '\v' }[escape] ?? `\\${escape}`;
+        value +=
+          { n: '\n', t: '\t', r: '\r', '\\': '\\', '"': '"', "'": "'", a: '\x07', b: '\b', f: '\f', v: '\v' }[escape] ?? `\\${escape}`;
       } else value += char;
     }
     this.#position++;
@@ -394,12 +413,19 @@ function bracketStep(inner: string): Step {
   }
   if (trimmed === '*') return { kind: 'wildcard' };
   const members = splitOutside(trimmed, ',');
+  const wrong = members.find((member) => /^\s*"/.test(member));
+  if (wrong !== undefined) throw new TemplateError(`invalid array index ${wrong.trim()}`);
   if (members.length > 1) return { kind: 'union', members: members.map((member) => [bracketStep(member)]) };
   if (/^-?\d+$/.test(trimmed)) return { kind: 'index', index: Number(trimmed) };
   const range = /^(-?\d*):(-?\d*)(?::(-?\d*))?$/.exec(trimmed);
   if (range !== null) {
     const [, from, to, step] = range;
-    return { kind: 'slice', from: from === '' ? undefined : Number(from), to: to === '' ? undefined : Number(to), step: step === undefined || step === '' ? 1 : Number(step) };
+    return {
+      kind: 'slice',
+      from: from === '' ? undefined : Number(from),
+      to: to === '' ? undefined : Number(to),
+      step: step === undefined || step === '' ? 1 : Number(step),
+    };
   }
   const quoted = /^'(.*)'$|^"(.*)"$/.exec(trimmed);
   if (quoted !== null) return { kind: 'field', name: (quoted[1] ?? quoted[2] ?? '').replace(/\\(['".])/g, '$1') };
@@ -411,10 +437,14 @@ function filterStep(source: string): Step {
   for (const operator of ['==', '!=', '<=', '>=', '<', '>']) {
     const parts = splitOutside(source, operator);
     if (parts.length === 2 && !(operator.length === 1 && (parts[1] as string).startsWith('='))) {
-      return { kind: 'filter', left: new PathParser((parts[0] as string).trim()).parseOne(), operator, right: new PathParser((parts[1] as string).trim()).parseOne() };
+      return {
+        kind: 'filter',
+        left: new PathParser((parts[0] as string).trim()).parseOne(),
+        operator,
+        right: new PathParser((parts[1] as string).trim()).parseOne(),
+      };
     }
   }
-  if (/[=]/.test(source) && !/==/.test(source)) throw new TemplateError(`unrecognized filter operator: =`);
   return { kind: 'filter', left: new PathParser(source.trim()).parseOne(), operator: 'exists', right: undefined };
 }
 

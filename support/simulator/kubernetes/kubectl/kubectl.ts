@@ -36,7 +36,7 @@ export function createKubectl(server: () => ApiServer | undefined, options: { re
         discoveryCache,
       });
       const given = flags.text('context');
-      if (given !== '' && given !== kubeconfig.contextName) throw new KubectlError(`context ${JSON.stringify(given)} does not exist`);
+      if (given !== '' && given !== kubeconfig.contextName) throw new PlainError(`Error in configuration: context was not found for specified context: ${given}`);
       await (await verb.load())(session, kubeconfig);
       return { stdout: session.stdout, stderr: session.stderr, exitCode: session.exitCode };
     } catch (error) {
@@ -50,5 +50,9 @@ export function createKubectl(server: () => ApiServer | undefined, options: { re
 function refused(context: CommandContext): CommandResult {
   const pid = String(context.container.pid).padStart(7);
   const line = `${klogStamp('E', context.clock.now())} ${pid} memcache.go:265] "Unhandled Error" err="couldn't get current server API group list: Get \\"http://localhost:8080/api?timeout=32s\\": dial tcp 127.0.0.1:8080: connect: connection refused"\n`;
-  return { stdout: '', stderr: `${line.repeat(5)}The connection to the server localhost:8080 was refused - did you specify the right host or port?\n`, exitCode: 1 };
+  return {
+    stdout: '',
+    stderr: `${line.repeat(5)}The connection to the server localhost:8080 was refused - did you specify the right host or port?\n`,
+    exitCode: 1,
+  };
 }

@@ -107,11 +107,17 @@ function objectsIn(text: string, source: string, errors: KubectlError[], validat
       const shown = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
       if (validates) {
         errors.push(
-          new KubectlError(`error validating ${JSON.stringify(source)}: error validating data: invalid object to validate; if you choose to ignore these errors, turn validation off with --validate=false`),
+          new KubectlError(
+            `error validating ${JSON.stringify(source)}: error validating data: invalid object to validate; if you choose to ignore these errors, turn validation off with --validate=false`,
+          ),
         );
         continue;
       }
-      errors.push(new KubectlError(`unable to decode ${JSON.stringify(source)}: json: cannot unmarshal ${shown} into Go value of type unstructured.detector`));
+      errors.push(
+        new KubectlError(
+          `unable to decode ${JSON.stringify(source)}: json: cannot unmarshal ${shown} into Go value of type unstructured.detector`,
+        ),
+      );
       return found;
     }
     for (const object of flattenList(value)) found.push({ object, source });

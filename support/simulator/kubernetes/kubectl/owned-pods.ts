@@ -1,10 +1,11 @@
 import { millisecondsOf } from './age.ts';
+import { isBuiltIn, notRegistered } from './builtin.ts';
 import { selectorText } from './describe/parts.ts';
 import { KubectlError } from './errors.ts';
 import { type Info, itemsOf, readInfo } from './resources.ts';
 import { accepts, pathOf, type Session } from './session.ts';
-import { timedOut } from './waiting.ts';
 import { at, type Dict, isDict, listAt, nameOf, numberAt, sortedKeys, stringsAt, textAt } from './values.ts';
+import { timedOut } from './waiting.ts';
 
 /** Pods behind a pod, deployment, service…: for exec, logs and attach (kubectl's polymorphichelpers). */
 
@@ -13,11 +14,16 @@ export function readTarget(session: Session, argument: string): Info {
   const slash = argument.indexOf('/');
   const type = session.discovery.resource(slash === -1 ? 'pods' : argument.slice(0, slash));
   const name = argument.slice(slash + 1);
-  return readInfo(session, { type, name, namespace: type.isNamespaced ? session.namespace : '', source: '', object: undefined }, { accept: accepts.any });
+  return readInfo(
+    session,
+    { type, name, namespace: type.isNamespaced ? session.namespace : '', source: '', object: undefined },
+    { accept: accepts.any },
+  );
 }
 
 export function podSelector(info: Info): string {
   const object = info.object as Dict;
+  if (!isBuiltIn(info.type)) throw notRegistered(info.type);
   if (info.type.kind === 'Service') {
     const labels = stringsAt(object, 'spec', 'selector');
     if (Object.keys(labels).length === 0) throw new KubectlError(`invalid service '${info.name}': Service is defined without a selector`);
@@ -27,7 +33,10 @@ export function podSelector(info: Info): string {
   }
   const selector = at(object, 'spec', 'selector');
   if (!isDict(selector)) throw new KubectlError(`selector for ${info.type.kind} not implemented`);
-  if (info.type.kind === 'ReplicationController') return sortedKeys(stringsAt(object, 'spec', 'selector')).map((key) => `${key}=${String(selector[key])}`).join(',');
+  if (info.type.kind === 'ReplicationController')
+    return sortedKeys(stringsAt(object, 'spec', 'selector'))
+      .map((key) => `${key}=${String(selector[key])}`)
+      .join(',');
   return selectorText(selector);
 }
 
@@ -36,13 +45,21 @@ export type PodOrder = 'most active first' | 'for logging';
 /** The pods of a selector in kubectl's order; waits for the first one to appear. */
 export function findPods(session: Session, namespace: string, labelSelector: string, order: PodOrder, timeoutMs: number): readonly Dict[] {
   const pods = session.discovery.resource('pods');
-  const page = session.requestObject('GET', pathOf(pods, namespace), { accept: accepts.typed, query: { labelSelector }, about: 'get pods' });
+  const page = session.requestObject('GET', pathOf(pods, namespace), {
+    accept: accepts.typed,
+    query: { labelSelector },
+    about: 'get pods',
+  });
   const found = itemsOf(page);
   if (found.length > 0) return sortPods(found, order);
   let first: Dict | undefined;
-  const watch = session.watch(pathOf(pods, namespace), { accept: accepts.typed, query: { labelSelector, resourceVersion: textAt(page, 'metadata', 'resourceVersion') } }, (event) => {
-    if (event.type === 'ADDED' || event.type === 'MODIFIED') first ??= event.object;
-  });
+  const watch = session.watch(
+    pathOf(pods, namespace),
+    { accept: accepts.typed, query: { labelSelector, resourceVersion: textAt(page, 'metadata', 'resourceVersion') } },
+    (event) => {
+      if (event.type === 'ADDED' || event.type === 'MODIFIED') first ??= event.object;
+    },
+  );
   session.clock.runUntil(() => first !== undefined, timeoutMs);
   watch.close();
   if (first === undefined) throw timedOut();
@@ -52,12 +69,16 @@ export function findPods(session: Session, namespace: string, labelSelector: str
 /** Assigned, running, ready for longest, seldom restarted, old pods first (controller's ActivePods, reversed). */
 function sortPods(pods: readonly Dict[], order: PodOrder): readonly Dict[] {
   const phases = ['Running', 'Unknown', 'Pending'];
-  const phase = (pod: Dict): number => phases.indexOf(textAt(pod, 'status', 'phase')) + (phases.includes(textAt(pod, 'status', 'phase')) ? 0 : phases.length + 1);
+  const phase = (pod: Dict): number =>
+    phases.indexOf(textAt(pod, 'status', 'phase')) + (phases.includes(textAt(pod, 'status', 'phase')) ? 0 : phases.length + 1);
   const readySince = (pod: Dict): number => {
-    const condition = listAt(pod, 'status', 'conditions').find((candidate) => textAt(candidate, 'type') === 'Ready' && textAt(candidate, 'status') === 'True');
+    const condition = listAt(pod, 'status', 'conditions').find(
+      (candidate) => textAt(candidate, 'type') === 'Ready' && textAt(candidate, 'status') === 'True',
+    );
     return condition === undefined ? Number.POSITIVE_INFINITY : (millisecondsOf(textAt(condition, 'lastTransitionTime')) ?? 0);
   };
-  const restarts = (pod: Dict): number => Math.max(0, ...listAt(pod, 'status', 'containerStatuses').map((status) => numberAt(status, 'restartCount')));
+  const restarts = (pod: Dict): number =>
+    Math.max(0, ...listAt(pod, 'status', 'containerStatuses').map((status) => numberAt(status, 'restartCount')));
   const created = (pod: Dict): number => millisecondsOf(textAt(pod, 'metadata', 'creationTimestamp')) ?? 0;
   const isUnassigned = (pod: Dict): number => (textAt(pod, 'spec', 'nodeName') === '' ? 1 : 0);
   const difference = (a: number, b: number): number => (a === b ? 0 : a - b);
@@ -89,5 +110,7 @@ export function defaultContainer(session: Session, pod: Dict, isQuiet: boolean):
 }
 
 export function containerNames(pod: Dict): readonly string[] {
-  return ['containers', 'initContainers', 'ephemeralContainers'].flatMap((field) => listAt(pod, 'spec', field).map((container) => textAt(container, 'name')));
+  return ['containers', 'initContainers', 'ephemeralContainers'].flatMap((field) =>
+    listAt(pod, 'spec', field).map((container) => textAt(container, 'name')),
+  );
 }

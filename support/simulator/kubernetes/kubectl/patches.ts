@@ -15,7 +15,9 @@ export const contentTypes: Readonly<Record<PatchKind | 'json' | 'apply', string>
 };
 
 export function twoWayPatch(kind: PatchKind, from: Dict, to: Dict, objectKind: string): Mutable {
-  return kind === 'merge' ? mergeDiff(from, to) : strategicDiff(from, to, shapeOf(objectKind, undefined), { additions: true, deletions: true });
+  return kind === 'merge'
+    ? mergeDiff(from, to)
+    : strategicDiff(from, to, shapeOf(objectKind, undefined), { additions: true, deletions: true });
 }
 
 /** What changes the live object into the modified one, deleting only what was applied before. */
@@ -111,7 +113,15 @@ function isMergedList(shape: Shape): boolean {
   return isSet || keys !== undefined;
 }
 
-function diffItems(patch: Mutable, key: string, before: readonly unknown[], after: readonly unknown[], mergeKey: string, item: Shape, wanted: Wanted): void {
+function diffItems(
+  patch: Mutable,
+  key: string,
+  before: readonly unknown[],
+  after: readonly unknown[],
+  mergeKey: string,
+  item: Shape,
+  wanted: Wanted,
+): void {
   if (before.length === 0) {
     if (after.length > 0 && wanted.additions) patch[key] = after;
     return;
@@ -135,7 +145,8 @@ function diffItems(patch: Mutable, key: string, before: readonly unknown[], afte
   }
   const isOrderSame = before.length === after.length && before.every((value, index) => identity(value) === identity(after[index]));
   if (changes.length > 0) patch[key] = changes;
-  if (wanted.additions && (changes.length > 0 || !isOrderSame)) patch[`$setElementOrder/${key}`] = after.map((value) => ({ [mergeKey]: (value as Dict)[mergeKey] }));
+  if (wanted.additions && (changes.length > 0 || !isOrderSame))
+    patch[`$setElementOrder/${key}`] = after.map((value) => ({ [mergeKey]: (value as Dict)[mergeKey] }));
 }
 
 function diffValues(patch: Mutable, key: string, before: readonly unknown[], after: readonly unknown[], wanted: Wanted): void {

@@ -24,14 +24,22 @@ function splitFormat(output: string, template: string): { readonly format: strin
 
 export function unknownFormat(output: string, extra: readonly string[]): KubectlError {
   const formats = [...commonFormats, ...extra].sort().join(',');
-  return new KubectlError(`unable to match a printer suitable for the output format ${JSON.stringify(output)}, allowed formats are: ${formats}`);
+  return new KubectlError(
+    `unable to match a printer suitable for the output format ${JSON.stringify(output)}, allowed formats are: ${formats}`,
+  );
 }
 
 /** @param extra formats beyond the common ones that the command knows (`wide`) */
-export async function objectPrinter(session: Session, output: string, extra: readonly string[] = [], options: { readonly isTyped?: boolean } = {}): Promise<ObjectPrinter> {
+export async function objectPrinter(
+  session: Session,
+  output: string,
+  extra: readonly string[] = [],
+  options: { readonly isTyped?: boolean } = {},
+): Promise<ObjectPrinter> {
   const { flags } = session;
   const { format, argument } = splitFormat(output, flags.has('template') ? flags.text('template') : '');
-  const clean = (object: Dict): Dict => (flags.has('show-managed-fields') && flags.is('show-managed-fields') ? object : withoutManagedFields(object));
+  const clean = (object: Dict): Dict =>
+    flags.has('show-managed-fields') && flags.is('show-managed-fields') ? object : withoutManagedFields(object);
   const needTemplate = (): string => {
     if (argument === '') throw new KubectlError('template format specified but no template given');
     return argument;
@@ -50,7 +58,10 @@ export async function objectPrinter(session: Session, output: string, extra: rea
     case 'yaml':
       return (object) => (count++ > 0 ? '---\n' : '') + toYaml(clean(object));
     case 'name':
-      return (object) => objectNames(object).map((name) => `${name}\n`).join('');
+      return (object) =>
+        objectNames(object)
+          .map((name) => `${name}\n`)
+          .join('');
     case 'jsonpath':
     case 'jsonpath-file': {
       const path = new JsonPath(format === 'jsonpath' ? needTemplate() : fromFile(), { allowsMissing });
@@ -88,14 +99,19 @@ export function withoutManagedFields(object: Dict): Dict {
     return { ...one, metadata };
   };
   const stripped = strip(object);
-  return Array.isArray(stripped.items) ? { ...stripped, items: stripped.items.map((item) => (isDict(item) ? strip(item) : item)) } : stripped;
+  return Array.isArray(stripped.items)
+    ? { ...stripped, items: stripped.items.map((item) => (isDict(item) ? strip(item) : item)) }
+    : stripped;
 }
 
 /** `deployment.apps/web`, one for each item of a list. */
 export function objectNames(object: Dict): string[] {
   if (Array.isArray(object.items)) return listAt(object, 'items').filter(isDict).flatMap(objectNames);
   const kind = textAt(object, 'kind');
-  if (kind === '') throw new KubectlError("unable to get type info from the object \"*unstructured.Unstructured\": Object 'Kind' is missing in 'object has no kind field '");
+  if (kind === '')
+    throw new KubectlError(
+      "unable to get type info from the object \"*unstructured.Unstructured\": Object 'Kind' is missing in 'object has no kind field '",
+    );
   return [`${qualifiedKind(kind, textAt(object, 'apiVersion'))}/${nameOf(object)}`];
 }
 
@@ -140,7 +156,10 @@ function columnText(values: readonly unknown[]): string {
 export function goValueText(value: unknown): string {
   if (value === null || value === undefined) return '<nil>';
   if (Array.isArray(value)) return `[${value.map(goValueText).join(' ')}]`;
-  if (isDict(value)) return `map[${sortedKeys(value).map((key) => `${key}:${goValueText(value[key])}`).join(' ')}]`;
+  if (isDict(value))
+    return `map[${sortedKeys(value)
+      .map((key) => `${key}:${goValueText(value[key])}`)
+      .join(' ')}]`;
   return String(value);
 }
 
@@ -150,7 +169,11 @@ export function goValueText(value: unknown): string {
  * What a writing command prints about an object: `pod/web labeled`, with the dry-run suffix, or the object itself
  * where `-o` asks for it.
  */
-export async function resultPrinter(session: Session, dryRun: 'none' | 'client' | 'server', options: { readonly isTyped?: boolean } = {}): Promise<(object: Dict, operation: string) => void> {
+export async function resultPrinter(
+  session: Session,
+  dryRun: 'none' | 'client' | 'server',
+  options: { readonly isTyped?: boolean } = {},
+): Promise<(object: Dict, operation: string) => void> {
   const output = session.flags.has('output') ? session.flags.text('output') : '';
   if (output !== '' || (session.flags.has('template') && session.flags.text('template') !== '')) {
     const print = await objectPrinter(session, output, [], options);

@@ -19,6 +19,7 @@ export function formatQuantity(amount: number, resource: string): string {
   if (amount === 0) return '0';
   if (resource === 'cpu') return Number.isInteger(amount) ? String(amount) : `${Math.ceil(amount * 1000 - 1e-9)}m`;
   for (const [suffix, size] of Object.entries(binary).reverse()) if (amount % size === 0) return `${amount / size}${suffix}`;
-  for (const suffix of ['E', 'P', 'T', 'G', 'M', 'k']) if (amount % (decimal[suffix] as number) === 0) return `${amount / (decimal[suffix] as number)}${suffix}`;
+  for (const suffix of ['E', 'P', 'T', 'G', 'M', 'k'])
+    if (amount % (decimal[suffix] as number) === 0) return `${amount / (decimal[suffix] as number)}${suffix}`;
   return String(amount);
 }

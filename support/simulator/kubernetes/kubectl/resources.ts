@@ -2,7 +2,7 @@ import { groupVersionOf, kindText, type ResourceType, resourceText } from './dis
 import { addSource, isNotFound, KubectlError, StatusError } from './errors.ts';
 import { type ManifestObject, readManifests } from './manifests.ts';
 import { accepts, pathOf, type Session } from './session.ts';
-import { type Dict, isDict, listAt, namespaceOf, nameOf, textAt } from './values.ts';
+import { type Dict, isDict, listAt, nameOf, namespaceOf, textAt } from './values.ts';
 
 /** One thing that a command works on (cli-runtime's resource.Info). */
 export interface Info {
@@ -41,7 +41,7 @@ export interface CollectOptions {
   readonly validates?: boolean;
 }
 
-const nothingGiven = `You must provide one or more resources by argument or filename.
+export const nothingGiven = `You must provide one or more resources by argument or filename.
 Example resource specifications include:
    '-f rsrc.yaml'
    '--filename=rsrc.json'
@@ -53,7 +53,8 @@ export function collect(session: Session, options: CollectOptions): Collected {
   const args = options.args ?? [];
   const hasFiles = session.flags.has('filename') && (session.flags.list('filename').length > 0 || session.flags.text('kustomize') !== '');
   if (hasFiles) {
-    if (args.length > 0) throw new KubectlError('when paths, URLs, or stdin is provided as resource input, you may not specify resource arguments as well');
+    if (args.length > 0)
+      throw new KubectlError('when paths, URLs, or stdin is provided as resource input, you may not specify resource arguments as well');
     const infos = fileInfos(session, options, errors);
     return { infos, errors, isSingle: infos.length === 1 && session.flags.list('filename').length === 1 };
   }
@@ -63,7 +64,11 @@ export function collect(session: Session, options: CollectOptions): Collected {
   const isSelecting = selector !== '' || fieldSelector !== '';
   if (isSelecting && targets.kind !== 'types') {
     if (targets.kind === 'nothing') throw new KubectlError('at least one resource must be specified to use a selector');
-    throw new KubectlError(fieldSelector !== '' && selector === '' ? 'name cannot be provided when a selector is specified' : 'name cannot be provided when a selector is specified');
+    throw new KubectlError(
+      fieldSelector !== '' && selector === ''
+        ? 'name cannot be provided when a selector is specified'
+        : 'name cannot be provided when a selector is specified',
+    );
   }
   if (targets.kind === 'nothing') throw new KubectlError(nothingGiven);
   if (targets.kind === 'types') {
@@ -73,7 +78,8 @@ export function collect(session: Session, options: CollectOptions): Collected {
   }
   const infos: Info[] = [];
   for (const { type, name } of targets.pairs) {
-    if (type.isNamespaced && session.isAllNamespaces) throw new KubectlError('a resource cannot be retrieved by name across all namespaces');
+    if (type.isNamespaced && session.isAllNamespaces)
+      throw new KubectlError('a resource cannot be retrieved by name across all namespaces');
     const info: Info = { type, name, namespace: type.isNamespaced ? session.namespace : '', source: '', object: undefined };
     const found = options.reads === 'nothing' ? info : attempt(errors, () => readInfo(session, info, options));
     if (found !== undefined) infos.push(found);
@@ -110,13 +116,19 @@ export function parseTargets(session: Session, args: readonly string[]): Targets
     }
     return {
       kind: 'names',
-      pairs: args.flatMap((arg) => splitTypeAndName(arg).map(({ resource, name }) => ({ type: session.discovery.resource(resource), name }))),
+      pairs: args.flatMap((arg) =>
+        splitTypeAndName(arg).map(({ resource, name }) => ({ type: session.discovery.resource(resource), name })),
+      ),
     };
   }
   const types = first
     .split(',')
     .filter((part) => part !== '')
-    .flatMap((part) => (session.discovery.types.some((type) => type.categories.includes(part)) ? session.discovery.category(part) : [session.discovery.resource(part)]));
+    .flatMap((part) =>
+      session.discovery.types.some((type) => type.categories.includes(part))
+        ? session.discovery.category(part)
+        : [session.discovery.resource(part)],
+    );
   if (names.length === 0) return { kind: 'types', types };
   return { kind: 'names', pairs: types.flatMap((type) => names.map((name) => ({ type, name }))) };
 }
@@ -125,7 +137,11 @@ function splitTypeAndName(arg: string): { readonly resource: string; readonly na
   return arg.split(',').map((part) => {
     const pieces = part.split('/');
     if (pieces.length !== 2) {
-      throw new KubectlError(pieces.length > 2 ? 'arguments in resource/name form may not have more than one slash' : 'arguments in resource/name form must have a single resource and name');
+      throw new KubectlError(
+        pieces.length > 2
+          ? 'arguments in resource/name form may not have more than one slash'
+          : 'arguments in resource/name form must have a single resource and name',
+      );
     }
     const [resource, name] = pieces as [string, string];
     if (resource === '' || name === '') throw new KubectlError('arguments in resource/name form must have a single resource and name');
@@ -136,7 +152,11 @@ function splitTypeAndName(arg: string): { readonly resource: string; readonly na
 // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** GET of a named object; a missing one in another namespace makes kubectl look for the namespace itself. */
-export function readInfo(session: Session, info: Info, options: { readonly accept?: string; readonly query?: Readonly<Record<string, string>>; readonly subresource?: string } = {}): Info {
+export function readInfo(
+  session: Session,
+  info: Info,
+  options: { readonly accept?: string; readonly query?: Readonly<Record<string, string>>; readonly subresource?: string } = {},
+): Info {
   if (info.name === '') throw new KubectlError('resource name may not be empty');
   try {
     const object = session.request('GET', pathOf(info.type, info.namespace, info.name, options.subresource), {
@@ -168,7 +188,11 @@ export function readList(
   const pages: Dict[] = [];
   let query: Readonly<Record<string, string>> = options.query ?? {};
   for (;;) {
-    const page = session.request('GET', pathOf(type, namespace), { query, accept: options.accept ?? accepts.json, about: `get ${type.plural}` });
+    const page = session.request('GET', pathOf(type, namespace), {
+      query,
+      accept: options.accept ?? accepts.json,
+      about: `get ${type.plural}`,
+    });
     if (!isDict(page) || textAt(page, 'kind') === '') throw new KubectlError(`Object 'Kind' is missing in '${JSON.stringify(page)}'`);
     pages.push(page);
     const next = textAt(page, 'metadata', 'continue');
@@ -227,7 +251,9 @@ function infoOf(session: Session, { object, source }: ManifestObject, validates:
     const problems = [...(apiVersion === '' ? ['apiVersion not set'] : []), ...(kind === '' ? ['kind not set'] : [])];
     const text = problems.length === 1 ? problems[0] : `[${problems.join(', ')}]`;
     if (problems.length > 0) {
-      throw new KubectlError(`error validating ${shownSource}: error validating data: ${text}; if you choose to ignore these errors, turn validation off with --validate=false`);
+      throw new KubectlError(
+        `error validating ${shownSource}: error validating data: ${text}; if you choose to ignore these errors, turn validation off with --validate=false`,
+      );
     }
   }
   const problem = metadataProblem(object);
@@ -256,19 +282,24 @@ function infoOf(session: Session, { object, source }: ManifestObject, validates:
 function metadataProblem(object: Dict): string | undefined {
   const { metadata } = object;
   if (metadata === undefined || metadata === null) return undefined;
-  const goTypeOf = (value: unknown): string => (Array.isArray(value) ? 'array' : isDict(value) ? 'object' : typeof value === 'boolean' ? 'bool' : typeof value);
-  if (!isDict(metadata)) return `json: cannot unmarshal ${goTypeOf(metadata)} into Go struct field PartialObjectMetadata.metadata of type v1.ObjectMeta`;
+  const goTypeOf = (value: unknown): string =>
+    Array.isArray(value) ? 'array' : isDict(value) ? 'object' : typeof value === 'boolean' ? 'bool' : typeof value;
+  if (!isDict(metadata))
+    return `json: cannot unmarshal ${goTypeOf(metadata)} into Go struct field PartialObjectMetadata.metadata of type v1.ObjectMeta`;
   for (const field of ['labels', 'annotations']) {
     const entries = metadata[field];
     if (entries === undefined || entries === null) continue;
-    if (!isDict(entries)) return `json: cannot unmarshal ${goTypeOf(entries)} into Go struct field ObjectMeta.metadata.${field} of type map[string]string`;
+    if (!isDict(entries))
+      return `json: cannot unmarshal ${goTypeOf(entries)} into Go struct field ObjectMeta.metadata.${field} of type map[string]string`;
     for (const value of Object.values(entries)) {
-      if (typeof value !== 'string' && value !== null) return `json: cannot unmarshal ${goTypeOf(value)} into Go struct field ObjectMeta.metadata.${field} of type string`;
+      if (typeof value !== 'string' && value !== null)
+        return `json: cannot unmarshal ${goTypeOf(value)} into Go struct field ObjectMeta.metadata.${field} of type string`;
     }
   }
   for (const field of ['name', 'namespace', 'generateName']) {
     const value = metadata[field];
-    if (value !== undefined && value !== null && typeof value !== 'string') return `json: cannot unmarshal ${goTypeOf(value)} into Go struct field ObjectMeta.metadata.${field} of type string`;
+    if (value !== undefined && value !== null && typeof value !== 'string')
+      return `json: cannot unmarshal ${goTypeOf(value)} into Go struct field ObjectMeta.metadata.${field} of type string`;
   }
   return undefined;
 }

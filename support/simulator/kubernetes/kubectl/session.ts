@@ -143,7 +143,10 @@ export class Session {
 
   #requestOf(method: Method, path: string, options: RequestOptions): ApiRequest {
     const timeout = this.flags.text('request-timeout');
-    const headers: Record<string, string> = { accept: options.accept ?? accepts.json, 'user-agent': 'kubectl/v1.32.5 (linux/amd64) kubernetes/9894294' };
+    const headers: Record<string, string> = {
+      accept: options.accept ?? accepts.json,
+      'user-agent': 'kubectl/v1.32.5 (linux/amd64) kubernetes/9894294',
+    };
     if (options.body !== undefined) headers['content-type'] = options.contentType ?? 'application/json';
     if (this.flags.text('as') !== '') headers['impersonate-user'] = this.flags.text('as');
     const query: Record<string, string> = { ...options.query };
@@ -154,8 +157,19 @@ export class Session {
 
 function statusErrorOf(code: number, body: unknown, about: string): StatusError {
   if (isDict(body) && body.kind === 'Status') return new StatusError(body);
-  const [reason, message] = genericStatus[code] ?? ['', `the server responded with the status code ${code} but did not return more information`];
-  return new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', code, reason, message: about === '' ? message : `${message} (${about})` });
+  const [reason, message] = genericStatus[code] ?? [
+    '',
+    `the server responded with the status code ${code} but did not return more information`,
+  ];
+  return new StatusError({
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    code,
+    reason,
+    message: about === '' ? message : `${message} (${about})`,
+  });
 }
 
 /** client-go's texts for answers without a Status (apimachinery NewGenericServerResponse). */

@@ -145,7 +145,8 @@ function distance(a: string, b: string): number {
 /** A line that is no command: an unknown word, or only the beginning of a command. */
 export function unknownCommand(words: readonly string[], rest: readonly string[]): PlainError | UsageError {
   const word = rest.find((arg) => !arg.startsWith('-'));
-  if (words.length > 0 && word !== undefined) return new UsageError(`unknown command ${JSON.stringify(word)}`, `kubectl ${words.join(' ')}`);
+  if (words.length > 0 && word !== undefined)
+    return new UsageError(`unknown command ${JSON.stringify(word)}`, `kubectl ${words.join(' ')}`);
   if (words.length > 0) return new PlainError(`error: not simulated: the help of kubectl ${words.join(' ')}`);
   if (word === undefined) return new PlainError('error: not simulated: the help of kubectl');
   const similar = suggestions(word);

@@ -9,7 +9,14 @@ import { type Dict, nameOf, textAt } from './values.ts';
  * when it is gone). Virtual time passes meanwhile.
  * @returns whether it held before the timeout
  */
-export function follow(session: Session, type: ResourceType, namespace: string, name: string, isDone: (object: Dict | undefined) => boolean, timeoutMs: number): boolean {
+export function follow(
+  session: Session,
+  type: ResourceType,
+  namespace: string,
+  name: string,
+  isDone: (object: Dict | undefined) => boolean,
+  timeoutMs: number,
+): boolean {
   const fieldSelector = `metadata.name=${name}`;
   const pages = readList(session, type, namespace, { query: { fieldSelector, limit: '500', resourceVersion: '0' } });
   const [found] = pages.flatMap(itemsOf).filter((item) => nameOf(item) === name);
@@ -18,7 +25,14 @@ export function follow(session: Session, type: ResourceType, namespace: string, 
   let failure: unknown;
   const watch = session.watch(
     pathOf(type, namespace),
-    { query: { allowWatchBookmarks: 'true', fieldSelector, resourceVersion: textAt(pages[0], 'metadata', 'resourceVersion'), timeoutSeconds: '300' } },
+    {
+      query: {
+        allowWatchBookmarks: 'true',
+        fieldSelector,
+        resourceVersion: textAt(pages[0], 'metadata', 'resourceVersion'),
+        timeoutSeconds: '300',
+      },
+    },
     (event) => {
       if (isOver || event.type === 'BOOKMARK') return;
       // An event of the clock must not throw: what went wrong is told afterwards.
@@ -39,7 +53,10 @@ export function follow(session: Session, type: ResourceType, namespace: string, 
 /** The object now, or undefined. */
 export function readIfThere(session: Session, type: ResourceType, namespace: string, name: string, accept?: string): Dict | undefined {
   try {
-    return session.requestObject('GET', pathOf(type, namespace, name), { about: `get ${type.plural} ${name}`, ...(accept === undefined ? {} : { accept }) });
+    return session.requestObject('GET', pathOf(type, namespace, name), {
+      about: `get ${type.plural} ${name}`,
+      ...(accept === undefined ? {} : { accept }),
+    });
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;

@@ -90,7 +90,14 @@ class YamlParser {
     return value;
   }
 
-  #content(token: Token, isBlock: boolean, allowsIndentless: boolean, tag: string | undefined, hasProperties: boolean, startLine: number): unknown {
+  #content(
+    token: Token,
+    isBlock: boolean,
+    allowsIndentless: boolean,
+    tag: string | undefined,
+    hasProperties: boolean,
+    startLine: number,
+  ): unknown {
     if (allowsIndentless && token.type === 'block-entry') return this.#indentlessSequence();
     if (token.type === 'scalar') {
       this.#scanner.skip();

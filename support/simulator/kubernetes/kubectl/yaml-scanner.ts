@@ -10,10 +10,24 @@ export interface Mark {
 }
 
 export type TokenType =
-  | 'stream-end' | 'document-start' | 'document-end'
-  | 'block-sequence-start' | 'block-mapping-start' | 'block-end'
-  | 'flow-sequence-start' | 'flow-sequence-end' | 'flow-mapping-start' | 'flow-mapping-end'
-  | 'block-entry' | 'flow-entry' | 'key' | 'value' | 'alias' | 'anchor' | 'tag' | 'scalar';
+  | 'stream-end'
+  | 'document-start'
+  | 'document-end'
+  | 'block-sequence-start'
+  | 'block-mapping-start'
+  | 'block-end'
+  | 'flow-sequence-start'
+  | 'flow-sequence-end'
+  | 'flow-mapping-start'
+  | 'flow-mapping-end'
+  | 'block-entry'
+  | 'flow-entry'
+  | 'key'
+  | 'value'
+  | 'alias'
+  | 'anchor'
+  | 'tag'
+  | 'scalar';
 
 export interface Token {
   readonly type: TokenType;
@@ -201,7 +215,11 @@ export class YamlScanner {
     if ((char === '|' || char === '>') && this.#flowLevel === 0) return this.#fetchBlockScalar(char === '|');
     if (char === "'" || char === '"') return this.#fetchQuoted(char);
     const isIndicator = '-?:,[]{}#&*!|>\'"%@`'.includes(char);
-    if (!(this.#isBlankOrEnd() || isIndicator) || (char === '-' && !this.#isBlank(1)) || (this.#flowLevel === 0 && (char === '?' || char === ':') && !this.#isBlankOrEnd(1))) {
+    if (
+      !(this.#isBlankOrEnd() || isIndicator) ||
+      (char === '-' && !this.#isBlank(1)) ||
+      (this.#flowLevel === 0 && (char === '?' || char === ':') && !this.#isBlankOrEnd(1))
+    ) {
       return this.#fetchPlain();
     }
     this.#fail('found character that cannot start any token');
@@ -315,7 +333,8 @@ export class YamlScanner {
     this.#advance();
     let name = '';
     while (/[0-9A-Za-z_-]/.test(this.#char())) name += this.#read();
-    if (name === '' || !(this.#isBlankOrEnd() || '?:,]}%@`'.includes(this.#char()))) this.#fail('did not find expected alphabetic or numeric character');
+    if (name === '' || !(this.#isBlankOrEnd() || '?:,]}%@`'.includes(this.#char())))
+      this.#fail('did not find expected alphabetic or numeric character');
     this.#append(type, start, name);
   }
 
@@ -344,7 +363,11 @@ export class YamlScanner {
       if (this.#isDocumentIndicator('---') || this.#isDocumentIndicator('...') || this.#char() === '#') break;
       while (!this.#isBlankOrEnd()) {
         const char = this.#char();
-        if ((char === ':' && this.#isBlankOrEnd(1)) || (this.#flowLevel > 0 && (',[]{}'.includes(char) || (char === '?' && this.#isBlankOrEnd(1))))) break;
+        if (
+          (char === ':' && this.#isBlankOrEnd(1)) ||
+          (this.#flowLevel > 0 && (',[]{}'.includes(char) || (char === '?' && this.#isBlankOrEnd(1))))
+        )
+          break;
         if (isAfterBreak) text += moreBreaks === '' ? ' ' : moreBreaks;
         else text += blanks;
         isAfterBreak = false;
@@ -422,7 +445,27 @@ export class YamlScanner {
 
   #escape(start: Mark): string {
     const code = this.#char(1);
-    const simple = { '0': '\0', a: '\x07', b: '\b', t: '\t', '\t': '\t', n: '\n', v: '\v', f: '\f', r: '\r', e: '\x1b', ' ': ' ', '"': '"', '/': '/', "'": "'", '\\': '\\', N: '\x85', _: '\xa0', L: '\u2028', P: '\u2029' }[code];
+    const simple = {
+      '0': '\0',
+      a: '\x07',
+      b: '\b',
+      t: '\t',
+      '\t': '\t',
+      n: '\n',
+      v: '\v',
+      f: '\f',
+      r: '\r',
+      e: '\x1b',
+      ' ': ' ',
+      '"': '"',
+      '/': '/',
+      "'": "'",
+      '\\': '\\',
+      N: '\x85',
+      _: '\xa0',
+      L: '\u2028',
+      P: '\u2029',
+    }[code];
     const length = { x: 2, u: 4, U: 8 }[code];
     if (simple === undefined && length === undefined) this.#failAt('found unknown escape character', start);
     this.#advance();
@@ -464,7 +507,8 @@ export class YamlScanner {
       for (;;) {
         while ((indent === 0 || this.#column < indent) && this.#char() === ' ') this.#advance();
         widest = Math.max(widest, this.#column);
-        if ((indent === 0 || this.#column < indent) && this.#char() === '\t') this.#failAt('found a tab character where an indentation space is expected', start);
+        if ((indent === 0 || this.#column < indent) && this.#char() === '\t')
+          this.#failAt('found a tab character where an indentation space is expected', start);
         if (this.#isEnd() || !this.#isBreak()) break;
         breaks += this.#advanceLine();
       }

@@ -1,10 +1,10 @@
 import type { Timer } from '../../clock/clock.ts';
-import type { Container } from '../../docker/types.ts';
 import { parseImageReference } from '../../docker/image-reference.ts';
+import type { Container } from '../../docker/types.ts';
 import { type ContainerSpec, type ContainerStateView, type ContainerStatus, type Probe, timestamp } from '../objects.ts';
 import { environmentOf, expand, mountedFiles, PodConfigError } from './environment.ts';
-import { type ProbeResult, runProbe } from './probes.ts';
 import type { PodRuntime } from './pod-worker.ts';
+import { type ProbeResult, runProbe } from './probes.ts';
 
 const firstBackOffMs = 10_000;
 const longestBackOffMs = 300_000;
@@ -51,7 +51,15 @@ export class ContainerRunner {
   resume(status: ContainerStatus): void {
     const now = timestamp(this.#pod.clock.now());
     this.restartCount = status.restartCount + 1;
-    this.lastState = { terminated: { containerID: status.containerID ?? '', exitCode: 255, finishedAt: now, reason: 'Unknown', startedAt: status.state.running?.startedAt ?? now } };
+    this.lastState = {
+      terminated: {
+        containerID: status.containerID ?? '',
+        exitCode: 255,
+        finishedAt: now,
+        reason: 'Unknown',
+        startedAt: status.state.running?.startedAt ?? now,
+      },
+    };
   }
 
   // ── image ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -62,8 +70,12 @@ export class ContainerRunner {
     const { engine } = this.#pod.node;
     const problem = engine.images.problemOf(image);
     if (problem !== undefined) {
-      if (parseImageReference(image) === undefined) return this.#refuseName(image);
-      return this.#failPull(image, `rpc error: code = NotFound desc = ${problem}`);
+      if (parseImageReference(image) === undefined) {
+        this.#refuseName(image);
+        return;
+      }
+      this.#failPull(image, `rpc error: code = NotFound desc = ${problem}`);
+      return;
     }
     const policy = this.spec.imagePullPolicy ?? 'IfNotPresent';
     const isPresent = this.#pod.images.has(normalisedImage(image));
@@ -74,7 +86,8 @@ export class ContainerRunner {
     }
     if (isPresent && policy !== 'Always') {
       this.#event('Normal', 'Pulled', `Container image ${JSON.stringify(image)} already present on machine`);
-      return this.#later(this.#pod.random.integer(80, 250), () => this.#create());
+      this.#later(this.#pod.random.integer(80, 250), () => this.#create());
+      return;
     }
     this.#event('Normal', 'Pulling', `Pulling image ${JSON.stringify(image)}`);
     const pullMs = isPresent ? this.#pod.random.integer(350, 600) : this.#pod.random.integer(600, 1700);
@@ -172,7 +185,13 @@ export class ContainerRunner {
     const pod = this.#pod;
     const now = timestamp(pod.clock.now());
     const reason = container.exitCode === 0 ? 'Completed' : 'Error';
-    const terminated = { containerID: `containerd://${container.id}`, exitCode: container.exitCode, finishedAt: now, reason, startedAt: timestamp(container.startedAt ?? pod.clock.now()) };
+    const terminated = {
+      containerID: `containerd://${container.id}`,
+      exitCode: container.exitCode,
+      finishedAt: now,
+      reason,
+      startedAt: timestamp(container.startedAt ?? pod.clock.now()),
+    };
     const ranMs = pod.clock.now() - (container.startedAt ?? pod.clock.now());
     this.state = { terminated };
     this.ready = false;
@@ -181,14 +200,20 @@ export class ContainerRunner {
     if (this.isStopping || !this.#restarts(container.exitCode)) return;
     if (ranMs > backOffResetMs) this.#backOffMs = firstBackOffMs;
     // The first restart comes at once; after that the back-off grows.
-    if (this.#ends++ === 0) return this.#later(pod.random.integer(300, 900), () => this.#restart());
+    if (this.#ends++ === 0) {
+      this.#later(pod.random.integer(300, 900), () => this.#restart());
+      return;
+    }
     const waitMs = this.#backOffMs;
     this.#backOffMs = Math.min(waitMs * 2, longestBackOffMs);
     this.#later(1_000, () => {
       const place = `${this.spec.name} in pod ${pod.pod.metadata.name}_${pod.pod.metadata.namespace}(${pod.pod.metadata.uid})`;
       this.lastState = this.state;
       this.#event('Warning', 'BackOff', `Back-off restarting failed container ${place}`);
-      this.#wait('CrashLoopBackOff', `back-off ${goSeconds(waitMs)} restarting failed container=${this.spec.name} pod=${pod.pod.metadata.name}_${pod.pod.metadata.namespace}(${pod.pod.metadata.uid})`);
+      this.#wait(
+        'CrashLoopBackOff',
+        `back-off ${goSeconds(waitMs)} restarting failed container=${this.spec.name} pod=${pod.pod.metadata.name}_${pod.pod.metadata.namespace}(${pod.pod.metadata.uid})`,
+      );
       this.#later(waitMs, () => this.#restart());
     });
   }
@@ -235,7 +260,10 @@ export class ContainerRunner {
 
   #watchHealth(container: Container): void {
     const { spec } = this;
-    if (container.programs.some((program) => program.isReady !== undefined)) return this.#poll(container);
+    if (container.programs.some((program) => program.isReady !== undefined)) {
+      this.#poll(container);
+      return;
+    }
     if (spec.startupProbe !== undefined) {
       const { livenessProbe, readinessProbe } = spec;
       this.#probe(spec.startupProbe, 'Startup', container, (isHealthy) => {
@@ -269,7 +297,12 @@ export class ContainerRunner {
     const periodMs = (probe.periodSeconds ?? 10) * 1000;
     const attempt = (): void => {
       if (isOver || this.container !== container || !this.isRunning) return;
-      const target = { clock: this.#pod.clock, node: this.#pod.node.namespace, podIp: this.#pod.facts.ips[0] ?? '127.0.0.1', container: this.spec };
+      const target = {
+        clock: this.#pod.clock,
+        node: this.#pod.node.namespace,
+        podIp: this.#pod.facts.ips[0] ?? '127.0.0.1',
+        container: this.spec,
+      };
       runProbe(probe, target, (result: ProbeResult) => {
         if (isOver || this.container !== container || !this.isRunning) return;
         if (result.isOk) {
@@ -388,4 +421,3 @@ function goSeconds(milliseconds: number): string {
   const minutes = Math.floor(seconds / 60);
   return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds % 60}s`;
 }
-

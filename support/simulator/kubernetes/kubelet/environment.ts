@@ -17,15 +17,20 @@ export function environmentOf(client: ApiClient, pod: Pod, container: ContainerS
   const env: Record<string, string> = serviceLinks(client, pod);
   for (const source of container.envFrom ?? []) {
     const reference = source.configMapRef ?? source.secretRef;
-    const values = source.configMapRef !== undefined ? configMapValues(client, namespace, source.configMapRef.name) : secretValues(client, namespace, source.secretRef?.name ?? '');
+    const values =
+      source.configMapRef !== undefined
+        ? configMapValues(client, namespace, source.configMapRef.name)
+        : secretValues(client, namespace, source.secretRef?.name ?? '');
     if (values === undefined) {
       if (reference?.optional === true) continue;
-      throw new PodConfigError(`${source.configMapRef !== undefined ? 'configmap' : 'secret'} ${JSON.stringify(reference?.name ?? '')} not found`);
+      throw new PodConfigError(
+        `${source.configMapRef !== undefined ? 'configmap' : 'secret'} ${JSON.stringify(reference?.name ?? '')} not found`,
+      );
     }
     for (const [key, value] of Object.entries(values)) env[`${source.prefix ?? ''}${key}`] = value;
   }
   for (const variable of container.env ?? []) {
-    const value = valueOf(client, pod, container, variable, facts);
+    const value = variableValue(client, pod, container, variable, facts);
     if (value !== undefined) env[variable.name] = expand(value, env);
   }
   return env;
@@ -36,7 +41,7 @@ export function expand(text: string, env: Readonly<Record<string, string>>): str
   return text.replace(/\$\$|\$\(([^()]+)\)/g, (whole, name: string | undefined) => (name === undefined ? '$' : (env[name] ?? whole)));
 }
 
-function valueOf(client: ApiClient, pod: Pod, container: ContainerSpec, variable: EnvVar, facts: PodFacts): string | undefined {
+function variableValue(client: ApiClient, pod: Pod, container: ContainerSpec, variable: EnvVar, facts: PodFacts): string | undefined {
   const source = variable.valueFrom;
   if (source === undefined) return variable.value ?? '';
   const namespace = pod.metadata.namespace ?? 'default';
@@ -45,14 +50,18 @@ function valueOf(client: ApiClient, pod: Pod, container: ContainerSpec, variable
     const [scope, resource] = source.resourceFieldRef.resource.split('.');
     return container.resources?.[scope === 'limits' ? 'limits' : 'requests']?.[resource ?? ''] ?? '0';
   }
-  const [kind, reference] = source.configMapKeyRef !== undefined ? (['configmap', source.configMapKeyRef] as const) : (['secret', source.secretKeyRef] as const);
+  const [kind, reference] =
+    source.configMapKeyRef !== undefined ? (['configmap', source.configMapKeyRef] as const) : (['secret', source.secretKeyRef] as const);
   if (reference === undefined) return '';
-  const values = kind === 'configmap' ? configMapValues(client, namespace, reference.name) : secretValues(client, namespace, reference.name);
+  const values =
+    kind === 'configmap' ? configMapValues(client, namespace, reference.name) : secretValues(client, namespace, reference.name);
   const value = values?.[reference.key];
   if (value !== undefined) return value;
   if (reference.optional === true) return undefined;
   if (values === undefined) throw new PodConfigError(`${kind} ${JSON.stringify(reference.name)} not found`);
-  throw new PodConfigError(`couldn't find key ${reference.key} in ${kind === 'configmap' ? 'ConfigMap' : 'Secret'} ${namespace}/${reference.name}`);
+  throw new PodConfigError(
+    `couldn't find key ${reference.key} in ${kind === 'configmap' ? 'ConfigMap' : 'Secret'} ${namespace}/${reference.name}`,
+  );
 }
 
 export function fieldValue(pod: Pod, path: string, facts: PodFacts): string {
@@ -89,7 +98,9 @@ export function fieldValue(pod: Pod, path: string, facts: PodFacts): string {
 }
 
 function configMapValues(client: ApiClient, namespace: string, name: string): Readonly<Record<string, string>> | undefined {
-  return client.get<ConfigMap>('configmaps', name, namespace)?.data ?? (client.get('configmaps', name, namespace) === undefined ? undefined : {});
+  return (
+    client.get<ConfigMap>('configmaps', name, namespace)?.data ?? (client.get('configmaps', name, namespace) === undefined ? undefined : {})
+  );
 }
 
 function secretValues(client: ApiClient, namespace: string, name: string): Readonly<Record<string, string>> | undefined {
@@ -102,7 +113,8 @@ function secretValues(client: ApiClient, namespace: string, name: string): Reado
 function serviceLinks(client: ApiClient, pod: Pod): Record<string, string> {
   const env: Record<string, string> = {};
   const master = client.get<Service>('services', 'kubernetes', 'default');
-  const own = pod.spec['enableServiceLinks'] === false ? [] : client.list<Service>('services', { namespace: pod.metadata.namespace ?? 'default' });
+  const own =
+    pod.spec['enableServiceLinks'] === false ? [] : client.list<Service>('services', { namespace: pod.metadata.namespace ?? 'default' });
   for (const service of [...(master === undefined ? [] : [master]), ...own]) {
     const ip = service.spec.clusterIP;
     const ports = service.spec.ports ?? [];
@@ -112,7 +124,9 @@ function serviceLinks(client: ApiClient, pod: Pod): Record<string, string> {
     const host = ip.includes(':') ? `[${ip}]` : ip;
     env[`${prefix}_SERVICE_HOST`] = ip;
     env[`${prefix}_SERVICE_PORT`] = String(first.port);
-    for (const port of ports) if (port.name !== undefined && port.name !== '') env[`${prefix}_SERVICE_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`] = String(port.port);
+    for (const port of ports)
+      if (port.name !== undefined && port.name !== '')
+        env[`${prefix}_SERVICE_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`] = String(port.port);
     for (const [index, port] of ports.entries()) {
       const protocol = port.protocol ?? 'TCP';
       const url = `${protocol.toLowerCase()}://${host}:${port.port}`;
@@ -153,8 +167,18 @@ function trimmed(path: string): string {
 export function missingVolume(client: ApiClient, pod: Pod): { readonly volume: string; readonly why: string } | undefined {
   const namespace = pod.metadata.namespace ?? 'default';
   for (const volume of pod.spec.volumes ?? []) {
-    if (volume.configMap !== undefined && volume.configMap.optional !== true && client.get('configmaps', volume.configMap.name, namespace) === undefined) return { volume: volume.name, why: `configmap ${JSON.stringify(volume.configMap.name)} not found` };
-    if (volume.secret !== undefined && volume.secret.optional !== true && client.get('secrets', volume.secret.secretName, namespace) === undefined) return { volume: volume.name, why: `secret ${JSON.stringify(volume.secret.secretName)} not found` };
+    if (
+      volume.configMap !== undefined &&
+      volume.configMap.optional !== true &&
+      client.get('configmaps', volume.configMap.name, namespace) === undefined
+    )
+      return { volume: volume.name, why: `configmap ${JSON.stringify(volume.configMap.name)} not found` };
+    if (
+      volume.secret !== undefined &&
+      volume.secret.optional !== true &&
+      client.get('secrets', volume.secret.secretName, namespace) === undefined
+    )
+      return { volume: volume.name, why: `secret ${JSON.stringify(volume.secret.secretName)} not found` };
   }
   return undefined;
 }
@@ -180,15 +204,21 @@ function projected(client: ApiClient, pod: Pod, sources: readonly Projection[], 
   const namespace = pod.metadata.namespace ?? 'default';
   const files: Record<string, string> = {};
   for (const source of sources) {
-    if (source.configMap !== undefined) Object.assign(files, selected(configMapValues(client, namespace, source.configMap.name), source.configMap.items));
-    if (source.secret !== undefined) Object.assign(files, selected(secretValues(client, namespace, source.secret.name), source.secret.items));
+    if (source.configMap !== undefined)
+      Object.assign(files, selected(configMapValues(client, namespace, source.configMap.name), source.configMap.items));
+    if (source.secret !== undefined)
+      Object.assign(files, selected(secretValues(client, namespace, source.secret.name), source.secret.items));
     if (source.serviceAccountToken !== undefined) files[source.serviceAccountToken.path] = `simulated.${pod.metadata.uid}.token`;
-    for (const item of source.downwardAPI?.items ?? []) if (item.fieldRef !== undefined) files[item.path] = fieldValue(pod, item.fieldRef.fieldPath, facts);
+    for (const item of source.downwardAPI?.items ?? [])
+      if (item.fieldRef !== undefined) files[item.path] = fieldValue(pod, item.fieldRef.fieldPath, facts);
   }
   return files;
 }
 
-function selected(values: Readonly<Record<string, string>> | undefined, items: readonly { readonly key: string; readonly path: string }[] | undefined): Record<string, string> {
+function selected(
+  values: Readonly<Record<string, string>> | undefined,
+  items: readonly { readonly key: string; readonly path: string }[] | undefined,
+): Record<string, string> {
   if (values === undefined) return {};
   if (items === undefined) return { ...values };
   return Object.fromEntries(items.flatMap((item) => (values[item.key] === undefined ? [] : [[item.path, values[item.key] ?? '']])));

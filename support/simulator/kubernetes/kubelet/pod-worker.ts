@@ -78,7 +78,8 @@ export class PodWorker implements PodRuntime {
     this.initRunners = (pod.spec.initContainers ?? []).map((container) => new ContainerRunner(this, container, true));
     // A kubelet that starts again finds the containers of before dead.
     for (const status of pod.status.containerStatuses ?? []) if (status.containerID !== undefined) this.runner(status.name)?.resume(status);
-    for (const runner of [...this.runners, ...this.initRunners]) runner.state = { waiting: { reason: this.initRunners.length > 0 ? 'PodInitializing' : 'ContainerCreating' } };
+    for (const runner of [...this.runners, ...this.initRunners])
+      runner.state = { waiting: { reason: this.initRunners.length > 0 ? 'PodInitializing' : 'ContainerCreating' } };
   }
 
   get namespace(): NetworkNamespace {
@@ -123,14 +124,25 @@ export class PodWorker implements PodRuntime {
     }
     if (this.pod.spec.hostNetwork === true) {
       this.#ips = this.#host.hostIps;
-      this.sandbox = { podNamespace: this.pod.metadata.namespace ?? '', podName: this.pod.metadata.name, podUid: this.pod.metadata.uid, containerId: this.random.hex(64), namespace: this.node.namespace, node: this.node };
+      this.sandbox = {
+        podNamespace: this.pod.metadata.namespace ?? '',
+        podName: this.pod.metadata.name,
+        podUid: this.pod.metadata.uid,
+        containerId: this.random.hex(64),
+        namespace: this.node.namespace,
+        node: this.node,
+      };
       this.changed();
       this.#runInit(0);
       return;
     }
     const cni = this.#host.cni();
     if (cni === undefined) {
-      this.event('Warning', 'NetworkNotReady', 'network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized');
+      this.event(
+        'Warning',
+        'NetworkNotReady',
+        'network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized',
+      );
       this.#again(networkRetryMs, () => this.#prepare());
       return;
     }
@@ -141,7 +153,14 @@ export class PodWorker implements PodRuntime {
     const namespace = this.node.engine.network.createNamespace(`cni-${this.random.uuid()}`);
     namespace.getInterface('lo')?.setUp();
     this.#configureResolver(namespace);
-    const sandbox: PodSandbox = { podNamespace: this.pod.metadata.namespace ?? '', podName: this.pod.metadata.name, podUid: this.pod.metadata.uid, containerId: this.random.hex(64), namespace, node: this.node };
+    const sandbox: PodSandbox = {
+      podNamespace: this.pod.metadata.namespace ?? '',
+      podName: this.pod.metadata.name,
+      podUid: this.pod.metadata.uid,
+      containerId: this.random.hex(64),
+      namespace,
+      node: this.node,
+    };
     cni.add(sandbox, (result) => {
       if (this.#isGone || this.#isTerminating) {
         cni.remove(sandbox);
@@ -165,7 +184,8 @@ export class PodWorker implements PodRuntime {
       namespace.hosts.set(this.pod.spec.hostname ?? this.pod.metadata.name, [...own]);
       for (const alias of this.pod.spec.hostAliases ?? []) {
         const address = parseIp(alias.ip);
-        if (address !== undefined) for (const name of alias.hostnames ?? []) namespace.hosts.set(name, [...(namespace.hosts.get(name) ?? []), address]);
+        if (address !== undefined)
+          for (const name of alias.hostnames ?? []) namespace.hosts.set(name, [...(namespace.hosts.get(name) ?? []), address]);
       }
       for (const sysctl of this.pod.spec.securityContext?.sysctls ?? []) namespace.setSysctl(sysctl.name, sysctl.value);
       this.changed();
@@ -180,8 +200,14 @@ export class PodWorker implements PodRuntime {
     const inherited = this.node.namespace.resolver;
     const podNamespace = this.pod.metadata.namespace ?? 'default';
     if (dnsPolicy === 'None') namespace.resolver = { nameservers: [], search: [], ndots: 1 };
-    else if (dnsPolicy === 'Default' || server === undefined) namespace.resolver = { nameservers: [...inherited.nameservers], search: [...inherited.search], ndots: inherited.ndots };
-    else namespace.resolver = { nameservers: [server], search: [`${podNamespace}.svc.cluster.local`, 'svc.cluster.local', 'cluster.local'], ndots: 5 };
+    else if (dnsPolicy === 'Default' || server === undefined)
+      namespace.resolver = { nameservers: [...inherited.nameservers], search: [...inherited.search], ndots: inherited.ndots };
+    else
+      namespace.resolver = {
+        nameservers: [server],
+        search: [`${podNamespace}.svc.cluster.local`, 'svc.cluster.local', 'cluster.local'],
+        ndots: 5,
+      };
     for (const text of dnsConfig?.nameservers ?? []) {
       const address = parseIp(text);
       if (address !== undefined) namespace.resolver.nameservers.push(address);
@@ -313,14 +339,17 @@ export class PodWorker implements PodRuntime {
 
   #phase(isEnd: boolean): PodStatus['phase'] {
     const policy = this.pod.spec.restartPolicy ?? 'Always';
-    if (this.initRunners.some((runner) => runner.hasEnded && runner.state.terminated?.exitCode !== 0) && policy === 'Never') return 'Failed';
+    if (this.initRunners.some((runner) => runner.hasEnded && runner.state.terminated?.exitCode !== 0) && policy === 'Never')
+      return 'Failed';
     const ended = this.runners.filter((runner) => runner.hasEnded);
     if (ended.length === this.runners.length && (policy !== 'Always' || (isEnd && this.#isTerminating))) {
       const hasFailed = ended.some((runner) => runner.state.terminated?.exitCode !== 0);
       if (!hasFailed) return 'Succeeded';
       if (policy === 'Never' || isEnd) return 'Failed';
     }
-    const hasStarted = this.initRunners.every((runner) => runner.state.terminated?.exitCode === 0) && this.runners.every((runner) => runner.container !== undefined);
+    const hasStarted =
+      this.initRunners.every((runner) => runner.state.terminated?.exitCode === 0) &&
+      this.runners.every((runner) => runner.container !== undefined);
     return hasStarted ? 'Running' : 'Pending';
   }
 
@@ -334,18 +363,38 @@ export class PodWorker implements PodRuntime {
     const make = (type: string, isTrue: boolean, reason?: string, message?: string): Condition => {
       const status = isTrue ? 'True' : 'False';
       const old = conditionOf(current, type);
-      return { lastProbeTime: null, lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? now) : now, ...(message === undefined ? {} : { message }), ...(reason === undefined ? {} : { reason }), status, type };
+      return {
+        lastProbeTime: null,
+        lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? now) : now,
+        ...(message === undefined ? {} : { message }),
+        ...(reason === undefined ? {} : { reason }),
+        status,
+        type,
+      };
     };
     const done = phase === 'Succeeded';
     const containersReady = unready.length === 0 && !done && initialized;
-    const why: readonly [reason?: string, message?: string] = containersReady ? [] : done ? ['PodCompleted'] : phase === 'Failed' ? ['PodFailed'] : ['ContainersNotReady', `containers with unready status: [${unready.join(' ')}]`];
+    const why: readonly [reason?: string, message?: string] = containersReady
+      ? []
+      : done
+        ? ['PodCompleted']
+        : phase === 'Failed'
+          ? ['PodFailed']
+          : ['ContainersNotReady', `containers with unready status: [${unready.join(' ')}]`];
     const gates = (this.pod.spec.readinessGates ?? []).filter((gate) => conditionOf(current, gate.conditionType)?.status !== 'True');
-    const kept = (current.status.conditions ?? []).filter((condition) => !['Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].includes(condition.type));
+    const kept = (current.status.conditions ?? []).filter(
+      (condition) => !['Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].includes(condition.type),
+    );
     const gateText = `corresponding condition of pod readiness gate ${JSON.stringify(gates[0]?.conditionType ?? '')} does not exist.`;
-    const ready = containersReady && gates.length > 0 ? make('Ready', false, 'ReadinessGatesNotReady', gateText) : make('Ready', containersReady, ...why);
+    const ready =
+      containersReady && gates.length > 0
+        ? make('Ready', false, 'ReadinessGatesNotReady', gateText)
+        : make('Ready', containersReady, ...why);
     const conditions = [
       ...kept,
-      initialized ? make('Initialized', true, done ? 'PodCompleted' : undefined) : make('Initialized', false, 'ContainersNotInitialized', `containers with incomplete status: [${incomplete.join(' ')}]`),
+      initialized
+        ? make('Initialized', true, done ? 'PodCompleted' : undefined)
+        : make('Initialized', false, 'ContainersNotInitialized', `containers with incomplete status: [${incomplete.join(' ')}]`),
       ready,
       make('ContainersReady', containersReady, ...why),
       make('PodScheduled', true),

@@ -16,9 +16,15 @@ export interface ProbeTarget {
 
 /** Carries out one probe over the network; the answer comes at a later event. */
 export function runProbe(probe: Probe, target: ProbeTarget, done: (result: ProbeResult) => void): void {
-  if (probe.httpGet !== undefined) return probeHttp(probe, probe.httpGet, target, done);
+  if (probe.httpGet !== undefined) {
+    probeHttp(probe, probe.httpGet, target, done);
+    return;
+  }
   const port = probe.tcpSocket?.port ?? probe.grpc?.port;
-  if (port !== undefined) return probeTcp(probe, portOf(port, target.container), probe.tcpSocket?.host ?? target.podIp, target, done);
+  if (port !== undefined) {
+    probeTcp(probe, portOf(port, target.container), probe.tcpSocket?.host ?? target.podIp, target, done);
+    return;
+  }
   // Commands of containers run asynchronously and cannot be asked inside an event: an exec probe always holds (said on admission).
   target.clock.schedule(1, () => done({ isOk: true }));
 }
@@ -35,19 +41,43 @@ function probeHttp(probe: Probe, get: NonNullable<Probe['httpGet']>, target: Pro
   const shown = host.includes(':') ? `[${host}]` : host;
   const path = get.path ?? '/';
   const url = `${(get.scheme ?? 'HTTP').toLowerCase()}://${shown}:${port}${path.startsWith('/') ? path : `/${path}`}`;
-  if (ip === undefined) return done({ isOk: false, why: `Get ${JSON.stringify(url)}: dial tcp: lookup ${host}: no such host` });
+  if (ip === undefined) {
+    done({ isOk: false, why: `Get ${JSON.stringify(url)}: dial tcp: lookup ${host}: no such host` });
+    return;
+  }
   // TLS is not modelled: an HTTPS probe only sees whether somebody listens.
-  if (get.scheme === 'HTTPS') return probeTcp(probe, port, host, target, done);
+  if (get.scheme === 'HTTPS') {
+    probeTcp(probe, port, host, target, done);
+    return;
+  }
   const headers: Record<string, string> = { Host: `${shown}:${port}`, 'User-Agent': 'kube-probe/1.27', Accept: '*/*', Connection: 'close' };
   for (const header of get.httpHeaders ?? []) headers[header.name] = header.value;
   const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
-  const answer = once(target.clock, timeoutMs, done, `Get ${JSON.stringify(url)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`, () => call.abort());
+  const answer = once(
+    target.clock,
+    timeoutMs,
+    done,
+    `Get ${JSON.stringify(url)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
+    () => call.abort(),
+  );
   const call = requestHttp(
     target.node,
     { endpoint: { ip, port }, method: 'GET', path, headers, connectTimeoutMs: timeoutMs },
     {
-      onResponse: (response) => answer(response.status >= 200 && response.status < 400 ? { isOk: true } : { isOk: false, why: `HTTP probe failed with statuscode: ${response.status}` }),
-      onError: (error) => answer({ isOk: false, why: error === 'empty-reply' ? `Get ${JSON.stringify(url)}: EOF` : `Get ${JSON.stringify(url)}: ${dialError(`${shown}:${port}`, error)}` }),
+      onResponse: (response) =>
+        answer(
+          response.status >= 200 && response.status < 400
+            ? { isOk: true }
+            : { isOk: false, why: `HTTP probe failed with statuscode: ${response.status}` },
+        ),
+      onError: (error) =>
+        answer({
+          isOk: false,
+          why:
+            error === 'empty-reply'
+              ? `Get ${JSON.stringify(url)}: EOF`
+              : `Get ${JSON.stringify(url)}: ${dialError(`${shown}:${port}`, error)}`,
+        }),
     },
   );
 }
@@ -55,7 +85,10 @@ function probeHttp(probe: Probe, get: NonNullable<Probe['httpGet']>, target: Pro
 function probeTcp(probe: Probe, port: number, host: string, target: ProbeTarget, done: (result: ProbeResult) => void): void {
   const ip = parseIp(host);
   const shown = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  if (ip === undefined) return done({ isOk: false, why: `dial tcp: lookup ${host}: no such host` });
+  if (ip === undefined) {
+    done({ isOk: false, why: `dial tcp: lookup ${host}: no such host` });
+    return;
+  }
   const answer = once(target.clock, (probe.timeoutSeconds ?? 1) * 1000, done, `dial tcp ${shown}: i/o timeout`, () => connection.abort());
   const connection = target.node.sockets.connect({
     destination: { ip, port },
@@ -69,7 +102,13 @@ function probeTcp(probe: Probe, port: number, host: string, target: ProbeTarget,
   });
 }
 
-function once(clock: SimulatedClock, timeoutMs: number, done: (result: ProbeResult) => void, timeoutText: string, giveUp: () => void): (result: ProbeResult) => void {
+function once(
+  clock: SimulatedClock,
+  timeoutMs: number,
+  done: (result: ProbeResult) => void,
+  timeoutText: string,
+  giveUp: () => void,
+): (result: ProbeResult) => void {
   let isDone = false;
   const timer: Timer = clock.schedule(timeoutMs, () => {
     if (isDone) return;

@@ -162,7 +162,6 @@ function send(options: PingOptions, context: CommandContext): { stdout: string; 
     const fails = (text: string): void => {
       errors++;
       if (!options.isQuiet) stdout += `From ${text}\n`;
-      lastAt = clock.now();
     };
     namespace.sockets.ping({
       destination: ip,

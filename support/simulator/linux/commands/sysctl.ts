@@ -1,7 +1,8 @@
 import { resolvePath } from '../../docker/file-system.ts';
 import type { Command } from '../../docker/types.ts';
-import { CommandFailure, run } from './result.ts';
+import { errnoText } from '../../net/network-error.ts';
 import { parseOptions } from './options.ts';
+import { CommandFailure, errnoOf, run } from './result.ts';
 
 /** sysctl(8) of procps: reads and writes the settings of the network namespace. */
 export const sysctl: Command = (args, context) =>
@@ -32,7 +33,15 @@ export const sysctl: Command = (args, context) =>
       const [name = '', ...rest] = assignment.split('=');
       const key = dotted(name.trim());
       const value = rest.join('=').trim();
-      if (namespace.getSysctl(key) === undefined || !namespace.setSysctl(key, value)) return unknown(key);
+      try {
+        if (namespace.getSysctl(key) === undefined || !namespace.setSysctl(key, value)) return unknown(key);
+      } catch (error) {
+        const refused = errnoOf(error);
+        if (refused === undefined) throw error;
+        stderr += `sysctl: setting key "${key}": ${errnoText(refused.errno)}\n`;
+        exitCode = 255;
+        return;
+      }
       if (!isQuiet) show(key, value);
     };
     if (parsed.options.has('system')) throw new CommandFailure('sysctl: not simulated: --system\n', 1);

@@ -275,6 +275,20 @@ describe('the resources of the newer design', () => {
   });
 });
 
+it('is dropped by its peer after the hold time while its node is frozen, and comes back', () => {
+  const bed = setUp();
+  bed.api.create(policy('node-a', 1, 64496));
+  bed.clock.advance(20_000);
+  bed.setFrozen('node-a', true);
+  bed.clock.advance(60_000);
+  expect(learnt(bed)).toEqual(['203.0.113.16/28', '2001:db8:f:1::/64']);
+  bed.clock.advance(40_000);
+  expect(learnt(bed)).toEqual([]);
+  bed.setFrozen('node-a', false);
+  bed.clock.advance(20_000);
+  expect([state(bed.plane), learnt(bed)]).toEqual([['64496 64500 established'], ['203.0.113.16/28', '2001:db8:f:1::/64']]);
+});
+
 it('takes the password from the secret', () => {
   const bed = setUp();
   bed.api.create({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'md5', namespace: ciliumNamespace }, data: { password: btoa('swordfish') } });

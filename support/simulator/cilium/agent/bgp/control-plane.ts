@@ -1,3 +1,4 @@
+import type { Timer } from '../../../clock/clock.ts';
 import type { BgpFamily, BgpPeer, SessionState } from '../../../bgp/types.ts';
 import type { EndpointSlice, Secret, Service } from '../../../kubernetes/objects.ts';
 import { compareIps } from '../../../net/address.ts';
@@ -42,6 +43,8 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
   let source: DesiredState['source'] = 'none';
   let stops: (() => void)[] = [];
   let lastProblems = '';
+  let isFrozen = false;
+  let silence: Timer | undefined;
 
   const view = (): NodeView | undefined => {
     const own = api.get<CiliumNode>(resources.node, node.name);
@@ -126,7 +129,27 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
     reportStatus.fire();
   };
 
+  /**
+   * A frozen agent (`docker pause` of its node) sends nothing, so its peers drop it when their hold time is over. The
+   * speaker cannot be frozen: it is ended at that time, and begins anew when the agent goes on.
+   */
+  const freeze = () => {
+    isFrozen = true;
+    const holdTimes = [...routers.values()].flatMap(({ speaker }) => speaker.peers.map((peer) => peer.negotiatedHoldTimeSeconds || peer.config.holdTimeSeconds));
+    silence = clock.schedule(Math.max(0, ...holdTimes) * 1000, () => {
+      for (const router of routers.values()) router.speaker.stop('killed');
+      routers.clear();
+    });
+  };
+  const thaw = () => {
+    if (!isFrozen) return;
+    isFrozen = false;
+    silence?.cancel();
+    all();
+  };
+
   const reconcile = createTrigger(clock, 0, () => {
+    if (isFrozen) return;
     if (isAllDirty) {
       isAllDirty = false;
       dirty.clear();
@@ -211,11 +234,18 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
           if (service !== undefined && dependsOnEndpoints(service)) touch(object.metadata.namespace, name);
         }),
       );
+      stops.push(
+        node.container.onStateChange(({ state }) => {
+          if (state === 'paused') freeze();
+          else if (state === 'running') thaw();
+        }),
+      );
       all();
     },
     stop(how) {
       for (const stop of stops) stop();
       stops = [];
+      silence?.cancel();
       reconcile.stop();
       reportStatus.stop();
       for (const router of routers.values()) router.speaker.stop(how);

@@ -64,11 +64,14 @@ it('moves within the time of the lease when the holder freezes', () => {
   const bed = setUp();
   bed.addPolicy({ loadBalancerIPs: true });
   bed.clock.advance(10_000);
-  bed.frozen.add('node-a');
+  bed.setFrozen('node-a', true);
   bed.clock.advance(9_000);
   expect(bed.lease()).toBe('node-a');
   bed.clock.advance(11_500);
-  expect([bed.lease(), bed.tables()]).toEqual(['node-b', { 'node-a': [], 'node-b': ['192.0.2.200 eth0', '2001:db8:1:: eth0'] }]);
+  expect([bed.lease(), bed.answers('node-b', '192.0.2.200')]).toEqual(['node-b', true]);
+  bed.setFrozen('node-a', false);
+  bed.clock.advance(2_100);
+  expect(bed.tables()).toEqual({ 'node-a': [], 'node-b': ['192.0.2.200 eth0', '2001:db8:1:: eth0'] });
 });
 
 it('moves at once when the holder goes in good order', () => {

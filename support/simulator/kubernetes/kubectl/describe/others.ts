@@ -1,6 +1,6 @@
+import { rfc1123 } from '../age.ts';
 import { at, type Dict, listAt, nameOf, numberAt, sortedKeys, stringsAt, textAt } from '../values.ts';
 import { controllerOf, selectorText, writeAnnotations, writeHead, writePodTemplate } from './parts.ts';
-import { rfc1123 } from '../age.ts';
 import type { DescribeWriter } from './writer.ts';
 
 export function describeConfigMap(writer: DescribeWriter, configMap: Dict): void {
@@ -33,7 +33,10 @@ function bytesOf(base64: string): number {
 
 export function describeServiceAccount(writer: DescribeWriter, account: Dict): void {
   writeHead(writer, account);
-  for (const [title, field] of [['Image pull secrets', 'imagePullSecrets'], ['Mountable secrets', 'secrets']] as const) {
+  for (const [title, field] of [
+    ['Image pull secrets', 'imagePullSecrets'],
+    ['Mountable secrets', 'secrets'],
+  ] as const) {
     const names = listAt(account, field).map(nameOfReference);
     if (names.length === 0) writer.line(0, `${title}:`, '<none>');
     names.forEach((name, index) => writer.line(0, index === 0 ? `${title}:` : '', name));
@@ -50,7 +53,10 @@ export function describeEndpoints(writer: DescribeWriter, endpoints: Dict): void
   writer.line(0, 'Subsets:');
   const subsets = listAt(endpoints, 'subsets');
   for (const subset of subsets) {
-    const ips = (field: string): string => listAt(subset, field).map((address) => textAt(address, 'ip')).join(',') || '<none>';
+    const ips = (field: string): string =>
+      listAt(subset, field)
+        .map((address) => textAt(address, 'ip'))
+        .join(',') || '<none>';
     writer.line(1, 'Addresses:', ips('addresses'));
     writer.line(1, 'NotReadyAddresses:', ips('notReadyAddresses'));
     const ports = listAt(subset, 'ports');
@@ -73,7 +79,8 @@ export function describeEndpointSlice(writer: DescribeWriter, slice: Dict): void
     writer.line(0, 'Ports:');
     writer.line(1, 'Name', 'Port', 'Protocol');
     writer.line(1, '----', '----', '--------');
-    for (const port of ports) writer.line(1, textAt(port, 'name') || '<unset>', String(at(port, 'port') ?? '<unset>'), textAt(port, 'protocol'));
+    for (const port of ports)
+      writer.line(1, textAt(port, 'name') || '<unset>', String(at(port, 'port') ?? '<unset>'), textAt(port, 'protocol'));
   }
   const endpoints = listAt(slice, 'endpoints');
   if (endpoints.length === 0) {
@@ -112,6 +119,10 @@ export function describeJob(writer: DescribeWriter, job: Dict): void {
   if (at(job, 'spec', 'backoffLimit') !== undefined) writer.line(0, 'Backoff Limit:', String(numberAt(job, 'spec', 'backoffLimit')));
   if (at(job, 'status', 'startTime') !== undefined) writer.line(0, 'Start Time:', rfc1123(at(job, 'status', 'startTime')));
   if (at(job, 'status', 'completionTime') !== undefined) writer.line(0, 'Completed At:', rfc1123(at(job, 'status', 'completionTime')));
-  writer.line(0, 'Pods Statuses:', `${numberAt(job, 'status', 'active')} Active (${numberAt(job, 'status', 'ready')} Ready) / ${numberAt(job, 'status', 'succeeded')} Succeeded / ${numberAt(job, 'status', 'failed')} Failed`);
+  writer.line(
+    0,
+    'Pods Statuses:',
+    `${numberAt(job, 'status', 'active')} Active${at(job, 'status', 'ready') === undefined ? '' : ` (${numberAt(job, 'status', 'ready')} Ready)`} / ${numberAt(job, 'status', 'succeeded')} Succeeded / ${numberAt(job, 'status', 'failed')} Failed`,
+  );
   writePodTemplate(writer, at(job, 'spec', 'template'));
 }

@@ -1,6 +1,6 @@
 import { ageOf, rfc1123 } from '../age.ts';
-import { byText, type Dict, dictAt, isDict, listAt, numberAt, sortedKeys, stringsAt, textAt, at } from '../values.ts';
 import { goValueText } from '../printers.ts';
+import { at, byText, type Dict, dictAt, isDict, listAt, numberAt, sortedKeys, stringsAt, textAt } from '../values.ts';
 import type { DescribeWriter } from './writer.ts';
 
 /** Pieces that several kinds share, in the order and wording of kubectl's describe.go. */
@@ -36,7 +36,11 @@ function shorten(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length)}...`;
 }
 
-export function writeHead(writer: DescribeWriter, object: Dict, options: { readonly isNamespaced: boolean } = { isNamespaced: true }): void {
+export function writeHead(
+  writer: DescribeWriter,
+  object: Dict,
+  options: { readonly isNamespaced: boolean } = { isNamespaced: true },
+): void {
   writer.line(0, 'Name:', textAt(object, 'metadata', 'name'));
   if (options.isNamespaced) writer.line(0, 'Namespace:', textAt(object, 'metadata', 'namespace'));
   writeLabels(writer, object);
@@ -95,7 +99,11 @@ export function writeContainers(writer: DescribeWriter, title: string, container
     writeArgv(writer, 'Args', listAt(container, 'args'));
     if (status !== undefined) writeStatus(writer, status);
     writeResources(writer, dictAt(container, 'resources'));
-    for (const [title, field] of [['Liveness', 'livenessProbe'], ['Readiness', 'readinessProbe'], ['Startup', 'startupProbe']] as const) {
+    for (const [title, field] of [
+      ['Liveness', 'livenessProbe'],
+      ['Readiness', 'readinessProbe'],
+      ['Startup', 'startupProbe'],
+    ] as const) {
       const probe = at(container, field);
       if (isDict(probe)) writer.line(2, `${title}:`, probeText(probe));
     }
@@ -144,7 +152,10 @@ function writeState(writer: DescribeWriter, title: string, state: unknown): void
 }
 
 function writeResources(writer: DescribeWriter, resources: Dict): void {
-  for (const [title, field] of [['Limits', 'limits'], ['Requests', 'requests']] as const) {
+  for (const [title, field] of [
+    ['Limits', 'limits'],
+    ['Requests', 'requests'],
+  ] as const) {
     const amounts = stringsAt(resources, field);
     if (Object.keys(amounts).length === 0) continue;
     writer.line(2, `${title}:`);
@@ -176,7 +187,12 @@ function writeEnvironment(writer: DescribeWriter, container: unknown, pod: Dict 
     const isConfigMap = isDict(at(source, 'configMapRef'));
     const reference = dictAt(source, isConfigMap ? 'configMapRef' : 'secretRef');
     const prefix = textAt(source, 'prefix');
-    writer.line(3, textAt(reference, 'name'), `${isConfigMap ? 'ConfigMap' : 'Secret'}${prefix === '' ? '' : ` with prefix '${prefix}'`}`, `Optional: ${reference.optional === true}`);
+    writer.line(
+      3,
+      textAt(reference, 'name'),
+      `${isConfigMap ? 'ConfigMap' : 'Secret'}${prefix === '' ? '' : ` with prefix '${prefix}'`}`,
+      `Optional: ${reference.optional === true}`,
+    );
   }
   const variables = listAt(container, 'env');
   if (variables.length === 0) writer.line(2, 'Environment:', '<none>');
@@ -192,11 +208,25 @@ function writeEnvironment(writer: DescribeWriter, container: unknown, pod: Dict 
       const path = textAt(from, 'fieldRef', 'fieldPath');
       writer.line(3, `${name}:`, `${fieldOfPod(pod, path)} (${textAt(from, 'fieldRef', 'apiVersion') || 'v1'}:${path})`);
     } else if (isDict(from.resourceFieldRef)) {
-      writer.line(3, `${name}:`, `${resourceOf(container, textAt(from, 'resourceFieldRef', 'resource'))} (${textAt(from, 'resourceFieldRef', 'resource')})`);
+      writer.line(
+        3,
+        `${name}:`,
+        `${resourceOf(container, textAt(from, 'resourceFieldRef', 'resource'))} (${textAt(from, 'resourceFieldRef', 'resource')})`,
+      );
     } else if (isDict(from.secretKeyRef)) {
-      writer.line(3, `${name}:`, `<set to the key '${textAt(from, 'secretKeyRef', 'key')}' in secret '${textAt(from, 'secretKeyRef', 'name')}'>`, `Optional: ${from.secretKeyRef.optional === true}`);
+      writer.line(
+        3,
+        `${name}:`,
+        `<set to the key '${textAt(from, 'secretKeyRef', 'key')}' in secret '${textAt(from, 'secretKeyRef', 'name')}'>`,
+        `Optional: ${from.secretKeyRef.optional === true}`,
+      );
     } else if (isDict(from.configMapKeyRef)) {
-      writer.line(3, `${name}:`, `<set to the key '${textAt(from, 'configMapKeyRef', 'key')}' of config map '${textAt(from, 'configMapKeyRef', 'name')}'>`, `Optional: ${from.configMapKeyRef.optional === true}`);
+      writer.line(
+        3,
+        `${name}:`,
+        `<set to the key '${textAt(from, 'configMapKeyRef', 'key')}' of config map '${textAt(from, 'configMapKeyRef', 'name')}'>`,
+        `Optional: ${from.configMapKeyRef.optional === true}`,
+      );
     }
   }
 }
@@ -238,7 +268,11 @@ export function writeVolumes(writer: DescribeWriter, volumes: readonly unknown[]
 function volumeLines(volume: Dict): (readonly [string, string])[] {
   const optional = (source: unknown): string => String(at(source, 'optional') === true);
   if (isDict(volume.hostPath)) {
-    return [['Type', 'HostPath (bare host directory volume)'], ['Path', textAt(volume, 'hostPath', 'path')], ['HostPathType', textAt(volume, 'hostPath', 'type')]];
+    return [
+      ['Type', 'HostPath (bare host directory volume)'],
+      ['Path', textAt(volume, 'hostPath', 'path')],
+      ['HostPathType', textAt(volume, 'hostPath', 'type')],
+    ];
   }
   if (isDict(volume.emptyDir)) {
     return [
@@ -248,10 +282,18 @@ function volumeLines(volume: Dict): (readonly [string, string])[] {
     ];
   }
   if (isDict(volume.configMap)) {
-    return [['Type', 'ConfigMap (a volume populated by a ConfigMap)'], ['Name', textAt(volume, 'configMap', 'name')], ['Optional', optional(volume.configMap)]];
+    return [
+      ['Type', 'ConfigMap (a volume populated by a ConfigMap)'],
+      ['Name', textAt(volume, 'configMap', 'name')],
+      ['Optional', optional(volume.configMap)],
+    ];
   }
   if (isDict(volume.secret)) {
-    return [['Type', 'Secret (a volume populated by a Secret)'], ['SecretName', textAt(volume, 'secret', 'secretName')], ['Optional', optional(volume.secret)]];
+    return [
+      ['Type', 'Secret (a volume populated by a Secret)'],
+      ['SecretName', textAt(volume, 'secret', 'secretName')],
+      ['Optional', optional(volume.secret)],
+    ];
   }
   if (isDict(volume.persistentVolumeClaim)) {
     return [
@@ -264,10 +306,13 @@ function volumeLines(volume: Dict): (readonly [string, string])[] {
     const lines: (readonly [string, string])[] = [['Type', 'Projected (a volume that contains injected data from multiple sources)']];
     const pointer = (source: unknown): string => (at(source, 'optional') === undefined ? '<nil>' : String(at(source, 'optional')));
     for (const source of listAt(volume, 'projected', 'sources')) {
-      if (isDict(at(source, 'secret'))) lines.push(['SecretName', textAt(source, 'secret', 'name')], ['SecretOptionalName', pointer(at(source, 'secret'))]);
+      if (isDict(at(source, 'secret')))
+        lines.push(['SecretName', textAt(source, 'secret', 'name')], ['SecretOptionalName', pointer(at(source, 'secret'))]);
       else if (isDict(at(source, 'downwardAPI'))) lines.push(['DownwardAPI', 'true']);
-      else if (isDict(at(source, 'configMap'))) lines.push(['ConfigMapName', textAt(source, 'configMap', 'name')], ['ConfigMapOptional', pointer(at(source, 'configMap'))]);
-      else if (isDict(at(source, 'serviceAccountToken'))) lines.push(['TokenExpirationSeconds', String(numberAt(source, 'serviceAccountToken', 'expirationSeconds'))]);
+      else if (isDict(at(source, 'configMap')))
+        lines.push(['ConfigMapName', textAt(source, 'configMap', 'name')], ['ConfigMapOptional', pointer(at(source, 'configMap'))]);
+      else if (isDict(at(source, 'serviceAccountToken')))
+        lines.push(['TokenExpirationSeconds', String(numberAt(source, 'serviceAccountToken', 'expirationSeconds'))]);
     }
     return lines;
   }
@@ -317,7 +362,8 @@ export function writeEvents(writer: DescribeWriter, events: readonly Dict[] | un
     writer.line(0, 'Events:', '<none>');
     return;
   }
-  const lastOf = (event: Dict): string => textAt(event, 'series', 'lastObservedTime') || textAt(event, 'lastTimestamp') || textAt(event, 'eventTime');
+  const lastOf = (event: Dict): string =>
+    textAt(event, 'series', 'lastObservedTime') || textAt(event, 'lastTimestamp') || textAt(event, 'eventTime');
   writer.line(0, 'Events:');
   writer.line(1, 'Type', 'Reason', 'Age', 'From', 'Message');
   writer.line(1, '----', '------', '----', '----', '-------');
@@ -327,6 +373,13 @@ export function writeEvents(writer: DescribeWriter, events: readonly Dict[] | un
     let interval = first;
     if (isDict(series)) interval = `${ageOf(series.lastObservedTime, now)} (x${numberAt(series, 'count')} over ${first})`;
     else if (numberAt(event, 'count') > 1) interval = `${ageOf(event.lastTimestamp, now)} (x${numberAt(event, 'count')} over ${first})`;
-    writer.line(1, textAt(event, 'type'), textAt(event, 'reason'), interval, textAt(event, 'source', 'component') || textAt(event, 'reportingComponent'), textAt(event, 'message').trim());
+    writer.line(
+      1,
+      textAt(event, 'type'),
+      textAt(event, 'reason'),
+      interval,
+      textAt(event, 'source', 'component') || textAt(event, 'reportingComponent'),
+      textAt(event, 'message').trim(),
+    );
   }
 }

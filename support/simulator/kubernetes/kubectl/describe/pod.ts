@@ -35,8 +35,17 @@ export function describePod(writer: DescribeWriter, pod: Dict, now: number): voi
   optional(writer, 'Controlled By:', controllerOf(pod) ?? '');
   optional(writer, 'NominatedNodeName:', textAt(pod, 'status', 'nominatedNodeName'));
   const initContainers = listAt(pod, 'spec', 'initContainers');
-  if (initContainers.length > 0) writeContainers(writer, 'Init Containers', initContainers, { statuses: listAt(pod, 'status', 'initContainerStatuses'), pod, space: '' });
-  writeContainers(writer, 'Containers', listAt(pod, 'spec', 'containers'), { statuses: listAt(pod, 'status', 'containerStatuses'), pod, space: '' });
+  if (initContainers.length > 0)
+    writeContainers(writer, 'Init Containers', initContainers, {
+      statuses: listAt(pod, 'status', 'initContainerStatuses'),
+      pod,
+      space: '',
+    });
+  writeContainers(writer, 'Containers', listAt(pod, 'spec', 'containers'), {
+    statuses: listAt(pod, 'status', 'containerStatuses'),
+    pod,
+    space: '',
+  });
   const gates = listAt(pod, 'spec', 'readinessGates');
   const conditions = listAt(pod, 'status', 'conditions');
   if (gates.length > 0) {

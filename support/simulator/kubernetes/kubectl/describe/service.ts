@@ -3,7 +3,10 @@ import { labelsLine, writeHead } from './parts.ts';
 import type { DescribeWriter } from './writer.ts';
 
 export function describeService(writer: DescribeWriter, service: Dict, slices: readonly Dict[]): void {
-  const texts = (...path: string[]): string => listAt(service, ...path).map(String).join(',');
+  const texts = (...path: string[]): string =>
+    listAt(service, ...path)
+      .map(String)
+      .join(',');
   writeHead(writer, service);
   writer.line(0, 'Selector:', labelsLine(stringsAt(service, 'spec', 'selector')));
   writer.line(0, 'Type:', textAt(service, 'spec', 'type'));
@@ -12,10 +15,13 @@ export function describeService(writer: DescribeWriter, service: Dict, slices: r
   writer.line(0, 'IP:', textAt(service, 'spec', 'clusterIP'));
   writer.line(0, 'IPs:', texts('spec', 'clusterIPs') || '<none>');
   if (texts('spec', 'externalIPs') !== '') writer.line(0, 'External IPs:', texts('spec', 'externalIPs'));
-  if (textAt(service, 'spec', 'loadBalancerIP') !== '') writer.line(0, 'Desired LoadBalancer IP:', textAt(service, 'spec', 'loadBalancerIP'));
+  if (textAt(service, 'spec', 'loadBalancerIP') !== '')
+    writer.line(0, 'Desired LoadBalancer IP:', textAt(service, 'spec', 'loadBalancerIP'));
   const ingress = listAt(service, 'status', 'loadBalancer', 'ingress').map((entry) => {
     const mode = at(entry, 'ipMode');
-    return textAt(entry, 'ip') === '' ? textAt(entry, 'hostname') : `${textAt(entry, 'ip')}${mode === undefined ? '' : ` (${String(mode)})`}`;
+    return textAt(entry, 'ip') === ''
+      ? textAt(entry, 'hostname')
+      : `${textAt(entry, 'ip')}${mode === undefined ? '' : ` (${String(mode)})`}`;
   });
   if (ingress.length > 0) writer.line(0, 'LoadBalancer Ingress:', ingress.join(', '));
   if (textAt(service, 'spec', 'externalName') !== '') writer.line(0, 'External Name:', textAt(service, 'spec', 'externalName'));
@@ -28,10 +34,14 @@ export function describeService(writer: DescribeWriter, service: Dict, slices: r
     writer.line(0, 'Endpoints:', endpointsText(slices, textAt(port, 'name')));
   }
   writer.line(0, 'Session Affinity:', textAt(service, 'spec', 'sessionAffinity'));
-  if (textAt(service, 'spec', 'externalTrafficPolicy') !== '') writer.line(0, 'External Traffic Policy:', textAt(service, 'spec', 'externalTrafficPolicy'));
-  if (textAt(service, 'spec', 'internalTrafficPolicy') !== '') writer.line(0, 'Internal Traffic Policy:', textAt(service, 'spec', 'internalTrafficPolicy'));
-  if (numberAt(service, 'spec', 'healthCheckNodePort') !== 0) writer.line(0, 'HealthCheck NodePort:', String(numberAt(service, 'spec', 'healthCheckNodePort')));
-  if (texts('spec', 'loadBalancerSourceRanges') !== '') writer.line(0, 'LoadBalancer Source Ranges:', texts('spec', 'loadBalancerSourceRanges'));
+  if (textAt(service, 'spec', 'externalTrafficPolicy') !== '')
+    writer.line(0, 'External Traffic Policy:', textAt(service, 'spec', 'externalTrafficPolicy'));
+  if (textAt(service, 'spec', 'internalTrafficPolicy') !== '')
+    writer.line(0, 'Internal Traffic Policy:', textAt(service, 'spec', 'internalTrafficPolicy'));
+  if (numberAt(service, 'spec', 'healthCheckNodePort') !== 0)
+    writer.line(0, 'HealthCheck NodePort:', String(numberAt(service, 'spec', 'healthCheckNodePort')));
+  if (texts('spec', 'loadBalancerSourceRanges') !== '')
+    writer.line(0, 'LoadBalancer Source Ranges:', texts('spec', 'loadBalancerSourceRanges'));
 }
 
 const shownEndpoints = 3;

@@ -1,5 +1,5 @@
 import { rfc1123 } from '../age.ts';
-import { byText, at, type Dict, listAt, nameOf, numberAt, stringsAt, textAt } from '../values.ts';
+import { at, byText, type Dict, listAt, nameOf, numberAt, stringsAt, textAt } from '../values.ts';
 import { controllerOf, selectorText, writeAnnotations, writeHead, writeLabels, writeMap, writePodTemplate } from './parts.ts';
 import type { DescribeWriter } from './writer.ts';
 
@@ -20,15 +20,28 @@ export function describeDeployment(writer: DescribeWriter, deployment: Dict, rep
   writer.line(0, 'StrategyType:', textAt(deployment, 'spec', 'strategy', 'type'));
   writer.line(0, 'MinReadySeconds:', String(numberAt(deployment, 'spec', 'minReadySeconds')));
   const rolling = at(deployment, 'spec', 'strategy', 'rollingUpdate');
-  if (rolling !== undefined) writer.line(0, 'RollingUpdateStrategy:', `${String(at(rolling, 'maxUnavailable'))} max unavailable, ${String(at(rolling, 'maxSurge'))} max surge`);
+  if (rolling !== undefined)
+    writer.line(
+      0,
+      'RollingUpdateStrategy:',
+      `${String(at(rolling, 'maxUnavailable'))} max unavailable, ${String(at(rolling, 'maxSurge'))} max surge`,
+    );
   writePodTemplate(writer, at(deployment, 'spec', 'template'));
   writeConditions(writer, deployment);
-  const owned = replicaSets.filter((set) => listAt(set, 'metadata', 'ownerReferences').some((owner) => textAt(owner, 'uid') === textAt(deployment, 'metadata', 'uid')));
+  const owned = replicaSets.filter((set) =>
+    listAt(set, 'metadata', 'ownerReferences').some((owner) => textAt(owner, 'uid') === textAt(deployment, 'metadata', 'uid')),
+  );
   const revision = stringsAt(deployment, 'metadata', 'annotations')['deployment.kubernetes.io/revision'];
   const newest = owned.find((set) => stringsAt(set, 'metadata', 'annotations')['deployment.kubernetes.io/revision'] === revision);
   const text = (sets: readonly Dict[]): string =>
-    sets.length === 0 ? '<none>' : sets.map((set) => `${nameOf(set)} (${numberAt(set, 'status', 'replicas')}/${numberAt(set, 'spec', 'replicas')} replicas created)`).join(', ');
-  const old = owned.filter((set) => set !== newest).sort((a, b) => byText(textAt(a, 'metadata', 'creationTimestamp'), textAt(b, 'metadata', 'creationTimestamp')));
+    sets.length === 0
+      ? '<none>'
+      : sets
+          .map((set) => `${nameOf(set)} (${numberAt(set, 'status', 'replicas')}/${numberAt(set, 'spec', 'replicas')} replicas created)`)
+          .join(', ');
+  const old = owned
+    .filter((set) => set !== newest)
+    .sort((a, b) => byText(textAt(a, 'metadata', 'creationTimestamp'), textAt(b, 'metadata', 'creationTimestamp')));
   if (owned.length === 0) return;
   writer.line(0, 'OldReplicaSets:', text(old));
   writer.line(0, 'NewReplicaSet:', text(newest === undefined ? [] : [newest]));
@@ -82,7 +95,11 @@ export function describeStatefulSet(writer: DescribeWriter, set: Dict, pods: rea
 
 function writePodCounts(writer: DescribeWriter, pods: readonly Dict[]): void {
   const count = (phase: string): number => pods.filter((pod) => textAt(pod, 'status', 'phase') === phase).length;
-  writer.line(0, 'Pods Status:', `${count('Running')} Running / ${count('Pending')} Waiting / ${count('Succeeded')} Succeeded / ${count('Failed')} Failed`);
+  writer.line(
+    0,
+    'Pods Status:',
+    `${count('Running')} Running / ${count('Pending')} Waiting / ${count('Succeeded')} Succeeded / ${count('Failed')} Failed`,
+  );
 }
 
 function writeConditions(writer: DescribeWriter, object: Dict): void {
@@ -91,10 +108,16 @@ function writeConditions(writer: DescribeWriter, object: Dict): void {
   writer.line(0, 'Conditions:');
   writer.line(1, 'Type', 'Status', 'Reason');
   writer.line(1, '----', '------', '------');
-  for (const condition of conditions) writer.line(1, `${textAt(condition, 'type')} `, textAt(condition, 'status'), textAt(condition, 'reason'));
+  for (const condition of conditions)
+    writer.line(1, `${textAt(condition, 'type')} `, textAt(condition, 'status'), textAt(condition, 'reason'));
 }
 
-export function describeNamespace(writer: DescribeWriter, namespace: Dict, quotas: readonly Dict[] | undefined, ranges: readonly Dict[] | undefined): void {
+export function describeNamespace(
+  writer: DescribeWriter,
+  namespace: Dict,
+  quotas: readonly Dict[] | undefined,
+  ranges: readonly Dict[] | undefined,
+): void {
   writeHead(writer, namespace, { isNamespaced: false });
   writer.line(0, 'Status:', textAt(namespace, 'status', 'phase'));
   const conditions = listAt(namespace, 'status', 'conditions');
@@ -103,7 +126,14 @@ export function describeNamespace(writer: DescribeWriter, namespace: Dict, quota
     writer.line(1, 'Type', 'Status', 'LastTransitionTime', 'Reason', 'Message');
     writer.line(1, '----', '------', '------------------', '------', '-------');
     for (const condition of conditions) {
-      writer.line(1, textAt(condition, 'type'), textAt(condition, 'status'), rfc1123(at(condition, 'lastTransitionTime')), textAt(condition, 'reason'), textAt(condition, 'message'));
+      writer.line(
+        1,
+        textAt(condition, 'type'),
+        textAt(condition, 'status'),
+        rfc1123(at(condition, 'lastTransitionTime')),
+        textAt(condition, 'reason'),
+        textAt(condition, 'message'),
+      );
     }
   }
   if (quotas !== undefined) writer.write(0, quotas.length === 0 ? '\nNo resource quota.\n' : '\nResource Quotas\n');
@@ -112,7 +142,8 @@ export function describeNamespace(writer: DescribeWriter, namespace: Dict, quota
     writer.line(1, 'Resource', 'Used', 'Hard');
     writer.line(1, '--------', '---', '---');
     const hard = stringsAt(quota, 'status', 'hard');
-    for (const name of Object.keys(hard).sort(byText)) writer.line(1, name, stringsAt(quota, 'status', 'used')[name] ?? '0', hard[name] as string);
+    for (const name of Object.keys(hard).sort(byText))
+      writer.line(1, name, stringsAt(quota, 'status', 'used')[name] ?? '0', hard[name] as string);
   }
   if (ranges !== undefined) writer.write(0, ranges.length === 0 ? '\nNo LimitRange resource.\n' : '\nResource Limits: not simulated\n');
 }

@@ -14,6 +14,11 @@ export class DescribeWriter {
     this.write(level, `${cells.join('\t')}\n`);
   }
 
+  /** With the tabs between its cells: `rollout history` prints it so. */
+  get raw(): string {
+    return this.#text;
+  }
+
   toString(): string {
     return tabulate(this.#text, 2);
   }
@@ -27,7 +32,15 @@ export function tabulate(text: string, padding: number): string {
 }
 
 /** Lines from..to share the columns before `column`, whose widths are known. */
-function formatColumn(lines: readonly (readonly string[])[], output: string[], column: number, from: number, to: number, widths: readonly number[], padding: number): void {
+function formatColumn(
+  lines: readonly (readonly string[])[],
+  output: string[],
+  column: number,
+  from: number,
+  to: number,
+  widths: readonly number[],
+  padding: number,
+): void {
   for (let index = from; index < to; ) {
     const isCell = (line: number): boolean => (lines[line] as readonly string[]).length - 1 > column;
     if (!isCell(index)) {
@@ -50,5 +63,7 @@ function formatColumn(lines: readonly (readonly string[])[], output: string[], c
 }
 
 function render(cells: readonly string[], widths: readonly number[]): string {
-  return cells.map((cell, column) => (column < cells.length - 1 ? cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - [...cell].length)) : cell)).join('');
+  return cells
+    .map((cell, column) => (column < cells.length - 1 ? cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - [...cell].length)) : cell))
+    .join('');
 }

@@ -1,6 +1,6 @@
+import { isBuiltIn } from '../builtin.ts';
 import { AggregateKubectlError, isNotFound, KubectlError, StatusError } from '../errors.ts';
 import { fieldValidationOf } from '../flags.ts';
-import { isBuiltIn } from '../builtin.ts';
 import { goJson } from '../json.ts';
 import { contentTypes, threeWayPatch } from '../patches.ts';
 import { encode, listOf, notSimulated, objectNames, objectPrinter } from '../printers.ts';
@@ -26,15 +26,18 @@ See https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts`
 export async function apply(session: Session): Promise<void> {
   const { flags } = session;
   if (flags.list('filename').length === 0 && flags.text('kustomize') === '') {
-    if (flags.args.length > 0) throw new KubectlError(`Unexpected args: [${flags.args.join(' ')}]\nSee 'kubectl apply -h' for help and examples`);
+    if (flags.args.length > 0)
+      throw new KubectlError(`Unexpected args: [${flags.args.join(' ')}]\nSee 'kubectl apply -h' for help and examples`);
     throw new KubectlError('must specify one of -f and -k');
   }
-  if (flags.args.length > 0) throw new KubectlError(`Unexpected args: [${flags.args.join(' ')}]\nSee 'kubectl apply -h' for help and examples`);
+  if (flags.args.length > 0)
+    throw new KubectlError(`Unexpected args: [${flags.args.join(' ')}]\nSee 'kubectl apply -h' for help and examples`);
   if (flags.is('prune')) throw notSimulated('kubectl apply --prune');
   const isServerSide = flags.is('server-side');
   const dryRun = session.dryRun;
   if (flags.is('force-conflicts') && !isServerSide) throw new KubectlError('--force-conflicts only works with --server-side');
-  if (isServerSide && dryRun === 'client') throw new KubectlError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
+  if (isServerSide && dryRun === 'client')
+    throw new KubectlError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
   fieldValidationOf(flags);
   const collected = collect(session, { reads: 'nothing', validates: fieldValidationOf(flags) !== 'Ignore' });
   const errors = [...collected.errors];
@@ -49,7 +52,8 @@ export async function apply(session: Session): Promise<void> {
       const { object, operation } = isServerSide ? applyServerSide(session, info) : applyClientSide(session, info, dryRun);
       applied.push(object);
       if (printsObjects && operation === 'unchanged') continue;
-      if (!printsObjects) session.out(output === 'name' ? (objectNames(object)[0] as string) : `${objectNames(object)[0]} ${operation}${suffix}`);
+      if (!printsObjects)
+        session.out(output === 'name' ? (objectNames(object)[0] as string) : `${objectNames(object)[0]} ${operation}${suffix}`);
     } catch (error) {
       if (!(error instanceof KubectlError)) throw error;
       errors.push(error);
@@ -77,7 +81,7 @@ function retrievalError(info: Info, error: unknown): KubectlError {
 
 function patchError(info: Info, patch: Dict, error: unknown): KubectlError {
   if (!(error instanceof KubectlError)) throw error;
-  const message = `error when applying patch:\n${goJson(patch)}\nto:\n${infoText(info)}\nfor: ${JSON.stringify(info.source)}: ${error.message}`;
+  const message = `error when applying patch:\n${goJson(patch)}\nto:\n${infoText(info)}\nfor: ${JSON.stringify(info.source)}: error when patching ${JSON.stringify(info.source)}: ${error.message}`;
   return error instanceof StatusError ? error.withMessage(message) : new KubectlError(message);
 }
 
@@ -118,8 +122,13 @@ function applyClientSide(session: Session, info: Info, dryRun: 'none' | 'client'
   const patch = threeWayPatch(kind, isDict(original) ? original : {}, modified, current, info.type.kind);
   if (Object.keys(patch).length === 0) return { object: current, operation: 'unchanged' };
   try {
-    const object = session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name, flags.text('subresource')), { query, body: patch, contentType: contentTypes[kind] });
-    if (textAt(object, 'metadata', 'deletionTimestamp') !== '') session.err(`Warning: Detected changes to resource ${info.name} which is currently being deleted.`);
+    const object = session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name, flags.text('subresource')), {
+      query,
+      body: patch,
+      contentType: contentTypes[kind],
+    });
+    if (textAt(object, 'metadata', 'deletionTimestamp') !== '')
+      session.err(`Warning: Detected changes to resource ${info.name} which is currently being deleted.`);
     return { object, operation: 'configured' };
   } catch (failure) {
     throw patchError(info, patch, failure);
@@ -129,7 +138,11 @@ function applyClientSide(session: Session, info: Info, dryRun: 'none' | 'client'
 function applyServerSide(session: Session, info: Info): Applied {
   const { flags } = session;
   const manager = flags.isSet('field-manager') ? flags.text('field-manager') : 'kubectl';
-  const query: Record<string, string> = { fieldManager: manager, fieldValidation: fieldValidationOf(flags), force: String(flags.is('force-conflicts')) };
+  const query: Record<string, string> = {
+    fieldManager: manager,
+    fieldValidation: fieldValidationOf(flags),
+    force: String(flags.is('force-conflicts')),
+  };
   if (session.dryRun === 'server') query.dryRun = 'All';
   const path = pathOf(info.type, info.namespace, info.name, flags.text('subresource'));
   let object: Dict;
@@ -149,7 +162,11 @@ function migrateAnnotation(session: Session, info: Info, annotation: string): vo
   const body = {
     apiVersion: textAt(info.object, 'apiVersion'),
     kind: textAt(info.object, 'kind'),
-    metadata: { annotations: { [lastApplied]: annotation }, name: nameOf(info.object), ...(info.namespace === '' ? {} : { namespace: info.namespace }) },
+    metadata: {
+      annotations: { [lastApplied]: annotation },
+      name: nameOf(info.object),
+      ...(info.namespace === '' ? {} : { namespace: info.namespace }),
+    },
   };
   try {
     session.request('PATCH', pathOf(info.type, info.namespace, info.name), {
@@ -159,7 +176,9 @@ function migrateAnnotation(session: Session, info: Info, annotation: string): vo
     });
   } catch (error) {
     if (!(error instanceof KubectlError)) throw error;
-    session.err(`Warning: failed to migrate kubectl.kubernetes.io/last-applied-configuration for Server-Side Apply. This is non-fatal and will be retried next time you apply. Error: ${error.message}`);
+    session.err(
+      `Warning: failed to migrate kubectl.kubernetes.io/last-applied-configuration for Server-Side Apply. This is non-fatal and will be retried next time you apply. Error: ${error.message}`,
+    );
   }
 }
 
@@ -174,10 +193,21 @@ export function withLastApplied(object: Dict): Dict {
 
 export async function viewLastApplied(session: Session): Promise<void> {
   const { flags } = session;
-  if (flags.list('filename').length === 0 && flags.args.length === 0) throw new KubectlError('You must provide one or more resources by argument or filename.\nExample resource specifications include:\n   \'-f rsrc.yaml\'\n   \'--filename=rsrc.json\'\n   \'<resource> <name>\'\n   \'<resource>\'');
+  if (flags.list('filename').length === 0 && flags.args.length === 0)
+    throw new KubectlError(
+      "You must provide one or more resources by argument or filename.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'",
+    );
   const output = flags.text('output');
-  if (output !== 'yaml' && output !== 'json' && output !== '') throw new KubectlError(`Unexpected -o output mode: ${output}, the flag 'output' must be one of yaml|json\nSee 'view-last-applied -h' for help and examples`);
-  const { infos, errors } = collect(session, { args: flags.args, selector: flags.text('selector'), isAllAllowed: flags.is('all'), reads: 'named and files' });
+  if (output !== 'yaml' && output !== 'json' && output !== '')
+    throw new KubectlError(
+      `Unexpected -o output mode: ${output}, the flag 'output' must be one of yaml|json\nSee 'view-last-applied -h' for help and examples`,
+    );
+  const { infos, errors } = collect(session, {
+    args: flags.args,
+    selector: flags.text('selector'),
+    isAllAllowed: flags.is('all'),
+    reads: 'named and files',
+  });
   if (errors[0] !== undefined) throw errors[0];
   const print = await objectPrinter(session, output === '' ? 'yaml' : output);
   for (const info of infos) {

@@ -16,7 +16,8 @@ function writeQuery(session: Session, dryRun: 'none' | 'client' | 'server'): Rec
 }
 
 function needFiles(session: Session): void {
-  if (session.flags.list('filename').length === 0 && session.flags.text('kustomize') === '') throw new KubectlError('must specify one of -f and -k');
+  if (session.flags.list('filename').length === 0 && session.flags.text('kustomize') === '')
+    throw new KubectlError('must specify one of -f and -k');
 }
 
 /** `kubectl create -f`. */
@@ -82,25 +83,46 @@ export async function createNoun(session: Session): Promise<void> {
   try {
     print(post(session, object, writeQuery(session, dryRun), accepts.typed), 'created');
   } catch (error) {
-    throw session.command.startsWith('create namespace') || !(error instanceof StatusError) ? error : error.withMessage(prefixed(session, error));
+    throw session.command.startsWith('create namespace') || !(error instanceof StatusError)
+      ? error
+      : error.withMessage(prefixed(session, error));
   }
 }
 
 /** Some generators put their own words before the server's. */
 function prefixed(session: Session, error: StatusError): string {
-  const noun = session.command.slice('create '.length).replace(/^secret .*/, 'secret').replace(/^service .*/, `${textAt({ type: session.command.split(' ')[2] ?? '' }, 'type')} service`);
-  const withPrefix = ['configmap', 'secret', 'deployment', 'job', 'cronjob', 'serviceaccount', 'rolebinding', 'clusterrolebinding', 'quota', 'priorityclass'];
+  const noun = session.command
+    .slice('create '.length)
+    .replace(/^secret .*/, 'secret')
+    .replace(/^service .*/, `${textAt({ type: session.command.split(' ')[2] ?? '' }, 'type')} service`);
+  const withPrefix = [
+    'configmap',
+    'secret',
+    'deployment',
+    'job',
+    'cronjob',
+    'serviceaccount',
+    'rolebinding',
+    'clusterrolebinding',
+    'quota',
+    'priorityclass',
+  ];
   return withPrefix.includes(noun) ? `failed to create ${noun}: ${error.message}` : error.message;
 }
 
 /** Creates an object made here in the namespace of the command line. */
 export function post(session: Session, object: Dict, query: Readonly<Record<string, string>>, accept: string): Dict {
   const type = session.discovery.kind(textAt(object, 'apiVersion'), textAt(object, 'kind'));
-  if (type === undefined) throw new KubectlError(`no matches for kind ${JSON.stringify(textAt(object, 'kind'))} in version ${JSON.stringify(textAt(object, 'apiVersion'))}`);
-  const metadata: Mutable = isDict(object.metadata) ? { ...object.metadata } : {};
-  delete metadata.creationTimestamp;
-  const { status: _, ...rest } = object;
-  const answer = session.request('POST', pathOf(type, type.isNamespaced ? session.namespace : ''), { query, body: { ...rest, metadata }, accept, about: `post ${type.plural}` });
+  if (type === undefined)
+    throw new KubectlError(
+      `no matches for kind ${JSON.stringify(textAt(object, 'kind'))} in version ${JSON.stringify(textAt(object, 'apiVersion'))}`,
+    );
+  const answer = session.request('POST', pathOf(type, type.isNamespaced ? session.namespace : ''), {
+    query,
+    body: object,
+    accept,
+    about: `post ${type.plural}`,
+  });
   return { kind: type.kind, apiVersion: textAt(object, 'apiVersion'), ...(isDict(answer) ? answer : {}) };
 }
 
@@ -124,8 +146,14 @@ export async function replace(session: Session): Promise<void> {
         // The version that is there now is sent along, unless the manifest insists on one.
         const metadata = isDict(body.metadata) ? body.metadata : {};
         const current = readCurrent(session, info);
-        const versioned = textAt(metadata, 'resourceVersion') === '' ? { ...body, metadata: { ...metadata, resourceVersion: textAt(current, 'metadata', 'resourceVersion') } } : body;
-        print(session.requestObject('PUT', pathOf(info.type, info.namespace, info.name, flags.text('subresource')), { query, body: versioned }), 'replaced');
+        const versioned =
+          textAt(metadata, 'resourceVersion') === ''
+            ? { ...body, metadata: { ...metadata, resourceVersion: textAt(current, 'metadata', 'resourceVersion') } }
+            : body;
+        print(
+          session.requestObject('PUT', pathOf(info.type, info.namespace, info.name, flags.text('subresource')), { query, body: versioned }),
+          'replaced',
+        );
       }
     } catch (error) {
       failures.push(withSource(flags.is('force') ? 'creating' : 'replacing', info, error));
@@ -146,7 +174,9 @@ function removeFirst(session: Session, infos: readonly Info[]): void {
   for (const info of infos) {
     try {
       const answer = deleteOne(session, info, session.flags.number('grace-period'), 'none');
-      session.out(`${info.type.group === '' ? info.type.kind.toLowerCase() : `${info.type.kind.toLowerCase()}.${info.type.group}`} ${JSON.stringify(nameOf(info.object))} deleted`);
+      session.out(
+        `${info.type.group === '' ? info.type.kind.toLowerCase() : `${info.type.kind.toLowerCase()}.${info.type.group}`} ${JSON.stringify(nameOf(info.object))} deleted`,
+      );
       removed.push({ info, uid: textAt(answer, 'details', 'uid') || textAt(answer, 'metadata', 'uid') });
     } catch (error) {
       if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error;

@@ -1,9 +1,9 @@
 import { AggregateKubectlError, isNotFound, KubectlError } from '../errors.ts';
-import { collect, type Info, lowerKind, withSource } from '../resources.ts';
 import { notSimulated } from '../printers.ts';
+import { collect, type Info, lowerKind, withSource } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
-import { follow, readIfThere, timedOut, weekMs } from '../waiting.ts';
 import { at, type Dict, type Mutable, textAt } from '../values.ts';
+import { follow, readIfThere, timedOut, weekMs } from '../waiting.ts';
 
 export async function remove(session: Session): Promise<void> {
   const { flags } = session;
@@ -12,7 +12,8 @@ export async function remove(session: Session): Promise<void> {
   const selector = flags.text('selector');
   const fieldSelector = flags.text('field-selector');
   if (flags.is('all') && selector !== '') throw new KubectlError("setting 'all' parameter but found a non empty selector. ");
-  if (flags.text('output') !== '' && flags.text('output') !== 'name') throw new KubectlError(`unexpected -o output mode: ${flags.text('output')}. We only support '-o name'`);
+  if (flags.text('output') !== '' && flags.text('output') !== 'name')
+    throw new KubectlError(`unexpected -o output mode: ${flags.text('output')}. We only support '-o name'`);
   const dryRun = session.dryRun;
   const grace = gracePeriod(session);
   const { infos, errors } = collect(session, {
@@ -62,7 +63,9 @@ function gracePeriod(session: Session): number {
   if (flags.is('force') && grace < 0) grace = 0;
   if (grace > 0 && flags.is('force')) throw new KubectlError('--force and --grace-period greater than 0 cannot be specified together');
   if (grace === 0) {
-    session.err('Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may continue to run on the cluster indefinitely.');
+    session.err(
+      'Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may continue to run on the cluster indefinitely.',
+    );
   }
   return grace;
 }
@@ -72,7 +75,11 @@ export function deleteOne(session: Session, info: Info, grace: number, dryRun: '
   if (grace >= 0) body.gracePeriodSeconds = grace;
   const query: Record<string, string> = {};
   if (dryRun === 'server') body.dryRun = ['All'];
-  return session.requestObject('DELETE', pathOf(info.type, info.namespace, info.name), { body, query, about: `delete ${info.type.plural} ${info.name}` });
+  return session.requestObject('DELETE', pathOf(info.type, info.namespace, info.name), {
+    body,
+    query,
+    about: `delete ${info.type.plural} ${info.name}`,
+  });
 }
 
 function propagation(session: Session): string {
@@ -92,13 +99,18 @@ function report(session: Session, info: Info, force: boolean, dryRun: 'none' | '
   session.out(`${lowerKind(info.type)} ${JSON.stringify(info.name)} ${force ? 'force deleted' : 'deleted'}${suffix}`);
 }
 
-export function waitForRemoval(session: Session, removed: readonly { readonly info: Info; readonly uid: string }[], timeoutMs: number): void {
+export function waitForRemoval(
+  session: Session,
+  removed: readonly { readonly info: Info; readonly uid: string }[],
+  timeoutMs: number,
+): void {
   const failures: KubectlError[] = [];
   const end = session.now + (timeoutMs === 0 ? weekMs : timeoutMs);
   for (const { info, uid } of removed) {
     const isGone = (object: Dict | undefined): boolean => object === undefined || (uid !== '' && at(object, 'metadata', 'uid') !== uid);
     if (isGone(readIfThere(session, info.type, info.namespace, info.name))) continue;
-    if (!follow(session, info.type, info.namespace, info.name, isGone, Math.max(0, end - session.now))) failures.push(timedOut(`${info.type.plural}/${info.name}`));
+    if (!follow(session, info.type, info.namespace, info.name, isGone, Math.max(0, end - session.now)))
+      failures.push(timedOut(`${info.type.plural}/${info.name}`));
   }
   if (failures.length === 1) throw failures[0];
   if (failures.length > 1) throw new AggregateKubectlError(failures);

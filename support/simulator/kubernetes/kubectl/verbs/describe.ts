@@ -1,8 +1,15 @@
+import { isBuiltIn } from '../builtin.ts';
 import { describeGeneric } from '../describe/generic.ts';
 import { selectorText, writeEvents } from '../describe/parts.ts';
 import { describePod } from '../describe/pod.ts';
 import { describeService } from '../describe/service.ts';
-import { describeDaemonSet, describeDeployment, describeNamespace, describeReplicaSet, describeStatefulSet } from '../describe/workloads.ts';
+import {
+  describeDaemonSet,
+  describeDeployment,
+  describeNamespace,
+  describeReplicaSet,
+  describeStatefulSet,
+} from '../describe/workloads.ts';
 import { DescribeWriter } from '../describe/writer.ts';
 import type { ResourceType } from '../discovery.ts';
 import { AggregateKubectlError, isNotFound, KubectlError } from '../errors.ts';
@@ -10,21 +17,29 @@ import { collect, type Info, itemsOf, parseTargets, readList } from '../resource
 import { accepts, pathOf, type Session } from '../session.ts';
 import { at, type Dict, nameOf, textAt } from '../values.ts';
 
-
 export async function describe(session: Session): Promise<void> {
   const { flags } = session;
   if (flags.args.length === 0 && flags.list('filename').length === 0) {
-    throw new KubectlError('You must specify the type of resource to describe. Use "kubectl api-resources" for a complete list of supported resources.');
+    throw new KubectlError(
+      'You must specify the type of resource to describe. Use "kubectl api-resources" for a complete list of supported resources.',
+    );
   }
   const limit = { limit: flags.text('chunk-size') };
-  const { infos, errors } = collect(session, { args: flags.args, selector: flags.text('selector'), isAllAllowed: true, reads: 'named and files', listQuery: limit });
+  const { infos, errors } = collect(session, {
+    args: flags.args,
+    selector: flags.text('selector'),
+    isAllAllowed: true,
+    reads: 'named and files',
+    listQuery: limit,
+  });
   const onlyMissing = errors.length > 0 && errors.every(isNotFound);
   if (onlyMissing && infos.length === 0 && flags.args.length === 2 && flags.list('filename').length === 0) {
     const matches = byPrefix(session, limit);
     if (matches.length === 0) throw new AggregateKubectlError(errors);
     return show(session, matches);
   }
-  if (infos.length === 0 && errors.length === 0) session.err(session.isAllNamespaces ? 'No resources found' : `No resources found in ${session.namespace} namespace.`);
+  if (infos.length === 0 && errors.length === 0)
+    session.err(session.isAllNamespaces ? 'No resources found' : `No resources found in ${session.namespace} namespace.`);
   await show(session, infos);
   if (errors.length > 0) throw new AggregateKubectlError(errors);
 }
@@ -56,12 +71,20 @@ async function show(session: Session, infos: readonly Info[]): Promise<void> {
   if (failures.length > 0) throw new AggregateKubectlError(failures);
 }
 
-/** The second GET that the real one makes through its typed client. */
-function readTyped(session: Session, info: Info): Dict {
-  return session.requestObject('GET', pathOf(info.type, info.namespace, info.name), { accept: accepts.typed, about: `get ${info.type.plural} ${info.name}` });
+/** The second GET that the real one makes, through its typed client where it knows the kind. */
+function readAgain(session: Session, info: Info): Dict {
+  return session.requestObject('GET', pathOf(info.type, info.namespace, info.name), {
+    accept: isBuiltIn(info.type) ? accepts.typed : accepts.json,
+    about: `get ${info.type.plural} ${info.name}`,
+  });
 }
 
-function listTyped(session: Session, resource: string, namespace: string, query: Readonly<Record<string, string>>): readonly Dict[] | undefined {
+function listTyped(
+  session: Session,
+  resource: string,
+  namespace: string,
+  query: Readonly<Record<string, string>>,
+): readonly Dict[] | undefined {
   const type = session.discovery.optional(resource);
   if (type === undefined) return undefined;
   try {
@@ -84,12 +107,14 @@ function eventsAbout(session: Session, object: Dict, type: ResourceType): readon
 async function describeOne(session: Session, info: Info): Promise<string> {
   const writer = new DescribeWriter();
   const { type } = info;
-  const object = readTyped(session, info);
+  const object = readAgain(session, info);
   const namespace = info.namespace;
   const chunk = { limit: session.flags.text('chunk-size') };
   const podsOf = (selector: unknown): readonly Dict[] =>
     (listTyped(session, 'pods', namespace, { labelSelector: selectorText(selector), ...chunk }) ?? []).filter((pod) => {
-      const owner = (at(pod, 'metadata', 'ownerReferences') as readonly unknown[] | undefined)?.find((reference) => at(reference, 'controller') === true);
+      const owner = (at(pod, 'metadata', 'ownerReferences') as readonly unknown[] | undefined)?.find(
+        (reference) => at(reference, 'controller') === true,
+      );
       return owner !== undefined && textAt(owner, 'uid') === textAt(object, 'metadata', 'uid');
     });
   const kind = type.group === '' || type.group === 'apps' || type.group === 'batch' || type.group === 'discovery.k8s.io' ? type.kind : '';
@@ -101,11 +126,20 @@ async function describeOne(session: Session, info: Info): Promise<string> {
       describePod(writer, object, session.now);
       break;
     case 'Service':
-      describeService(writer, object, listTyped(session, 'endpointslices.discovery.k8s.io', namespace, { labelSelector: `kubernetes.io/service-name=${info.name}` }) ?? []);
+      describeService(
+        writer,
+        object,
+        listTyped(session, 'endpointslices.discovery.k8s.io', namespace, { labelSelector: `kubernetes.io/service-name=${info.name}` }) ??
+          [],
+      );
       break;
     case 'Deployment':
       events = eventsAbout(session, object, type);
-      describeDeployment(writer, object, listTyped(session, 'replicasets.apps', namespace, { labelSelector: selectorText(at(object, 'spec', 'selector')), ...chunk }) ?? []);
+      describeDeployment(
+        writer,
+        object,
+        listTyped(session, 'replicasets.apps', namespace, { labelSelector: selectorText(at(object, 'spec', 'selector')), ...chunk }) ?? [],
+      );
       break;
     case 'ReplicaSet':
       describeReplicaSet(writer, object, podsOf(at(object, 'spec', 'selector')));
@@ -117,21 +151,31 @@ async function describeOne(session: Session, info: Info): Promise<string> {
       describeStatefulSet(writer, object, podsOf(at(object, 'spec', 'selector')));
       break;
     case 'Namespace':
-      describeNamespace(writer, object, listTyped(session, 'resourcequotas', info.name, chunk), listTyped(session, 'limitranges', info.name, chunk));
+      describeNamespace(
+        writer,
+        object,
+        listTyped(session, 'resourcequotas', info.name, chunk),
+        listTyped(session, 'limitranges', info.name, chunk),
+      );
       hasEvents = false;
       break;
     case 'Node': {
       const { describeNode } = await import('../describe/node.ts');
       const lease = session.discovery.optional('leases.coordination.k8s.io');
-      let held: Dict | undefined;
+      let held: Dict | string = 'the server could not find the requested resource';
       if (lease !== undefined) {
         try {
           held = session.requestObject('GET', pathOf(lease, 'kube-node-lease', info.name), { accept: accepts.typed });
         } catch (error) {
           if (!isNotFound(error)) throw error;
+          held = error.message;
         }
       }
-      const pods = listTyped(session, 'pods', '', { fieldSelector: `spec.nodeName=${info.name},status.phase!=Succeeded,status.phase!=Failed`, ...chunk }) ?? [];
+      const pods =
+        listTyped(session, 'pods', '', {
+          fieldSelector: `spec.nodeName=${info.name},status.phase!=Succeeded,status.phase!=Failed`,
+          ...chunk,
+        }) ?? [];
       describeNode(writer, object, held, pods, session.now);
       break;
     }
@@ -157,4 +201,3 @@ async function describeOne(session: Session, info: Info): Promise<string> {
   if (hasEvents) writeEvents(writer, events ?? eventsAbout(session, object, type), session.now);
   return writer.toString();
 }
-

@@ -8,7 +8,7 @@ import { contentTypes, threeWayPatch } from '../patches.ts';
 import { notSimulated, resourceVersionOf, withoutManagedFields } from '../printers.ts';
 import { collect, type Info, readInfo } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
-import { at, byText, type Dict, isDict, stringsAt } from '../values.ts';
+import { at, byText, type Dict, isDict } from '../values.ts';
 import { parseYaml } from '../yaml-parser.ts';
 import { lastApplied, withLastApplied } from './apply.ts';
 
@@ -30,7 +30,8 @@ export function diff(session: Session): void {
       failures.push(error);
     }
   }
-  if (failures.length > 0) throw new KubectlError((failures.length === 1 ? (failures[0] as KubectlError) : new AggregateKubectlError(failures)).message, 2);
+  if (failures.length > 0)
+    throw new KubectlError((failures.length === 1 ? (failures[0] as KubectlError) : new AggregateKubectlError(failures)).message, 2);
   const random = new Random(`diff/${session.now}`);
   const [liveDir, mergedDir] = [`/tmp/LIVE-${random.uint32()}`, `/tmp/MERGED-${random.uint32()}`];
   for (const { name, live, merged } of files.sort((a, b) => byText(a.name, b.name))) {
@@ -47,15 +48,10 @@ function fileName(info: Info): string {
   return `${group === '' ? '' : `${group}.`}${version}.${kind}.${info.namespace}.${info.name}`;
 }
 
-/** Values of secrets and the last-applied annotation are not shown. */
+/** Values of secrets are not shown. */
 function masked(object: Dict): Dict {
-  const metadata = isDict(object.metadata) ? object.metadata : {};
-  const annotations = stringsAt(metadata, 'annotations');
-  const { [lastApplied]: _, ...others } = annotations;
-  const { annotations: __, ...rest } = metadata;
-  const clean: Dict = { ...object, metadata: Object.keys(others).length === 0 ? rest : { ...rest, annotations: others } };
-  if (clean.kind !== 'Secret' || !isDict(clean.data)) return clean;
-  return { ...clean, data: Object.fromEntries(Object.keys(clean.data).map((key) => [key, '***'])) };
+  if (object.kind !== 'Secret' || !isDict(object.data)) return object;
+  return { ...object, data: Object.fromEntries(Object.keys(object.data).map((key) => [key, '***'])) };
 }
 
 function current(session: Session, info: Info): Dict | undefined {
@@ -70,7 +66,8 @@ function current(session: Session, info: Info): Dict | undefined {
 function clientSide(session: Session, info: Info): { readonly live: Dict | undefined; readonly merged: Dict } {
   const live = current(session, info);
   const query = { dryRun: 'All', fieldManager: session.flags.text('field-manager') };
-  if (live === undefined) return { live, merged: session.requestObject('POST', pathOf(info.type, info.namespace), { query, body: info.object }) };
+  if (live === undefined)
+    return { live, merged: session.requestObject('POST', pathOf(info.type, info.namespace), { query, body: info.object }) };
   const annotation = at(live, 'metadata', 'annotations', lastApplied);
   const original = typeof annotation === 'string' && annotation !== '' ? parseYaml(annotation) : {};
   const kind = isBuiltIn(info.type) ? 'strategic' : 'merge';
@@ -85,12 +82,22 @@ function clientSide(session: Session, info: Info): { readonly live: Dict | undef
   else patch.metadata = metadata;
   if (Object.keys(patch).length === 0) return { live, merged: live };
   const body = { ...patch, metadata: { ...(isDict(patch.metadata) ? patch.metadata : {}), resourceVersion: resourceVersionOf(live) } };
-  return { live, merged: session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), { query, body, contentType: contentTypes[kind] }) };
+  return {
+    live,
+    merged: session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), { query, body, contentType: contentTypes[kind] }),
+  };
 }
 
 function serverSide(session: Session, info: Info): { readonly live: Dict | undefined; readonly merged: Dict } {
   const live = current(session, info);
   const manager = session.flags.isSet('field-manager') ? session.flags.text('field-manager') : 'kubectl';
   const query = { dryRun: 'All', fieldManager: manager, force: String(session.flags.is('force-conflicts')) };
-  return { live, merged: session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), { query, body: info.object, contentType: contentTypes.apply }) };
+  return {
+    live,
+    merged: session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), {
+      query,
+      body: info.object,
+      contentType: contentTypes.apply,
+    }),
+  };
 }

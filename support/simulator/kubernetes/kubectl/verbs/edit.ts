@@ -4,7 +4,7 @@ import { toYaml } from '../go-yaml.ts';
 import { readFile, writeFile } from '../manifests.ts';
 import { contentTypes, twoWayPatch } from '../patches.ts';
 import { notSimulated, resultPrinter, withoutManagedFields } from '../printers.ts';
-import { collect } from '../resources.ts';
+import { collect, nothingGiven } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
 import { at, type Dict, isDict } from '../values.ts';
 import { parseYaml } from '../yaml-parser.ts';
@@ -20,9 +20,18 @@ const preamble = `# Please edit the object below. Lines beginning with a '#' wil
 /** Runs `$KUBE_EDITOR` or `$EDITOR` on the object's YAML; there is no editor of its own here. */
 export async function edit(session: Session): Promise<void> {
   const { flags, context } = session;
+  if (flags.args.length === 0 && flags.list('filename').length === 0) throw new KubectlError(nothingGiven);
   const editor = context.env.get('KUBE_EDITOR') ?? context.env.get('EDITOR') ?? '';
-  if (editor === '') throw notSimulated('kubectl edit without an editor: set KUBE_EDITOR to a command that changes a file, or use kubectl patch or kubectl apply');
-  const { infos, errors } = collect(session, { args: flags.args, isAllAllowed: true, reads: 'named and files', subresource: flags.text('subresource') });
+  if (editor === '')
+    throw notSimulated(
+      'kubectl edit without an editor: set KUBE_EDITOR to a command that changes a file, or use kubectl patch or kubectl apply',
+    );
+  const { infos, errors } = collect(session, {
+    args: flags.args,
+    isAllAllowed: true,
+    reads: 'named and files',
+    subresource: flags.text('subresource'),
+  });
   if (errors[0] !== undefined) throw errors[0];
   const print = await resultPrinter(session, 'none');
   for (const info of infos) {
@@ -44,7 +53,9 @@ export async function edit(session: Session): Promise<void> {
       changed = parseYaml(edited);
     } catch (error) {
       if (!(error instanceof YamlError)) throw error;
-      throw new KubectlError(`the edited file had a syntax error: error parsing edited-file: error converting YAML to JSON: ${error.message}`);
+      throw new KubectlError(
+        `the edited file had a syntax error: error parsing edited-file: error converting YAML to JSON: ${error.message}`,
+      );
     }
     if (!isDict(changed)) throw new KubectlError('the edited file is no object');
     const kind = isBuiltIn(info.type) ? 'strategic' : 'merge';
@@ -56,7 +67,14 @@ export async function edit(session: Session): Promise<void> {
       continue;
     }
     const query = { fieldManager: flags.text('field-manager'), fieldValidation: 'Strict' };
-    print(session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name, flags.text('subresource')), { query, body, contentType: contentTypes[kind] }), 'edited');
+    print(
+      session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name, flags.text('subresource')), {
+        query,
+        body,
+        contentType: contentTypes[kind],
+      }),
+      'edited',
+    );
   }
 }
 
@@ -67,5 +85,8 @@ function withAnnotationOf(object: Dict): Dict {
   const { status: _____, ...rest } = object;
   const annotated = withLastApplied({ ...rest, metadata: stated });
   const annotation = at(annotated, 'metadata', 'annotations', lastApplied);
-  return { ...object, metadata: { ...metadata, annotations: { ...(isDict(metadata.annotations) ? metadata.annotations : {}), [lastApplied]: annotation } } };
+  return {
+    ...object,
+    metadata: { ...metadata, annotations: { ...(isDict(metadata.annotations) ? metadata.annotations : {}), [lastApplied]: annotation } },
+  };
 }

@@ -1,4 +1,5 @@
 import { ageOf } from '../age.ts';
+import { groupVersionOf } from '../discovery.ts';
 import { KubectlError } from '../errors.ts';
 import { listOf, notSimulated, objectPrinter } from '../printers.ts';
 import { itemsOf, readList } from '../resources.ts';
@@ -10,18 +11,21 @@ export async function events(session: Session): Promise<void> {
   const { flags } = session;
   if (flags.is('watch')) throw notSimulated('kubectl events --watch (kubectl get events --watch is)');
   const types = flags.list('types');
-  for (const type of types) if (!['normal', 'warning'].includes(type.toLowerCase())) throw new KubectlError(`valid --types are Normal or Warning`);
+  for (const type of types)
+    if (!['normal', 'warning'].includes(type.toLowerCase())) throw new KubectlError(`valid --types are Normal or Warning`);
   const query: Record<string, string> = { limit: flags.text('chunk-size') };
   const target = flags.text('for');
   if (target !== '') {
     const [resource, name] = target.split('/') as [string, string | undefined];
     if (name === undefined || name === '') throw new KubectlError('--for must be in resource/name form');
     const type = session.discovery.resource(resource);
-    query.fieldSelector = `involvedObject.kind=${type.kind},involvedObject.name=${name}`;
+    query.fieldSelector = `involvedObject.kind=${type.kind},involvedObject.apiVersion=${groupVersionOf(type)},involvedObject.name=${name}`;
   }
   const namespace = session.isAllNamespaces ? '' : session.namespace;
   const all = readList(session, session.discovery.resource('events'), namespace, { query, accept: accepts.typed }).flatMap(itemsOf);
-  const found = all.filter((event) => types.length === 0 || types.some((type) => type.toLowerCase() === textAt(event, 'type').toLowerCase()));
+  const found = all.filter(
+    (event) => types.length === 0 || types.some((type) => type.toLowerCase() === textAt(event, 'type').toLowerCase()),
+  );
   found.sort((a, b) => byText(lastOf(a), lastOf(b)));
   const output = flags.text('output');
   if (output !== '') {
@@ -51,7 +55,8 @@ function lastOf(event: Dict): string {
 
 function intervalOf(event: Dict, now: number): string {
   const first = ageOf(textAt(event, 'eventTime') || at(event, 'firstTimestamp'), now);
-  if (at(event, 'series') !== undefined && at(event, 'series') !== null) return `${ageOf(at(event, 'series', 'lastObservedTime'), now)} (x${numberAt(event, 'series', 'count')} over ${first})`;
+  if (at(event, 'series') !== undefined && at(event, 'series') !== null)
+    return `${ageOf(at(event, 'series', 'lastObservedTime'), now)} (x${numberAt(event, 'series', 'count')} over ${first})`;
   if (numberAt(event, 'count') > 1) return `${ageOf(at(event, 'lastTimestamp'), now)} (x${numberAt(event, 'count')} over ${first})`;
   return first;
 }

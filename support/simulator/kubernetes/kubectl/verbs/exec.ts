@@ -10,14 +10,20 @@ export async function exec(session: Session): Promise<void> {
   const { args, argsBeforeDash } = flags;
   if (flags.list('filename').length > 0) throw notSimulated('kubectl exec --filename');
   if (args.length === 0 || argsBeforeDash === 0) throw new KubectlError('pod, type/name or --filename must be specified');
-  if (argsBeforeDash === -1 && args.length > 1) throw new UsageError('exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead', 'kubectl exec');
-  if (argsBeforeDash > 1) throw new UsageError('exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead', 'kubectl exec');
+  if (argsBeforeDash === -1 && args.length > 1)
+    throw new UsageError('exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead', 'kubectl exec');
+  if (argsBeforeDash > 1)
+    throw new UsageError('exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead', 'kubectl exec');
   const [target, ...argv] = args as [string, ...string[]];
   if (argv.length === 0) throw new KubectlError('you must specify at least one command for the container');
   const info = readTarget(session, target);
-  const pod = info.type.kind === 'Pod' && info.type.group === '' ? (info.object as Dict) : (findPods(session, info.namespace, podSelector(info), 'most active first', flags.duration('pod-running-timeout'))[0] as Dict);
+  const pod =
+    info.type.kind === 'Pod' && info.type.group === ''
+      ? (info.object as Dict)
+      : (findPods(session, info.namespace, podSelector(info), 'most active first', flags.duration('pod-running-timeout'))[0] as Dict);
   const phase = textAt(pod, 'status', 'phase');
-  if (phase === 'Succeeded' || phase === 'Failed') throw new KubectlError(`cannot exec into a container in a completed pod; current phase is ${phase}`);
+  if (phase === 'Succeeded' || phase === 'Failed')
+    throw new KubectlError(`cannot exec into a container in a completed pod; current phase is ${phase}`);
   const container = flags.text('container') || defaultContainer(session, pod, flags.is('quiet'));
   const name = nameOf(pod);
   const hasStdin = flags.is('stdin');

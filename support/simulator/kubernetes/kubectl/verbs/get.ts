@@ -4,8 +4,8 @@ import { getFormats, listOf, objectPrinter, unknownFormat } from '../printers.ts
 import { collect, type Info, itemsOf, lowerKind } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
 import { TableWriter } from '../table.ts';
-import { type Dict, isDict, listAt } from '../values.ts';
 import { columnsOf, rowsOf, type TableOptions, wideColumns } from '../tables.ts';
+import { type Dict, isDict, listAt } from '../values.ts';
 import { watchObjects } from './watch.ts';
 
 export async function get(session: Session): Promise<void> {
@@ -59,7 +59,10 @@ async function getObjects(session: Session, output: string): Promise<void> {
   });
   const errors = withoutIgnored(session, collected.errors);
   const print = await objectPrinter(session, output, getFormats);
-  const objects = sorted(session, collected.infos.map((info) => info.object as Dict));
+  const objects = sorted(
+    session,
+    collected.infos.map((info) => info.object as Dict),
+  );
   if (collected.isSingle) {
     const [only] = objects;
     if (only !== undefined) session.stdout += print(only);
@@ -152,7 +155,9 @@ function getTables(session: Session, output: string): void {
     writer = new TableWriter();
     isFirstOfTable = true;
     // Rows are sorted before anything is printed: without the field there is nothing to print.
-    let rows = group.flatMap((info) => listAt(tableOf(info.object as Dict, session), 'rows').map((row) => ({ row, table: tableOf(info.object as Dict, session) })));
+    let rows = group.flatMap((info) =>
+      listAt(tableOf(info.object as Dict, session), 'rows').map((row) => ({ row, table: tableOf(info.object as Dict, session) })),
+    );
     if (path !== undefined) rows = sortRows(rows, path);
     for (const { row, table } of rows) {
       if (isFirstOfTable && !flags.is('no-headers')) writer.add(columnsOf(table, options));

@@ -14,7 +14,8 @@ const address = 'https://127.0.0.1:6443';
 
 export function apiResources(session: Session): void {
   const { flags } = session;
-  if (flags.args.length > 0) throw new PlainError(`error: unexpected arguments: [${flags.args.join(' ')}]\nSee 'kubectl api-resources -h' for help and examples`);
+  if (flags.args.length > 0)
+    throw new PlainError(`error: unexpected arguments: [${flags.args.join(' ')}]\nSee 'kubectl api-resources -h' for help and examples`);
   const output = flags.text('output');
   if (!['', 'wide', 'name', 'json', 'yaml'].includes(output)) throw new KubectlError(`--output ${output} is not available`);
   const sortBy = flags.text('sort-by');
@@ -28,7 +29,9 @@ export function apiResources(session: Session): void {
     .filter((type) => type.verbs.length > 0)
     .filter((type) => !flags.isSet('api-group') || type.group === flags.text('api-group'))
     .filter((type) => !flags.isSet('namespaced') || type.isNamespaced === flags.is('namespaced'))
-    .filter((type) => verbs.every((verb) => type.verbs.includes(verb)) && categories.every((category) => type.categories.includes(category)));
+    .filter(
+      (type) => verbs.every((verb) => type.verbs.includes(verb)) && categories.every((category) => type.categories.includes(category)),
+    );
   const order: (a: ResourceType, b: ResourceType) => number =
     sortBy === 'name'
       ? (a, b) => byText(a.plural, b.plural)
@@ -64,13 +67,18 @@ export function apiVersions(session: Session): void {
 
 export function clusterInfo(session: Session): void {
   session.out(`Kubernetes control plane is running at ${address}`);
-  const page = session.request('GET', '/api/v1/namespaces/kube-system/services', { query: { labelSelector: 'kubernetes.io/cluster-service=true' }, accept: accepts.any });
+  const page = session.request('GET', '/api/v1/namespaces/kube-system/services', {
+    query: { labelSelector: 'kubernetes.io/cluster-service=true' },
+    accept: accepts.any,
+  });
   for (const service of listAt(page, 'items')) {
     const labels = stringsAt(service, 'metadata', 'labels');
     const name = labels['kubernetes.io/name'] ?? textAt(service, 'metadata', 'name');
     const ports = listAt(service, 'spec', 'ports');
     const port = ports.length === 0 ? '' : `:${textAt(ports[0], 'name')}`;
-    session.out(`${name} is running at ${address}/api/v1/namespaces/kube-system/services/${textAt(service, 'metadata', 'name')}${port}/proxy`);
+    session.out(
+      `${name} is running at ${address}/api/v1/namespaces/kube-system/services/${textAt(service, 'metadata', 'name')}${port}/proxy`,
+    );
   }
   session.out("\nTo further debug and diagnose cluster problems, use 'kubectl cluster-info dump'.");
 }
@@ -85,7 +93,7 @@ export function version(session: Session): void {
     gitVersion: 'v1.32.5',
     gitCommit: '9894294ef13a5b32803e3ca2c0d620a088cc84d1',
     gitTreeState: 'clean',
-    buildDate: '2025-05-15T08:30:20Z',
+    buildDate: '2025-05-15T09:12:10Z',
     goVersion: 'go1.23.8',
     compiler: 'gc',
     platform: 'linux/amd64',
@@ -104,7 +112,10 @@ export function version(session: Session): void {
   if (server === undefined) return;
   session.out(`Server Version: ${textAt(server, 'gitVersion')}`);
   const minor = Number.parseInt(textAt(server, 'minor'), 10);
-  if (Math.abs(minor - 32) > 1) session.err(`WARNING: version difference between client (1.32) and server (${textAt(server, 'major')}.${minor}) exceeds the supported minor version skew of +/-1`);
+  if (Math.abs(minor - 32) > 1)
+    session.err(
+      `WARNING: version difference between client (1.32) and server (${textAt(server, 'major')}.${minor}) exceeds the supported minor version skew of +/-1`,
+    );
 }
 
 // ── config ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -114,7 +125,9 @@ function configOf(kubeconfig: Kubeconfig): Readonly<Record<string, unknown>> {
   return {
     apiVersion: 'v1',
     clusters: [{ cluster: { 'certificate-authority-data': 'DATA+OMITTED', server: address }, name }],
-    contexts: [{ context: { cluster: name, ...(kubeconfig.namespace === 'default' ? {} : { namespace: kubeconfig.namespace }), user: name }, name }],
+    contexts: [
+      { context: { cluster: name, ...(kubeconfig.namespace === 'default' ? {} : { namespace: kubeconfig.namespace }), user: name }, name },
+    ],
     'current-context': name,
     kind: 'Config',
     preferences: {},
@@ -140,7 +153,10 @@ export function configGetContexts(session: Session, kubeconfig: Kubeconfig): voi
     if (isShown) session.out(name);
   } else {
     const row = ['*', name, name, name, kubeconfig.namespace === 'default' ? '' : kubeconfig.namespace];
-    session.stdout += formatTable([...(flags.is('no-headers') ? [] : [['CURRENT', 'NAME', 'CLUSTER', 'AUTHINFO', 'NAMESPACE']]), ...(isShown ? [row] : [])]);
+    session.stdout += formatTable([
+      ...(flags.is('no-headers') ? [] : [['CURRENT', 'NAME', 'CLUSTER', 'AUTHINFO', 'NAMESPACE']]),
+      ...(isShown ? [row] : []),
+    ]);
   }
   if (wanted.some((arg) => arg !== name)) session.exitCode = 1;
 }
@@ -156,7 +172,8 @@ export function configGetClusters(session: Session, kubeconfig: Kubeconfig): voi
 
 export function configUseContext(session: Session, kubeconfig: Kubeconfig): void {
   const [name] = session.flags.args;
-  if (session.flags.args.length !== 1 || name === undefined) throw new PlainError("error: accepts 1 arg(s), received 0\nSee 'kubectl config use-context -h' for help and examples");
+  if (session.flags.args.length !== 1 || name === undefined)
+    throw new PlainError("error: accepts 1 arg(s), received 0\nSee 'kubectl config use-context -h' for help and examples");
   if (name !== kubeconfig.contextName) throw new KubectlError(`no context exists with the name: ${JSON.stringify(name)}`);
   session.out(`Switched to context ${JSON.stringify(name)}.`);
 }
@@ -165,9 +182,14 @@ export function configUseContext(session: Session, kubeconfig: Kubeconfig): void
 export function configSetContext(session: Session, kubeconfig: Kubeconfig): void {
   const { flags } = session;
   const name = flags.is('current') ? kubeconfig.contextName : flags.args[0];
-  if (name === undefined) throw new PlainError("error: you must specify a non-empty context name or --current\nSee 'kubectl config set-context -h' for help and examples");
-  if (name !== kubeconfig.contextName) throw new PlainError(`error: not simulated: kubectl config set-context for a second context (${name})`);
-  if (flags.text('cluster') !== '' || flags.text('user') !== '') throw new PlainError('error: not simulated: kubectl config set-context --cluster or --user');
+  if (name === undefined)
+    throw new PlainError(
+      "error: you must specify a non-empty context name or --current\nSee 'kubectl config set-context -h' for help and examples",
+    );
+  if (name !== kubeconfig.contextName)
+    throw new PlainError(`error: not simulated: kubectl config set-context for a second context (${name})`);
+  if (flags.text('cluster') !== '' || flags.text('user') !== '')
+    throw new PlainError('error: not simulated: kubectl config set-context --cluster or --user');
   if (flags.isSet('namespace')) kubeconfig.namespace = flags.text('namespace') || 'default';
   session.out(`Context ${JSON.stringify(name)} modified.`);
 }
@@ -178,13 +200,30 @@ export async function whoami(session: Session): Promise<void> {
   const output = session.flags.text('output');
   const type = session.discovery.optional('selfsubjectreviews.authentication.k8s.io');
   const user = session.flags.text('as') || 'kubernetes-admin';
-  const review = type === undefined ? { kind: 'SelfSubjectReview', apiVersion: 'authentication.k8s.io/v1', status: { userInfo: { username: user, groups: ['kubeadm:cluster-admins', 'system:authenticated'] } } } : session.request('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { accept: accepts.typed, body: { kind: 'SelfSubjectReview', apiVersion: 'authentication.k8s.io/v1', metadata: {} } });
+  const review =
+    type === undefined
+      ? {
+          kind: 'SelfSubjectReview',
+          apiVersion: 'authentication.k8s.io/v1',
+          status: { userInfo: { username: user, groups: ['kubeadm:cluster-admins', 'system:authenticated'] } },
+        }
+      : session.request('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', {
+          accept: accepts.typed,
+          body: { kind: 'SelfSubjectReview', apiVersion: 'authentication.k8s.io/v1', metadata: {} },
+        });
   if (output !== '') {
-    session.stdout += (await objectPrinter(session, output))({ kind: 'SelfSubjectReview', apiVersion: 'authentication.k8s.io/v1', ...(isDict(review) ? review : {}) });
+    session.stdout += (await objectPrinter(session, output))({
+      kind: 'SelfSubjectReview',
+      apiVersion: 'authentication.k8s.io/v1',
+      ...(isDict(review) ? review : {}),
+    });
     return;
   }
   const info = dictAt(review, 'status', 'userInfo');
-  const rows = [['ATTRIBUTE', 'VALUE'], ['Username', textAt(info, 'username')]];
+  const rows = [
+    ['ATTRIBUTE', 'VALUE'],
+    ['Username', textAt(info, 'username')],
+  ];
   if (textAt(info, 'uid') !== '') rows.push(['UID', textAt(info, 'uid')]);
   const groups = listAt(info, 'groups').map(String);
   if (groups.length > 0) rows.push(['Groups', `[${groups.join(' ')}]`]);
@@ -203,7 +242,10 @@ export function canI(session: Session): void {
     return;
   }
   const [verb, resource] = flags.args;
-  if (verb === undefined || resource === undefined) throw new KubectlError('you must specify two arguments: verb resource or verb resource/resourceName.\nSee \'kubectl auth can-i -h\' for help and examples');
+  if (verb === undefined || resource === undefined)
+    throw new KubectlError(
+      "you must specify two arguments: verb resource or verb resource/resourceName.\nSee 'kubectl auth can-i -h' for help and examples.",
+    );
   if (flags.text('as') !== '') throw new PlainError('error: not simulated: permissions of other users (kubectl auth can-i --as)');
   if (!resource.startsWith('/') && resource !== '*' && session.discovery.optional(resource.split('/')[0] as string) === undefined) {
     session.err(`Warning: the server doesn't have a resource type '${resource.split('/')[0]}'\n`);

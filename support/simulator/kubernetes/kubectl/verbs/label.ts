@@ -29,7 +29,9 @@ function parseChange(args: readonly string[], what: string): Change {
     if (isSetting) set[arg.slice(0, arg.indexOf('='))] = arg.slice(arg.indexOf('=') + 1);
     else remove.push(arg.slice(0, -1));
   }
-  for (const key of remove) if (key in set) throw new KubectlError(`can not both modify and remove ${what === 'label' ? 'a label' : 'an annotation'} in the same command`);
+  for (const key of remove)
+    if (key in set)
+      throw new KubectlError(`can not both modify and remove ${what === 'label' ? 'a label' : 'an annotation'} in the same command`);
   return { set, remove, resources };
 }
 
@@ -66,10 +68,14 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
   const hasFiles = flags.list('filename').length > 0;
   const dryRun = session.dryRun;
   if (flags.is('all') && flags.text('selector') !== '') throw new KubectlError('cannot set --all and --selector at the same time');
-  if (flags.is('all') && flags.text('field-selector') !== '') throw new KubectlError('cannot set --all and --field-selector at the same time');
-  if (parsed.resources.length === 0 && !hasFiles && !(Object.keys(parsed.set).length + parsed.remove.length === 0)) throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
-  if (Object.keys(parsed.set).length + parsed.remove.length === 0 && !lists) throw new KubectlError(`at least one ${what} update is required`);
-  if (parsed.resources.length === 0 && !hasFiles) throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
+  if (flags.is('all') && flags.text('field-selector') !== '')
+    throw new KubectlError('cannot set --all and --field-selector at the same time');
+  if (parsed.resources.length === 0 && !hasFiles && !(Object.keys(parsed.set).length + parsed.remove.length === 0))
+    throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
+  if (Object.keys(parsed.set).length + parsed.remove.length === 0 && !lists)
+    throw new KubectlError(`at least one ${what} update is required`);
+  if (parsed.resources.length === 0 && !hasFiles)
+    throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
   if (flags.is('local')) throw new KubectlError(`not simulated: kubectl ${session.command} --local`);
   if (what === 'label') checkLabels(flags.args);
   const { infos, errors } = collect(session, {
@@ -86,7 +92,9 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
       const current = (info.object !== undefined && info.source === '' ? info : readInfo(session, info)).object as Dict;
       const before = stringsAt(current, 'metadata', field);
       if (lists) {
-        for (const key of sortedKeys(before)) session.out(`${key}=${before[key]}`);
+        const indent = infos.length > 1 ? ' ' : '';
+        if (infos.length > 1) session.out(`Listing ${field} for ${info.type.kind}.${info.type.group}/${info.name}:`);
+        for (const key of sortedKeys(before)) session.out(`${indent}${key}=${before[key]}`);
         continue;
       }
       checkOverwrite(session, what, before, parsed.set);
@@ -97,7 +105,14 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
       }
       const wasRemoved = parsed.remove.some((key) => key in before);
       const isChanged = !isEqual(before, after);
-      const message = what === 'annotation' ? 'annotated' : !isChanged ? 'not labeled' : Object.keys(parsed.set).length === 0 && wasRemoved ? 'unlabeled' : 'labeled';
+      const message =
+        what === 'annotation'
+          ? 'annotated'
+          : !isChanged
+            ? 'not labeled'
+            : Object.keys(parsed.set).length === 0 && wasRemoved
+              ? 'unlabeled'
+              : 'labeled';
       if (dryRun === 'client') {
         print({ ...current, metadata: { ...dictAt(current, 'metadata'), [field]: after } }, message);
         continue;
@@ -108,9 +123,15 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
       const query: Record<string, string> = { fieldManager: flags.text('field-manager') };
       if (dryRun === 'server') query.dryRun = 'All';
       const version = flags.text('resource-version');
-      const metadata: Mutable = { ...(Object.keys(difference).length === 0 ? {} : { [field]: difference }), ...(version === '' ? {} : { resourceVersion: version }) };
+      const metadata: Mutable = {
+        ...(Object.keys(difference).length === 0 ? {} : { [field]: difference }),
+        ...(version === '' ? {} : { resourceVersion: version }),
+      };
       const body = Object.keys(metadata).length === 0 ? {} : { metadata };
-      print(session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), { query, body, contentType: contentTypes.merge }), message);
+      print(
+        session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), { query, body, contentType: contentTypes.merge }),
+        message,
+      );
     } catch (error) {
       if (!(error instanceof KubectlError)) throw error;
       failures.push(error);
@@ -120,7 +141,12 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
   if (failures.length > 1) throw new AggregateKubectlError(failures);
 }
 
-function checkOverwrite(session: Session, what: 'label' | 'annotation', before: Readonly<Record<string, string>>, set: Readonly<Record<string, string>>): void {
+function checkOverwrite(
+  session: Session,
+  what: 'label' | 'annotation',
+  before: Readonly<Record<string, string>>,
+  set: Readonly<Record<string, string>>,
+): void {
   if (session.flags.is('overwrite')) return;
   const taken = sortedKeys(set).filter((key) => key in before && before[key] !== set[key]);
   if (taken.length === 0) return;
@@ -128,5 +154,7 @@ function checkOverwrite(session: Session, what: 'label' | 'annotation', before: 
     const problems = taken.map((key) => new KubectlError(`'${key}' already has a value (${before[key]}), and --overwrite is false`));
     throw problems.length === 1 ? (problems[0] as KubectlError) : new AggregateKubectlError(problems);
   }
-  throw new KubectlError(`--overwrite is false but found the following declared annotation(s): ${taken.map((key) => `'${key}' already has a value (${before[key]})`).join('; ')}`);
+  throw new KubectlError(
+    `--overwrite is false but found the following declared annotation(s): ${taken.map((key) => `'${key}' already has a value (${before[key]})`).join('; ')}`,
+  );
 }

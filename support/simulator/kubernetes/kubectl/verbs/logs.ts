@@ -14,16 +14,28 @@ export function logs(session: Session): void {
   const { flags } = session;
   const selector = flags.text('selector');
   const { args } = flags;
-  if (args.length === 0 && selector === '') throw new UsageError("expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command", 'kubectl logs');
-  if (args.length > 2) throw new UsageError("expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command", 'kubectl logs');
+  if (args.length === 0 && selector === '')
+    throw new UsageError(
+      "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command",
+      'kubectl logs',
+    );
+  if (args.length > 2)
+    throw new UsageError(
+      "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command",
+      'kubectl logs',
+    );
   if (args.length > 0 && selector !== '') throw new UsageError('only a selector (-l) or a POD name is allowed', 'kubectl logs');
   const container = flags.text('container') || (args[1] ?? '');
   if (args.length === 2 && flags.text('container') !== '') throw new KubectlError('only one of -c or an inline [CONTAINER] arg is allowed');
-  if (flags.is('all-containers') && container !== '') throw new KubectlError('--all-containers=true should not be specified with container name ' + container);
-  if (flags.isSet('since') && flags.text('since-time') !== '') throw new KubectlError('at most one of `sinceTime` or `sinceSeconds` may be specified');
+  if (flags.is('all-containers') && container !== '')
+    throw new KubectlError('--all-containers=true should not be specified with container name ' + container);
+  if (flags.isSet('since') && flags.text('since-time') !== '')
+    throw new KubectlError('at most one of `sinceTime` or `sinceSeconds` may be specified');
   const sources = selector === '' ? ofTarget(session, args[0] as string, container) : ofSelector(session, selector, container);
   if (flags.is('follow') && sources.length > flags.number('max-log-requests')) {
-    throw new KubectlError(`you are attempting to follow ${sources.length} log streams, but maximum allowed concurrency is ${flags.number('max-log-requests')}, use --max-log-requests to increase the limit`);
+    throw new KubectlError(
+      `you are attempting to follow ${sources.length} log streams, but maximum allowed concurrency is ${flags.number('max-log-requests')}, use --max-log-requests to increase the limit`,
+    );
   }
   for (const source of sources) print(session, source);
 }
@@ -50,7 +62,11 @@ function ofTarget(session: Session, target: string, container: string): Source[]
 
 function ofSelector(session: Session, labelSelector: string, container: string): Source[] {
   const pods = session.discovery.resource('pods');
-  const page = session.requestObject('GET', pathOf(pods, session.namespace), { accept: accepts.any, query: { labelSelector }, about: 'get pods' });
+  const page = session.requestObject('GET', pathOf(pods, session.namespace), {
+    accept: accepts.any,
+    query: { labelSelector },
+    about: 'get pods',
+  });
   const found = itemsOf(page);
   if (found.length === 0) session.err(`No resources found in ${session.namespace} namespace.`);
   return found.flatMap((pod) => containersOf(session, pod, container));
@@ -58,10 +74,13 @@ function ofSelector(session: Session, labelSelector: string, container: string):
 
 function containersOf(session: Session, pod: Dict, container: string): Source[] {
   if (session.flags.is('all-containers')) {
-    const names = ['initContainers', 'containers', 'ephemeralContainers'].flatMap((field) => listAt(pod, 'spec', field).map((entry) => textAt(entry, 'name')));
+    const names = ['initContainers', 'containers', 'ephemeralContainers'].flatMap((field) =>
+      listAt(pod, 'spec', field).map((entry) => textAt(entry, 'name')),
+    );
     return names.map((name) => ({ pod, container: name }));
   }
-  if (container !== '' && !containerNames(pod).includes(container)) throw new KubectlError(`container ${container} is not valid for pod ${nameOf(pod)}`);
+  if (container !== '' && !containerNames(pod).includes(container))
+    throw new KubectlError(`container ${container} is not valid for pod ${nameOf(pod)}`);
   return [{ pod, container: container === '' ? defaultContainer(session, pod, false) : container }];
 }
 
@@ -79,7 +98,8 @@ function print(session: Session, { pod, container }: Source): void {
     else if (flags.number('tail') < -1) throw new KubectlError('--tail must be greater than or equal to -1');
   } else if (flags.text('selector') !== '') query.tailLines = '10';
   const path = `/api/v1/namespaces/${textAt(pod, 'metadata', 'namespace')}/pods/${nameOf(pod)}/log`;
-  const read = (wanted: Readonly<Record<string, string>>): string => String(session.request('GET', path, { query: wanted, accept: accepts.any, about: `get pods ${nameOf(pod)}` }));
+  const read = (wanted: Readonly<Record<string, string>>): string =>
+    String(session.request('GET', path, { query: wanted, accept: accepts.any, about: `get pods ${nameOf(pod)}` }));
   const show = (text: string): void => {
     if (!flags.is('prefix')) session.stdout += text;
     else for (const line of text.split(/(?<=\n)/)) session.stdout += `[pod/${nameOf(pod)}/${container}] ${line}`;
@@ -90,7 +110,12 @@ function print(session: Session, { pod, container }: Source): void {
 }
 
 /** New lines are those after what was there, looked for each second of virtual time. */
-function follow(session: Session, read: (query: Readonly<Record<string, string>>) => string, query: Readonly<Record<string, string>>, show: (text: string) => void): void {
+function follow(
+  session: Session,
+  read: (query: Readonly<Record<string, string>>) => string,
+  query: Readonly<Record<string, string>>,
+  show: (text: string) => void,
+): void {
   const { tailLines: _, limitBytes: __, ...whole } = query;
   let seen = read(whole).length;
   let isOver = false;

@@ -3,8 +3,8 @@ import { contentTypes, twoWayPatch } from '../patches.ts';
 import { resultPrinter } from '../printers.ts';
 import { collect, type Info, itemsOf, readList } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
-import { readIfThere, timedOut } from '../waiting.ts';
 import { at, type Dict, listAt, nameOf, textAt } from '../values.ts';
+import { readIfThere, timedOut } from '../waiting.ts';
 
 function nodes(session: Session, usage: string): readonly Info[] {
   const { flags } = session;
@@ -37,7 +37,7 @@ async function setUnschedulable(session: Session, infos: readonly Info[], isUnsc
     }
     if (dryRun !== 'client') {
       session.requestObject('PATCH', pathOf(info.type, '', info.name), {
-        accept: accepts.any,
+        accept: accepts.typed,
         query: dryRun === 'server' ? { dryRun: 'All' } : {},
         body: { spec: { unschedulable: isUnschedulable ? true : null } },
         contentType: contentTypes.strategic,
@@ -87,7 +87,8 @@ function sortPods(session: Session, pods: readonly Dict[]): Sorted {
     }
     toDelete.push(pod);
   }
-  const texts = (isWarning: boolean): string[] => [...groups].filter(([, group]) => group.isWarning === isWarning).map(([text, group]) => `${text}: ${group.pods.join(', ')}`);
+  const texts = (isWarning: boolean): string[] =>
+    [...groups].filter(([, group]) => group.isWarning === isWarning).map(([text, group]) => `${text}: ${group.pods.join(', ')}`);
   return { toDelete, warnings: texts(true), problems: texts(false) };
 }
 
@@ -103,7 +104,10 @@ export async function drain(session: Session): Promise<void> {
     try {
       const query: Record<string, string> = { fieldSelector: `spec.nodeName=${info.name}`, limit: flags.text('chunk-size') };
       if (flags.text('pod-selector') !== '') query.labelSelector = flags.text('pod-selector');
-      const { toDelete, warnings, problems } = sortPods(session, readList(session, podType, '', { query, accept: accepts.typed }).flatMap(itemsOf));
+      const { toDelete, warnings, problems } = sortPods(
+        session,
+        readList(session, podType, '', { query, accept: accepts.typed }).flatMap(itemsOf),
+      );
       if (problems.length > 0) throw new KubectlError(problems.length === 1 ? (problems[0] as string) : `[${problems.join(', ')}]`);
       if (warnings.length > 0) session.err(`Warning: ${warnings.join('; ')}`);
       removePods(session, toDelete, dryRun);
@@ -117,7 +121,9 @@ export async function drain(session: Session): Promise<void> {
   if (failed.length === 0) return;
   session.err(`There are pending nodes to be drained:\n${failed.map(({ node }) => ` ${node}`).join('\n')}`);
   const [first] = failed;
-  throw failed.length === 1 ? (first as { readonly error: KubectlError }).error : new AggregateKubectlError(failed.map(({ error }) => error));
+  throw failed.length === 1
+    ? (first as { readonly error: KubectlError }).error
+    : new AggregateKubectlError(failed.map(({ error }) => error));
 }
 
 function removePods(session: Session, pods: readonly Dict[], dryRun: 'none' | 'client' | 'server'): void {
@@ -169,7 +175,8 @@ function parseTaint(text: string): Taint {
   const [left, effect, ...more] = text.split(':') as [string, string | undefined, ...string[]];
   const [key, value, ...rest] = left.split('=') as [string, string | undefined, ...string[]];
   if (more.length > 0 || rest.length > 0 || key === '') throw new KubectlError(`invalid taint spec: ${text}`);
-  if (effect !== undefined && effect !== '' && !effects.includes(effect)) throw new KubectlError(`invalid taint effect: ${effect}, unsupported taint effect`);
+  if (effect !== undefined && effect !== '' && !effects.includes(effect))
+    throw new UsageError(`invalid taint effect: ${effect}, unsupported taint effect`, 'kubectl taint');
   return { key, ...(value === undefined || value === '' ? {} : { value }), ...(effect === undefined || effect === '' ? {} : { effect }) };
 }
 
@@ -182,13 +189,21 @@ export async function taint(session: Session): Promise<void> {
   const type = session.discovery.resource(resources[0] as string);
   if (type.kind !== 'Node') throw new KubectlError(`invalid resource type ${type.plural}, only node(s) is supported`);
   const removals = specs.filter((spec) => spec.endsWith('-')).map((spec) => parseTaint(spec.slice(0, -1)));
-  const additions = specs.filter((spec) => !spec.endsWith('-')).map((spec) => {
-    const parsed = parseTaint(spec);
-    if (parsed.effect === undefined) throw new KubectlError(`invalid taint spec: ${spec}`);
-    return parsed;
-  });
+  const additions = specs
+    .filter((spec) => !spec.endsWith('-'))
+    .map((spec) => {
+      const parsed = parseTaint(spec);
+      if (parsed.effect === undefined) throw new KubectlError(`invalid taint spec: ${spec}`);
+      return parsed;
+    });
   const dryRun = session.dryRun;
-  const { infos, errors } = collect(session, { args: resources, selector: flags.text('selector'), isAllAllowed: flags.is('all'), reads: 'named and files', accept: accepts.any });
+  const { infos, errors } = collect(session, {
+    args: resources,
+    selector: flags.text('selector'),
+    isAllAllowed: flags.is('all'),
+    reads: 'named and files',
+    accept: accepts.any,
+  });
   if (errors.length > 0) throw errors.length === 1 ? (errors[0] as KubectlError) : new AggregateKubectlError(errors);
   const print = await resultPrinter(session, dryRun);
   for (const info of infos) {
@@ -199,22 +214,36 @@ export async function taint(session: Session): Promise<void> {
       throw new PlainError(`error: node ${info.name} already has a taint(s) with same effect(s) and --overwrite is false`);
     }
     for (const removal of removals) {
-      if (!before.some((old) => isSame(old, removal))) throw new KubectlError(`taint ${JSON.stringify(removal.effect === undefined ? removal.key : `${removal.key}:${removal.effect}`)} not found`);
+      if (!before.some((old) => isSame(old, removal)))
+        throw new KubectlError(
+          `taint ${JSON.stringify(removal.effect === undefined ? removal.key : `${removal.key}:${removal.effect}`)} not found`,
+        );
     }
-    const kept = before.filter((old) => !removals.some((removal) => isSame(old, removal)) && !additions.some((added) => isSame(old, added)));
+    const kept = before.filter(
+      (old) => !removals.some((removal) => isSame(old, removal)) && !additions.some((added) => isSame(old, added)),
+    );
     const taints = [...additions, ...kept];
     const spec = { ...(at(object, 'spec') as Dict) };
     const { taints: _, ...bare } = spec;
     const after = { ...object, spec: taints.length === 0 ? bare : { ...bare, taints } };
-    const operation = additions.length === 0 ? 'untainted' : removals.length > 0 || additions.some((added) => before.some((old) => isSame(old, added))) ? 'modified' : 'tainted';
+    const operation =
+      additions.length === 0
+        ? 'untainted'
+        : removals.length > 0 || additions.some((added) => before.some((old) => isSame(old, added)))
+          ? 'modified'
+          : 'tainted';
     if (dryRun === 'client') {
       print(after, operation);
       continue;
     }
     const query: Record<string, string> = { fieldManager: flags.text('field-manager'), fieldValidation: 'Strict' };
     if (dryRun === 'server') query.dryRun = 'All';
-    const answer = session.requestObject('PATCH', pathOf(info.type, '', info.name), { accept: accepts.any, query, body: twoWayPatch('strategic', object, after, 'Node'), contentType: contentTypes.strategic });
+    const answer = session.requestObject('PATCH', pathOf(info.type, '', info.name), {
+      accept: accepts.any,
+      query,
+      body: twoWayPatch('strategic', object, after, 'Node'),
+      contentType: contentTypes.strategic,
+    });
     print(answer, operation);
   }
 }
-

@@ -1,3 +1,4 @@
+import { kindText } from '../discovery.ts';
 import { AggregateKubectlError, KubectlError, StatusError } from '../errors.ts';
 import { goJsonProblem } from '../json.ts';
 import { readFile } from '../manifests.ts';
@@ -5,10 +6,9 @@ import { contentTypes } from '../patches.ts';
 import { notSimulated, resourceVersionOf, resultPrinter } from '../printers.ts';
 import { collect, readInfo } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
-import { kindText } from '../discovery.ts';
+import type { Dict } from '../values.ts';
 import { parseYaml } from '../yaml-parser.ts';
 import { YamlError } from '../yaml-scanner.ts';
-import type { Dict } from '../values.ts';
 
 function bodyOf(text: string, type: string): unknown {
   const trimmed = text.trimStart();
@@ -25,16 +25,24 @@ function bodyOf(text: string, type: string): unknown {
   } catch {
     // Text that looks like JSON is sent as it is; this is the server's answer to it.
     const problem = goJsonProblem(text);
-    throw new StatusError({ kind: 'Status', code: 400, reason: 'BadRequest', message: type === 'strategic' ? problem : `error decoding patch: ${problem}` });
+    throw new StatusError({
+      kind: 'Status',
+      code: 400,
+      reason: 'BadRequest',
+      message: type === 'strategic' ? problem : `error decoding patch: ${problem}`,
+    });
   }
 }
 
 export async function patch(session: Session): Promise<void> {
   const { flags } = session;
   const type = flags.text('type').toLowerCase();
-  if (flags.text('patch') === '' && flags.text('patch-file') === '') throw new KubectlError('must specify --patch or --patch-file containing the contents of the patch');
-  if (flags.text('patch') !== '' && flags.text('patch-file') !== '') throw new KubectlError('cannot specify --patch and --patch-file together');
-  if (type !== 'strategic' && type !== 'merge' && type !== 'json') throw new KubectlError(`--type must be one of [json merge strategic], not ${JSON.stringify(flags.text('type'))}`);
+  if (flags.text('patch') === '' && flags.text('patch-file') === '')
+    throw new KubectlError('must specify --patch or --patch-file containing the contents of the patch');
+  if (flags.text('patch') !== '' && flags.text('patch-file') !== '')
+    throw new KubectlError('cannot specify --patch and --patch-file together');
+  if (type !== 'strategic' && type !== 'merge' && type !== 'json')
+    throw new KubectlError(`--type must be one of [json merge strategic], not ${JSON.stringify(flags.text('type'))}`);
   if (flags.is('local')) throw notSimulated('kubectl patch --local');
   const subresource = flags.text('subresource');
   const { infos, errors } = collect(session, { args: flags.args, reads: 'nothing' });
@@ -54,7 +62,11 @@ export async function patch(session: Session): Promise<void> {
         print(before, 'patched');
         continue;
       }
-      const after = session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name, subresource), { query, body, contentType: contentTypes[type] });
+      const after = session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name, subresource), {
+        query,
+        body,
+        contentType: contentTypes[type],
+      });
       print(after, resourceVersionOf(before) === resourceVersionOf(after) ? 'patched (no change)' : 'patched');
     } catch (error) {
       if (error instanceof StatusError && error.reason === 'UnsupportedMediaType') {

@@ -7,15 +7,21 @@ import { contentTypes } from '../patches.ts';
 import { notSimulated, resultPrinter } from '../printers.ts';
 import { collect, type Info, itemsOf } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
-import { follow, timedOut, weekMs } from '../waiting.ts';
 import { at, byText, type Dict, isEqual, listAt, nameOf, numberAt, stringsAt, textAt } from '../values.ts';
+import { follow, timedOut, weekMs } from '../waiting.ts';
 
 const revisionAnnotation = 'deployment.kubernetes.io/revision';
 
 function targets(session: Session): readonly Info[] {
   const { flags } = session;
   if (flags.args.length === 0 && flags.list('filename').length === 0) throw new KubectlError('required resource not specified');
-  const { infos, errors } = collect(session, { args: flags.args, selector: flags.text('selector'), isAllAllowed: true, reads: 'named and files', accept: accepts.any });
+  const { infos, errors } = collect(session, {
+    args: flags.args,
+    selector: flags.text('selector'),
+    isAllAllowed: true,
+    reads: 'named and files',
+    accept: accepts.any,
+  });
   if (errors.length === 1) throw errors[0];
   if (errors.length > 1) throw new AggregateKubectlError(errors);
   return infos;
@@ -34,7 +40,10 @@ export function status(session: Session): void {
   if (flags.number('revision') < 0) throw new KubectlError('revision must be a positive integer: ' + flags.text('revision'));
   for (const info of targets(session)) {
     const view = viewers[info.type.group === 'apps' ? info.type.kind : ''];
-    if (view === undefined) throw new KubectlError(`no status viewer has been implemented for ${info.type.kind}${info.type.group === '' ? '' : `.${info.type.group}`}`);
+    if (view === undefined)
+      throw new KubectlError(
+        `no status viewer has been implemented for ${info.type.kind}${info.type.group === '' ? '' : `.${info.type.group}`}`,
+      );
     const isDone = (object: Dict | undefined): boolean => {
       if (object === undefined) throw new KubectlError('object has been deleted');
       const progress = view(object, flags.number('revision'));
@@ -45,7 +54,11 @@ export function status(session: Session): void {
   }
 }
 
-const viewers: Readonly<Record<string, (object: Dict, revision: number) => Progress>> = { Deployment: deploymentProgress, DaemonSet: daemonSetProgress, StatefulSet: statefulSetProgress };
+const viewers: Readonly<Record<string, (object: Dict, revision: number) => Progress>> = {
+  Deployment: deploymentProgress,
+  DaemonSet: daemonSetProgress,
+  StatefulSet: statefulSetProgress,
+};
 
 function isObserved(object: Dict): boolean {
   return numberAt(object, 'metadata', 'generation') <= numberAt(object, 'status', 'observedGeneration');
@@ -60,45 +73,69 @@ function deploymentProgress(deployment: Dict, revision: number): Progress {
   }
   if (!isObserved(deployment)) return { text: 'Waiting for deployment spec update to be observed...\n', isDone: false };
   const progressing = listAt(deployment, 'status', 'conditions').find((condition) => textAt(condition, 'type') === 'Progressing');
-  if (textAt(progressing, 'reason') === 'ProgressDeadlineExceeded') throw new KubectlError(`deployment ${JSON.stringify(name)} exceeded its progress deadline`);
-  const waiting = (what: string): Progress => ({ text: `Waiting for deployment ${JSON.stringify(name)} rollout to finish: ${what}...\n`, isDone: false });
+  if (textAt(progressing, 'reason') === 'ProgressDeadlineExceeded')
+    throw new KubectlError(`deployment ${JSON.stringify(name)} exceeded its progress deadline`);
+  const waiting = (what: string): Progress => ({
+    text: `Waiting for deployment ${JSON.stringify(name)} rollout to finish: ${what}...\n`,
+    isDone: false,
+  });
   const desired = at(deployment, 'spec', 'replicas');
-  if (typeof desired === 'number' && status('updatedReplicas') < desired) return waiting(`${status('updatedReplicas')} out of ${desired} new replicas have been updated`);
-  if (status('replicas') > status('updatedReplicas')) return waiting(`${status('replicas') - status('updatedReplicas')} old replicas are pending termination`);
-  if (status('availableReplicas') < status('updatedReplicas')) return waiting(`${status('availableReplicas')} of ${status('updatedReplicas')} updated replicas are available`);
+  if (typeof desired === 'number' && status('updatedReplicas') < desired)
+    return waiting(`${status('updatedReplicas')} out of ${desired} new replicas have been updated`);
+  if (status('replicas') > status('updatedReplicas'))
+    return waiting(`${status('replicas') - status('updatedReplicas')} old replicas are pending termination`);
+  if (status('availableReplicas') < status('updatedReplicas'))
+    return waiting(`${status('availableReplicas')} of ${status('updatedReplicas')} updated replicas are available`);
   return { text: `deployment ${JSON.stringify(name)} successfully rolled out\n`, isDone: true };
 }
 
 function daemonSetProgress(set: Dict): Progress {
   const name = nameOf(set);
   const status = (field: string): number => numberAt(set, 'status', field);
-  if (textAt(set, 'spec', 'updateStrategy', 'type') !== 'RollingUpdate') throw new KubectlError('rollout status is only available for RollingUpdate strategy type');
+  if (textAt(set, 'spec', 'updateStrategy', 'type') !== 'RollingUpdate')
+    throw new KubectlError('rollout status is only available for RollingUpdate strategy type');
   if (!isObserved(set)) return { text: 'Waiting for daemon set spec update to be observed...\n', isDone: false };
-  const waiting = (what: string): Progress => ({ text: `Waiting for daemon set ${JSON.stringify(name)} rollout to finish: ${what}...\n`, isDone: false });
+  const waiting = (what: string): Progress => ({
+    text: `Waiting for daemon set ${JSON.stringify(name)} rollout to finish: ${what}...\n`,
+    isDone: false,
+  });
   const desired = status('desiredNumberScheduled');
-  if (status('updatedNumberScheduled') < desired) return waiting(`${status('updatedNumberScheduled')} out of ${desired} new pods have been updated`);
+  if (status('updatedNumberScheduled') < desired)
+    return waiting(`${status('updatedNumberScheduled')} out of ${desired} new pods have been updated`);
   if (status('numberAvailable') < desired) return waiting(`${status('numberAvailable')} of ${desired} updated pods are available`);
   return { text: `daemon set ${JSON.stringify(name)} successfully rolled out\n`, isDone: true };
 }
 
 function statefulSetProgress(set: Dict): Progress {
   const status = (field: string): number => numberAt(set, 'status', field);
-  if (textAt(set, 'spec', 'updateStrategy', 'type') !== 'RollingUpdate') throw new KubectlError('rollout status is only available for RollingUpdate strategy type');
-  if (numberAt(set, 'status', 'observedGeneration') === 0 || !isObserved(set)) return { text: 'Waiting for statefulset spec update to be observed...\n', isDone: false };
+  if (textAt(set, 'spec', 'updateStrategy', 'type') !== 'RollingUpdate')
+    throw new KubectlError('rollout status is only available for RollingUpdate strategy type');
+  if (numberAt(set, 'status', 'observedGeneration') === 0 || !isObserved(set))
+    return { text: 'Waiting for statefulset spec update to be observed...\n', isDone: false };
   const desired = numberAt(set, 'spec', 'replicas');
-  if (status('readyReplicas') < desired) return { text: `Waiting for ${desired - status('readyReplicas')} pods to be ready...\n`, isDone: false };
+  if (status('readyReplicas') < desired)
+    return { text: `Waiting for ${desired - status('readyReplicas')} pods to be ready...\n`, isDone: false };
   const partition = at(set, 'spec', 'updateStrategy', 'rollingUpdate', 'partition');
   if (typeof partition === 'number' && partition > 0) {
     if (status('updatedReplicas') < desired - partition) {
-      return { text: `Waiting for partitioned roll out to finish: ${status('updatedReplicas')} out of ${desired - partition} new pods have been updated...\n`, isDone: false };
+      return {
+        text: `Waiting for partitioned roll out to finish: ${status('updatedReplicas')} out of ${desired - partition} new pods have been updated...\n`,
+        isDone: false,
+      };
     }
     return { text: `partitioned roll out complete: ${status('updatedReplicas')} new pods have been updated...\n`, isDone: true };
   }
   const revision = textAt(set, 'status', 'updateRevision');
   if (revision !== textAt(set, 'status', 'currentRevision')) {
-    return { text: `waiting for statefulset rolling update to complete ${status('updatedReplicas')} pods at revision ${revision}...\n`, isDone: false };
+    return {
+      text: `waiting for statefulset rolling update to complete ${status('updatedReplicas')} pods at revision ${revision}...\n`,
+      isDone: false,
+    };
   }
-  return { text: `statefulset rolling update complete ${status('currentReplicas')} pods at revision ${textAt(set, 'status', 'currentRevision')}...\n`, isDone: true };
+  return {
+    text: `statefulset rolling update complete ${status('currentReplicas')} pods at revision ${textAt(set, 'status', 'currentRevision')}...\n`,
+    isDone: true,
+  };
 }
 
 // ── changes of the spec ─────────────────────────────────────────────────────────────────────────────────────
@@ -130,11 +167,16 @@ export function restart(session: Session): Promise<void> {
     if (info.type.group !== 'apps' || !['Deployment', 'DaemonSet', 'StatefulSet'].includes(info.type.kind)) {
       throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} restarting is not supported`);
     }
-    if (at(object, 'spec', 'paused') === true) throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} can't restart paused deployment (run rollout resume first)`);
+    if (at(object, 'spec', 'paused') === true)
+      throw new KubectlError(
+        `${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} can't restart paused deployment (run rollout resume first)`,
+      );
     const annotation = 'kubectl.kubernetes.io/restartedAt';
     const stamp = rfc3339(session.now);
     if (stringsAt(object, 'spec', 'template', 'metadata', 'annotations')[annotation] === stamp) {
-      throw new KubectlError(`if restart has already been triggered within the past second, please wait before attempting to trigger another`);
+      throw new KubectlError(
+        `if restart has already been triggered within the past second, please wait before attempting to trigger another`,
+      );
     }
     return { spec: { template: { metadata: { annotations: { [annotation]: stamp } } } } };
   });
@@ -142,16 +184,20 @@ export function restart(session: Session): Promise<void> {
 
 export function pause(session: Session): Promise<void> {
   return patchEach(session, 'paused', (info, object) => {
-    if (info.type.kind !== 'Deployment') throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} pausing is not supported`);
-    if (at(object, 'spec', 'paused') === true) throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} is already paused`);
+    if (info.type.kind !== 'Deployment')
+      throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} pausing is not supported`);
+    if (at(object, 'spec', 'paused') === true)
+      throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} is already paused`);
     return { spec: { paused: true } };
   });
 }
 
 export function resume(session: Session): Promise<void> {
   return patchEach(session, 'resumed', (info, object) => {
-    if (info.type.kind !== 'Deployment') throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} resuming is not supported`);
-    if (at(object, 'spec', 'paused') !== true) throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} is not paused`);
+    if (info.type.kind !== 'Deployment')
+      throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} resuming is not supported`);
+    if (at(object, 'spec', 'paused') !== true)
+      throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} is not paused`);
     return { spec: { paused: null } };
   });
 }
@@ -163,10 +209,15 @@ function revisionsOf(session: Session, info: Info): ReadonlyMap<number, Dict> {
   if (info.type.kind !== 'Deployment') throw notSimulated(`kubectl ${session.command} of a ${info.type.kind}`);
   const deployment = session.requestObject('GET', pathOf(info.type, info.namespace, info.name), { accept: accepts.typed });
   const replicaSets = session.discovery.resource('replicasets.apps');
-  const page = session.requestObject('GET', pathOf(replicaSets, info.namespace), { accept: accepts.typed, query: { labelSelector: selectorText(at(deployment, 'spec', 'selector')) } });
+  const page = session.requestObject('GET', pathOf(replicaSets, info.namespace), {
+    accept: accepts.typed,
+    query: { labelSelector: selectorText(at(deployment, 'spec', 'selector')) },
+  });
   const revisions = new Map<number, Dict>();
   for (const set of itemsOf(page)) {
-    const isOwned = listAt(set, 'metadata', 'ownerReferences').some((owner) => textAt(owner, 'uid') === textAt(deployment, 'metadata', 'uid'));
+    const isOwned = listAt(set, 'metadata', 'ownerReferences').some(
+      (owner) => textAt(owner, 'uid') === textAt(deployment, 'metadata', 'uid'),
+    );
     const revision = Number(stringsAt(set, 'metadata', 'annotations')[revisionAnnotation] ?? 0);
     if (isOwned && revision > 0) revisions.set(revision, set);
   }
@@ -188,14 +239,16 @@ export function history(session: Session): void {
       const cause = stringsAt(set, 'metadata', 'annotations')[changeCause];
       const annotations = { ...stringsAt(template, 'metadata', 'annotations'), ...(cause === undefined ? {} : { [changeCause]: cause }) };
       writePodTemplate(writer, { ...template, metadata: { ...(at(template, 'metadata') as Dict), annotations } });
-      session.out(`${title} with revision #${wanted}\n${writer.toString()}`);
+      session.out(`${title} with revision #${wanted}\n${writer.raw}`);
       continue;
     }
     if (revisions.size === 0) {
       session.out(`${title} \nNo rollout history found.`);
       continue;
     }
-    const lines = [...revisions.keys()].sort((a, b) => a - b).map((revision) => `${revision}\t${stringsAt(revisions.get(revision), 'metadata', 'annotations')[changeCause] ?? '<none>'}\n`);
+    const lines = [...revisions.keys()]
+      .sort((a, b) => a - b)
+      .map((revision) => `${revision}\t${stringsAt(revisions.get(revision), 'metadata', 'annotations')[changeCause] ?? '<none>'}\n`);
     session.out(`${title} \n${tabulate(`REVISION\tCHANGE-CAUSE\n${lines.join('')}`, 2)}`);
   }
 }
@@ -205,12 +258,18 @@ export async function undo(session: Session): Promise<void> {
   const print = await resultPrinter(session, dryRun);
   for (const info of targets(session)) {
     const revisions = revisionsOf(session, info);
-    if (at(info.object, 'spec', 'paused') === true) throw new KubectlError(`you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again`);
+    if (at(info.object, 'spec', 'paused') === true)
+      throw new KubectlError(`you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again`);
     const numbers = [...revisions.keys()].sort((a, b) => b - a);
     const wanted = session.flags.number('to-revision');
     const revision = wanted === 0 ? numbers[1] : wanted;
     const set = revision === undefined ? undefined : revisions.get(revision);
-    if (set === undefined) throw new KubectlError(wanted === 0 ? `no rollout history found for deployment ${JSON.stringify(info.name)}` : `unable to find specified revision ${wanted} in history`);
+    if (set === undefined)
+      throw new KubectlError(
+        wanted === 0
+          ? `no rollout history found for deployment ${JSON.stringify(info.name)}`
+          : `unable to find specified revision ${wanted} in history`,
+      );
     const template = structuredClone(at(set, 'spec', 'template')) as { metadata?: { labels?: Record<string, string> } };
     delete template.metadata?.labels?.['pod-template-hash'];
     if (isEqual(template, withoutHash(at(info.object, 'spec', 'template')))) {
@@ -218,10 +277,20 @@ export async function undo(session: Session): Promise<void> {
       continue;
     }
     if (dryRun === 'client') {
-      print(info.object as Dict, 'rolled back');
+      // The real one prints the template that it would go back to.
+      const writer = new DescribeWriter();
+      writePodTemplate(writer, at(set, 'spec', 'template'));
+      print(info.object as Dict, writer.raw);
       continue;
     }
-    const kept = new Set(['kubectl.kubernetes.io/last-applied-configuration', revisionAnnotation, 'deployment.kubernetes.io/revision-history', 'deployment.kubernetes.io/desired-replicas', 'deployment.kubernetes.io/max-replicas', 'deprecated.deployment.rollback.to']);
+    const kept = new Set([
+      'kubectl.kubernetes.io/last-applied-configuration',
+      revisionAnnotation,
+      'deployment.kubernetes.io/revision-history',
+      'deployment.kubernetes.io/desired-replicas',
+      'deployment.kubernetes.io/max-replicas',
+      'deprecated.deployment.rollback.to',
+    ]);
     const annotations: Record<string, string> = {};
     const current = stringsAt(info.object, 'metadata', 'annotations');
     for (const key of Object.keys(current).sort(byText)) if (kept.has(key)) annotations[key] = current[key] as string;

@@ -1,4 +1,5 @@
-import { KubectlError } from '../errors.ts';
+import { isBuiltIn, notRegistered } from '../builtin.ts';
+import { KubectlError, UsageError } from '../errors.ts';
 import { parseLabels, podToRun } from '../generators.ts';
 import { notSimulated, resultPrinter } from '../printers.ts';
 import { collect, type Info, readInfo } from '../resources.ts';
@@ -10,7 +11,8 @@ export async function run(session: Session): Promise<void> {
   const { flags } = session;
   if (!flags.isSet('image')) throw new KubectlError('required flag(s) "image" not set');
   const [name, ...argv] = flags.args;
-  if (name === undefined || flags.argsBeforeDash === 0) throw new KubectlError('NAME is required for run\nSee \'kubectl run -h\' for help and examples');
+  if (name === undefined || flags.argsBeforeDash === 0)
+    throw new UsageError('NAME is required for run', 'kubectl run');
   for (const flag of ['attach', 'rm', 'stdin', 'tty']) if (flags.is(flag)) throw notSimulated(`kubectl run --${flag}`);
   if (flags.text('overrides') !== '') throw notSimulated('kubectl run --overrides');
   const dryRun = session.dryRun;
@@ -30,6 +32,8 @@ export async function run(session: Session): Promise<void> {
       status: { loadBalancer: {} },
     };
     print(dryRun === 'client' ? service : post(session, service, query, accepts.json), 'created');
+    // The real one ends the service's YAML with a separator of its own.
+    if (flags.text('output') === 'yaml') session.stdout += '---\n';
   }
   print(dryRun === 'client' ? pod : post(session, pod, query, accepts.json), 'created');
 }
@@ -42,11 +46,11 @@ export async function expose(session: Session): Promise<void> {
   if (errors[0] !== undefined) throw errors[0];
   const print = await resultPrinter(session, dryRun, { isTyped: true });
   for (const given of infos) {
-    const info = given.object === undefined ? readInfo(session, given) : given;
+    const info = given.object === undefined ? readInfo(session, given, { accept: accepts.any }) : given;
     const service = serviceFor(session, info);
     const query: Record<string, string> = { fieldManager: flags.text('field-manager') };
     if (dryRun === 'server') query.dryRun = 'All';
-    print(dryRun === 'client' ? service : post(session, service, query, accepts.json), 'exposed');
+    print(dryRun === 'client' ? service : post(session, service, query, accepts.any), 'exposed');
   }
 }
 
@@ -55,19 +59,27 @@ const exposable = new Set(['Pod', 'Service', 'ReplicationController', 'Deploymen
 function serviceFor(session: Session, info: Info): Dict {
   const { flags } = session;
   const object = info.object as Dict;
-  if (!exposable.has(info.type.kind)) throw new KubectlError(`cannot expose a ${info.type.kind}${info.type.group === '' ? '' : `.${info.type.group}`}`);
+  if (!isBuiltIn(info.type)) throw notRegistered(info.type);
+  if (!exposable.has(info.type.kind))
+    throw new KubectlError(`cannot expose a ${info.type.kind}${info.type.group === '' ? '' : `.${info.type.group}`}`);
   const name = flags.text('name') || info.name;
   let selector: Readonly<Record<string, string>>;
   if (flags.text('selector') !== '') selector = parseLabels(flags.text('selector'));
   else if (info.type.kind === 'Pod') {
     selector = stringsAt(object, 'metadata', 'labels');
-    if (Object.keys(selector).length === 0) throw new KubectlError("couldn't retrieve selectors via --selector flag or introspection: the pod has no labels and cannot be exposed");
+    if (Object.keys(selector).length === 0)
+      throw new KubectlError(
+        "couldn't retrieve selectors via --selector flag or introspection: the pod has no labels and cannot be exposed",
+      );
   } else if (info.type.kind === 'Service' || info.type.kind === 'ReplicationController') {
     selector = stringsAt(object, 'spec', 'selector');
-    if (Object.keys(selector).length === 0) throw new KubectlError("couldn't retrieve selectors via --selector flag or introspection: the service has no pod selector set");
+    if (Object.keys(selector).length === 0)
+      throw new KubectlError("couldn't retrieve selectors via --selector flag or introspection: the service has no pod selector set");
   } else {
     if (listAt(object, 'spec', 'selector', 'matchExpressions').length > 0) {
-      throw new KubectlError(`couldn't retrieve selectors via --selector flag or introspection: couldn't convert expressions - "${JSON.stringify(at(object, 'spec', 'selector', 'matchExpressions'))}" to map-based selector format`);
+      throw new KubectlError(
+        `couldn't retrieve selectors via --selector flag or introspection: couldn't convert expressions - "${expressionsText(object)}" to map-based selector format`,
+      );
     }
     selector = stringsAt(object, 'spec', 'selector', 'matchLabels');
   }
@@ -102,7 +114,19 @@ function serviceFor(session: Session, info: Info): Dict {
   };
 }
 
-function portsFor(session: Session, info: Info, object: Dict): readonly { readonly port: number; readonly protocol: string; readonly portName: string }[] {
+/** Go's `%v` of a list of LabelSelectorRequirement. */
+function expressionsText(object: Dict): string {
+  const texts = listAt(object, 'spec', 'selector', 'matchExpressions').map(
+    (expression) => `{Key:${textAt(expression, 'key')} Operator:${textAt(expression, 'operator')} Values:[${listAt(expression, 'values').map(String).join(' ')}]}`,
+  );
+  return `[${texts.join(' ')}]`;
+}
+
+function portsFor(
+  session: Session,
+  info: Info,
+  object: Dict,
+): readonly { readonly port: number; readonly protocol: string; readonly portName: string }[] {
   const { flags } = session;
   const given = flags.text('port');
   const known =
@@ -113,8 +137,10 @@ function portsFor(session: Session, info: Info, object: Dict): readonly { readon
             .filter(isDict)
             .map((port) => ({ port: numberAt(port, 'containerPort'), protocol: textAt(port, 'protocol') || 'TCP' })),
         );
-  const protocolOf = (port: number): string => flags.text('protocol') || (known.find((candidate) => candidate.port === port)?.protocol ?? 'TCP');
+  const protocolOf = (port: number): string =>
+    flags.text('protocol') || (known.find((candidate) => candidate.port === port)?.protocol ?? 'TCP');
   const ports = given === '' ? known.map(({ port }) => port) : given.split(',').map(Number);
-  if (ports.length === 0) throw new KubectlError("couldn't find port via --port flag or introspection\nSee 'kubectl expose -h' for help and examples");
+  if (ports.length === 0)
+    throw new KubectlError("couldn't find port via --port flag or introspection");
   return ports.map((port, index) => ({ port, protocol: protocolOf(port), portName: ports.length > 1 ? `port-${index + 1}` : '' }));
 }

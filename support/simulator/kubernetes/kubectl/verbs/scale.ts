@@ -12,7 +12,12 @@ export async function scale(session: Session): Promise<void> {
   if (replicas < 0) throw new KubectlError('The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0');
   const dryRun = session.dryRun;
   let found = 0;
-  const { infos, errors } = collect(session, { args: flags.args, selector: flags.text('selector'), isAllAllowed: flags.is('all'), reads: 'nothing' });
+  const { infos, errors } = collect(session, {
+    args: flags.args,
+    selector: flags.text('selector'),
+    isAllAllowed: flags.is('all'),
+    reads: 'nothing',
+  });
   const failures = [...errors];
   const print = await resultPrinter(session, dryRun);
   for (const info of infos) {
@@ -21,7 +26,11 @@ export async function scale(session: Session): Promise<void> {
       found++;
       const current = flags.number('current-replicas');
       if (current >= 0) {
-        const now = numberAt(session.requestObject('GET', pathOf(info.type, info.namespace, info.name, 'scale'), { accept: accepts.any }), 'spec', 'replicas');
+        const now = numberAt(
+          session.requestObject('GET', pathOf(info.type, info.namespace, info.name, 'scale'), { accept: accepts.any }),
+          'spec',
+          'replicas',
+        );
         if (now !== current) throw new KubectlError(`Expected replicas to be ${current}, was ${now}`);
       }
       if (dryRun !== 'client') {
@@ -39,7 +48,8 @@ export async function scale(session: Session): Promise<void> {
       failures.push(error);
     }
   }
-  if (found === 0) throw new KubectlError(`no objects passed to scale ${failures.length === 0 ? '<nil>' : (failures[0] as KubectlError).message}`);
+  if (found === 0)
+    throw new KubectlError(`no objects passed to scale ${failures.length === 0 ? '<nil>' : (failures[0] as KubectlError).message}`);
   if (failures.length === 1) throw failures[0];
   if (failures.length > 1) throw new AggregateKubectlError(failures);
 }

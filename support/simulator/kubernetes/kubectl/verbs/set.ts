@@ -1,19 +1,27 @@
 import { AggregateKubectlError, KubectlError } from '../errors.ts';
 import { contentTypes, twoWayPatch } from '../patches.ts';
 import { notSimulated, resultPrinter } from '../printers.ts';
-import { collect, type Info, slashName } from '../resources.ts';
+import { collect, type Info, nothingGiven, slashName } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
 import { at, copyOf, type Dict, isDict, listAt, type Mutable, stringsAt, textAt } from '../values.ts';
 
 /** `key=value` arguments that follow the resources. */
-function splitArgs(args: readonly string[], isChange: (arg: string) => boolean): { readonly resources: readonly string[]; readonly changes: readonly string[] } {
+function splitArgs(
+  args: readonly string[],
+  isChange: (arg: string) => boolean,
+): { readonly resources: readonly string[]; readonly changes: readonly string[] } {
   const resources: string[] = [];
   const changes: string[] = [];
   for (const arg of args) (isChange(arg) ? changes : resources).push(arg);
   return { resources, changes };
 }
 
-async function patchEach(session: Session, resources: readonly string[], message: string, changed: (info: Info, object: Mutable) => void): Promise<void> {
+async function patchEach(
+  session: Session,
+  resources: readonly string[],
+  message: string,
+  changed: (info: Info, object: Mutable) => void,
+): Promise<void> {
   const { flags } = session;
   if (flags.is('local')) throw notSimulated(`kubectl ${session.command} --local`);
   const dryRun = session.dryRun;
@@ -40,7 +48,15 @@ async function patchEach(session: Session, resources: readonly string[], message
       }
       const query: Record<string, string> = { fieldManager: flags.text('field-manager') };
       if (dryRun === 'server') query.dryRun = 'All';
-      print(session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), { accept: accepts.any, query, body, contentType: contentTypes.strategic }), message);
+      print(
+        session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), {
+          accept: accepts.any,
+          query,
+          body,
+          contentType: contentTypes.strategic,
+        }),
+        message,
+      );
     } catch (error) {
       if (!(error instanceof KubectlError)) throw error;
       failures.push(error);
@@ -52,7 +68,12 @@ async function patchEach(session: Session, resources: readonly string[], message
 
 /** The pod spec of a pod or of what makes pods. */
 function podSpecOf(info: Info, object: Mutable): Mutable {
-  const path = info.type.kind === 'Pod' ? ['spec'] : info.type.kind === 'CronJob' ? ['spec', 'jobTemplate', 'spec', 'template', 'spec'] : ['spec', 'template', 'spec'];
+  const path =
+    info.type.kind === 'Pod'
+      ? ['spec']
+      : info.type.kind === 'CronJob'
+        ? ['spec', 'jobTemplate', 'spec', 'template', 'spec']
+        : ['spec', 'template', 'spec'];
   const spec = at(object, ...path);
   if (!isDict(spec)) throw new KubectlError(`the object is not a pod or does not have a pod template: ${slashName(info)}`);
   return spec as Mutable;
@@ -60,12 +81,13 @@ function podSpecOf(info: Info, object: Mutable): Mutable {
 
 function containersOf(spec: Mutable, wanted: string): Mutable[] {
   const pattern = new RegExp(`^${wanted.replace(/[.+?^$(){}|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`);
-  return listAt(spec, 'containers').filter((container) => pattern.test(textAt(container, 'name'))) as Mutable[];
+  return [...listAt(spec, 'containers'), ...listAt(spec, 'initContainers')].filter((container) => pattern.test(textAt(container, 'name'))) as Mutable[];
 }
 
 export async function setImage(session: Session): Promise<void> {
   const { resources, changes } = splitArgs(session.flags.args, (arg) => arg.includes('='));
-  if (resources.length === 0 && session.flags.list('filename').length === 0) throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
+  if (resources.length === 0 && session.flags.list('filename').length === 0)
+    throw new KubectlError(nothingGiven);
   if (changes.length === 0) throw new KubectlError('at least one image update is required');
   await patchEach(session, resources, 'image updated', (info, object) => {
     const spec = podSpecOf(info, object);
@@ -84,7 +106,8 @@ export async function setEnv(session: Session): Promise<void> {
   if (flags.text('from') !== '') throw notSimulated('kubectl set env --from');
   const { resources, changes } = splitArgs(flags.args, (arg) => arg.includes('=') || /^[A-Za-z_]\w*-$/.test(arg));
   const all = [...changes, ...flags.list('env')];
-  if (resources.length === 0 && flags.list('filename').length === 0) throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
+  if (resources.length === 0 && flags.list('filename').length === 0)
+    throw new KubectlError(nothingGiven);
   if (flags.is('list')) throw notSimulated('kubectl set env --list');
   if (all.length === 0) throw new KubectlError('at least one environment variable must be provided');
   await patchEach(session, resources, 'env updated', (info, object) => {
@@ -107,21 +130,30 @@ export async function setEnv(session: Session): Promise<void> {
 export async function setSelector(session: Session): Promise<void> {
   const { args } = session.flags;
   const expression = args.at(-1) ?? '';
-  if (args.length < 2 || !expression.includes('=')) throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
+  if (args.length < 2 || !expression.includes('='))
+    throw new KubectlError(nothingGiven);
   await patchEach(session, args.slice(0, -1), 'selector updated', (info, object) => {
     if (info.type.kind !== 'Service') throw new KubectlError('setting a selector is only supported for Services');
     const selector: Record<string, string> = {};
-    for (const part of expression.split(',')) selector[part.slice(0, part.indexOf('='))] = part.slice(part.indexOf('=') + 1).replace(/^=/, '');
+    for (const part of expression.split(','))
+      selector[part.slice(0, part.indexOf('='))] = part.slice(part.indexOf('=') + 1).replace(/^=/, '');
     (object.spec as Mutable).selector = selector;
   });
 }
 
 export async function setResources(session: Session): Promise<void> {
   const { flags } = session;
-  const parse = (text: string): Record<string, string> => Object.fromEntries(text.split(',').filter((part) => part !== '').map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]));
+  const parse = (text: string): Record<string, string> =>
+    Object.fromEntries(
+      text
+        .split(',')
+        .filter((part) => part !== '')
+        .map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]),
+    );
   const limits = parse(flags.text('limits'));
   const requests = parse(flags.text('requests'));
-  if (Object.keys(limits).length + Object.keys(requests).length === 0) throw new KubectlError('you must specify an update to requests or limits (in the form of --requests/--limits)');
+  if (Object.keys(limits).length + Object.keys(requests).length === 0)
+    throw new KubectlError('you must specify an update to requests or limits (in the form of --requests/--limits)');
   await patchEach(session, flags.args, 'resource requirements updated', (info, object) => {
     for (const container of containersOf(podSpecOf(info, object), flags.text('containers'))) {
       const resources = { ...(isDict(container.resources) ? container.resources : {}) } as Mutable;
@@ -139,6 +171,5 @@ export async function setServiceAccount(session: Session): Promise<void> {
   await patchEach(session, args.slice(0, -1), 'serviceaccount updated', (info, object) => {
     const spec = podSpecOf(info, object);
     spec.serviceAccountName = account;
-    spec.serviceAccount = account;
   });
 }

@@ -3,8 +3,8 @@ import { JsonPath, relaxedJsonPath, valueText } from '../jsonpath.ts';
 import { resultPrinter } from '../printers.ts';
 import { collect, type Info, parseTargets } from '../resources.ts';
 import type { Session } from '../session.ts';
+import { at, type Dict, listAt, textAt } from '../values.ts';
 import { follow, readIfThere, timedOut, weekMs } from '../waiting.ts';
-import { type Dict, at, listAt, textAt } from '../values.ts';
 
 type Condition = (object: Dict) => boolean;
 
@@ -19,7 +19,10 @@ function conditionOf(text: string): Condition {
     const expression = split?.[1] ?? '';
     const wanted = split?.[2]?.replace(/^['"]|['"]$/g, '');
     if (expression === '') throw new KubectlError('jsonpath expression cannot be empty');
-    if (rest.includes('==')) throw new KubectlError(`jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3 or --for=jsonpath='{.status.readyReplicas}'`);
+    if (rest.includes('=='))
+      throw new KubectlError(
+        `jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3 or --for=jsonpath='{.status.readyReplicas}'`,
+      );
     if (wanted === '') throw new KubectlError('jsonpath wait has to have a value after equal sign');
     const path = new JsonPath(relaxedOrFull(expression));
     return (object) => {
@@ -28,7 +31,8 @@ function conditionOf(text: string): Condition {
       if (wanted === undefined) return true;
       if (values.length > 1) throw new KubectlError('given jsonpath expression matches more than one list');
       const [value] = values;
-      if (typeof value === 'object' && value !== null) throw new KubectlError('jsonpath leads to a nested object or list which is not supported');
+      if (typeof value === 'object' && value !== null)
+        throw new KubectlError('jsonpath leads to a nested object or list which is not supported');
       return valueText(value) === wanted;
     };
   }
@@ -60,12 +64,27 @@ export async function wait(session: Session): Promise<void> {
   const timeout = flags.duration('timeout');
   const end = session.now + (timeout < 0 ? weekMs : timeout);
   const left = (): number => Math.max(0, end - session.now);
-  const selection = { args: flags.args, selector: flags.text('selector'), fieldSelector: flags.text('field-selector'), isAllAllowed: flags.is('all') };
+  const selection = {
+    args: flags.args,
+    selector: flags.text('selector'),
+    fieldSelector: flags.text('field-selector'),
+    isAllAllowed: flags.is('all'),
+  };
   const print = await resultPrinter(session, 'none');
-  const met = (info: Info, object: Dict): void => print({ kind: info.type.kind, apiVersion: info.type.group === '' ? 'v1' : `${info.type.group}/${info.type.version}`, ...object }, 'condition met');
+  const met = (info: Info, object: Dict): void =>
+    print(
+      { kind: info.type.kind, apiVersion: info.type.group === '' ? 'v1' : `${info.type.group}/${info.type.version}`, ...object },
+      'condition met',
+    );
   if (isCreate) waitForCreation(session, left);
   const { infos, errors } = collect(session, { ...selection, reads: 'named and files' });
-  if (isDelete && errors.length > 0 && infos.length === 0 && flags.args.some((arg) => arg.includes('/')) && errors.every((error) => /not found/.test(error.message))) {
+  if (
+    isDelete &&
+    errors.length > 0 &&
+    infos.length === 0 &&
+    flags.args.some((arg) => arg.includes('/')) &&
+    errors.every((error) => /not found/.test(error.message))
+  ) {
     // Gone already: nothing to wait for.
     return;
   }
@@ -88,7 +107,6 @@ export async function wait(session: Session): Promise<void> {
   if (failures.length === 1) throw failures[0];
   if (failures.length > 1) throw new AggregateKubectlError(failures);
 }
-
 
 /** Looks every half second whether the named objects exist. */
 function waitForCreation(session: Session, left: () => number): void {

@@ -14,9 +14,11 @@ export const openEndMs = 60_000;
 /** Lets time pass as a command would that runs until it is interrupted. */
 export function runOpenEnded(session: Session, isOver: () => boolean): void {
   const timeout = session.flags.text('request-timeout');
-  const limit = timeout === '' || timeout === '0' ? undefined : (parseDuration(/^\d+$/.test(timeout) ? `${timeout}s` : timeout) ?? undefined);
+  const limit =
+    timeout === '' || timeout === '0' ? undefined : (parseDuration(/^\d+$/.test(timeout) ? `${timeout}s` : timeout) ?? undefined);
   const hasEnded = session.clock.runUntil(isOver, limit ?? openEndMs);
-  if (!hasEnded && limit === undefined) session.err(`simulator: stopped watching after ${openEndMs / 1000}s of virtual time, as if by ^C (choose with --request-timeout)`);
+  if (!hasEnded && limit === undefined)
+    session.err(`simulator: stopped watching after ${openEndMs / 1000}s of virtual time, as if by ^C (choose with --request-timeout)`);
 }
 
 export async function watchObjects(session: Session, isHuman: boolean): Promise<void> {
@@ -65,7 +67,8 @@ export async function watchObjects(session: Session, isHuman: boolean): Promise<
   let since: string;
   if (name === undefined) {
     const pages = readList(session, type, namespace, { accept, query: { ...selection, limit: flags.text('chunk-size') } });
-    if (!flags.is('watch-only')) for (const page of pages) for (const object of print === undefined ? [page] : listAt(page, 'items')) show(object as Dict, 'ADDED');
+    if (!flags.is('watch-only'))
+      for (const page of pages) for (const object of print === undefined ? [page] : listAt(page, 'items')) show(object as Dict, 'ADDED');
     since = textAt(pages[0], 'metadata', 'resourceVersion');
   } else {
     const info: Info = { type, name, namespace, source: '', object: undefined };

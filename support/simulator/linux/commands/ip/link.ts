@@ -30,6 +30,8 @@ function macShown(device: NetworkInterface): string {
   return isLoopback(device) ? '00:00:00:00:00:00' : device.mac;
 }
 
+const notSimulated = new Set(['vlan', 'macvlan', 'ipvlan', 'bond', 'vrf', 'gre', 'ipip', 'sit', 'wireguard', 'ifb', 'tun', 'geneve', 'gretap', 'ip6tnl']);
+
 interface NewLink {
   name: string | undefined;
   type: string | undefined;
@@ -54,6 +56,7 @@ function add(words: Words, context: IpContext): CommandResult {
     else throw new CommandFailure(`Error: either "dev" is duplicate, or "${word}" is a garbage.\n`, 255);
   }
   if (wanted.type === undefined) throw new CommandFailure('Not enough information: "type" argument is required\n', 255);
+  if (notSimulated.has(wanted.type)) throw new CommandFailure(`Error: not simulated: ip link add type ${wanted.type}\n`, 2);
   typeWords(words, wanted);
   const { namespace } = context;
   const { type } = wanted;
@@ -69,8 +72,6 @@ function add(words: Words, context: IpContext): CommandResult {
     [device] = asKernel(() => namespace.network.createVeth({ namespace, name }, { namespace: peerNamespace, name: peerName }));
   } else if (type === 'dummy' || type === 'bridge' || type === 'vxlan') {
     device = asKernel(() => namespace.addInterface({ name, kind: type, ...(type === 'vxlan' ? { vxlan: wanted.vxlan } : {}) }));
-  } else if (['vlan', 'macvlan', 'ipvlan', 'bond', 'vrf', 'gre', 'ipip', 'sit', 'wireguard', 'ifb', 'tun', 'geneve', 'gretap', 'ip6tnl'].includes(type)) {
-    throw new CommandFailure(`Error: not simulated: ip link add type ${type}\n`, 2);
   } else {
     throw new CommandFailure('Error: Unknown device type.\n', 2);
   }
@@ -96,6 +97,7 @@ function typeWords(words: Words, wanted: NewLink): void {
     else if (wanted.type === 'vxlan' && (word === 'external' || word === 'nolearning' || word === 'learning')) continue;
     else if (wanted.type === 'vxlan' && ['dev', 'local', 'remote', 'group', 'ttl'].includes(word)) words.take();
     else if (wanted.type === 'bridge') throw new CommandFailure(`Error: not simulated: ip link add type bridge ${word}\n`, 2);
+    else if (wanted.type !== 'veth' && wanted.type !== 'vxlan' && wanted.type !== 'dummy') throw new CommandFailure('Error: Unknown device type.\n', 2);
     else throw new CommandFailure(`${wanted.type}: unknown command "${word}"?\n`, 255);
   }
 }
