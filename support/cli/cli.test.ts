@@ -31,7 +31,8 @@ function writeLab(files: Readonly<Record<string, string>> = {}): void {
     ].join('\n'),
     'lab/cluster.yaml': 'kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nname: small\nnodes:\n  - role: control-plane\n',
     'lab/home/web.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: web\n',
-    'features/first.feature': 'Feature: First\n\n  @task-nodes\n  Scenario: The namespace is made\n    When "web.yaml" is applied\n    Then these nodes are Ready within 1 minute:\n      | node                |\n      | small-control-plane |\n',
+    'features/first.feature':
+      'Feature: First\n\n  @task-nodes\n  Scenario: The namespace is made\n    When "web.yaml" is applied\n    Then these nodes are Ready within 1 minute:\n      | node                |\n      | small-control-plane |\n',
     ...files,
   };
   for (const [name, text] of Object.entries(content)) {
@@ -41,7 +42,11 @@ function writeLab(files: Readonly<Record<string, string>> = {}): void {
 }
 
 async function outpost(...words: readonly string[]) {
-  const { exitCode, stdout, stderr } = await execa(process.execPath, [join(clone, 'support/cli/outpost.mjs'), ...words], { cwd: lab, reject: false, input: '' });
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [join(clone, 'support/cli/outpost.mjs'), ...words], {
+    cwd: lab,
+    reject: false,
+    input: '',
+  });
   return { exitCode, stdout, stderr };
 }
 
@@ -53,11 +58,17 @@ describe('wrong usage ends with 2 and one line', () => {
     [['frobnicate'], /^outpost: unknown command 'frobnicate'$/],
     [['run', '--bogus'], /^outpost: unknown option '--bogus'$/],
     [['run', '--seed', 'many'], /^outpost: option '--seed <number>' argument 'many' is invalid\. must be a whole number\.$/],
-    [['run', '--driver', 'vm'], /^outpost: option '--driver <driver>' argument 'vm' is invalid\. Allowed choices are auto, live, simulator\.$/],
+    [
+      ['run', '--driver', 'vm'],
+      /^outpost: option '--driver <driver>' argument 'vm' is invalid\. Allowed choices are auto, live, simulator\.$/,
+    ],
     [['solve'], /^outpost: missing required argument 'challenge'$/],
     [['solve', 'second', '--lab', '.'], /^outpost: there is no challenge "second"\n {2}why: challenges of this lab: first$/],
     [['list', '--lab', 'nowhere'], /^outpost: there is no folder nowhere\n/],
-    [['run', 'features/second.feature', '--lab', '.'], /^outpost: there is no feature features\/second\.feature\n {2}why: features of this lab: features\/first\.feature$/],
+    [
+      ['run', 'features/second.feature', '--lab', '.'],
+      /^outpost: there is no feature features\/second\.feature\n {2}why: features of this lab: features\/first\.feature$/,
+    ],
   ])('outpost %j', async (words, message) => {
     const { exitCode, stdout, stderr } = await outpost(...words);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
@@ -67,8 +78,16 @@ describe('wrong usage ends with 2 and one line', () => {
 
 describe('broken content ends with 4 and says where', () => {
   it.each<[string, Record<string, string>, string]>([
-    ['an undefined step', { 'features/first.feature': feature('the nodes are fine') }, 'outpost: features/first.feature:5: no step definition fits "the nodes are fine"'],
-    ['a feature that is no Gherkin', { 'features/first.feature': 'Feature: x\n\n  Scenario: y\n    Whn z\n' }, 'outpost: features/first.feature:4: not valid Gherkin: expected'],
+    [
+      'an undefined step',
+      { 'features/first.feature': feature('the nodes are fine') },
+      'outpost: features/first.feature:5: no step definition fits "the nodes are fine"',
+    ],
+    [
+      'a feature that is no Gherkin',
+      { 'features/first.feature': 'Feature: x\n\n  Scenario: y\n    Whn z\n' },
+      'outpost: features/first.feature:4: not valid Gherkin: expected',
+    ],
     [
       'a tag that names no task',
       { 'features/first.feature': feature('every pod of the cluster is managed by Cilium within 1 second', '@task-node') },
@@ -97,7 +116,11 @@ describe('content in order', () => {
   beforeAll(() => writeLab());
 
   it('is validated without a lab', async () => {
-    expect(await outpost('validate', '--lab', '.')).toEqual({ exitCode: 0, stdout: 'small: 1 challenges, 1 scenarios and 2 steps are in order', stderr: '' });
+    expect(await outpost('validate', '--lab', '.')).toEqual({
+      exitCode: 0,
+      stdout: 'small: 1 challenges, 1 scenarios and 2 steps are in order',
+      stderr: '',
+    });
   });
 
   it('is listed', async () => {

@@ -1,10 +1,10 @@
-import { execa } from 'execa';
 import type { ExecOptions } from '../port/lab.ts';
 import { EnvironmentError } from '../verdict/errors.ts';
 import type { Output } from './engine.ts';
 
 /** Runs a program on the lab host, in the learner's home. The only place that starts processes. */
 export async function execOnHost(argv: readonly string[], home: string, options: ExecOptions): Promise<Output> {
+  const { execa } = await import('execa');
   const [program = '', ...rest] = argv;
   const result = await execa(program, rest, {
     cwd: home,

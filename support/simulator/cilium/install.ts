@@ -1,5 +1,6 @@
 import { isPodReady, type Pod } from '../kubernetes/objects.ts';
 import type { ApiClient, Cluster, KubernetesObject, ObjectInput } from '../kubernetes/types.ts';
+import { addAdmissionWarnings } from './admission-warnings.ts';
 import { defineCustomResources } from './crds/definitions.ts';
 import { renderConfig } from './helm/config-map.ts';
 import { releaseSecret } from './helm/release.ts';
@@ -68,6 +69,7 @@ export function installCilium(cluster: Cluster, options: InstallOptions): Instal
   };
   register(installation);
   registerImages(cluster.engine, version);
+  addAdmissionWarnings(cluster.server);
   defineCustomResources(cluster.server, version, new Map(Object.entries(config)));
   const revision =
     client.list('secrets', { namespace: ciliumNamespace, labels: { matchLabels: { name: 'cilium', owner: 'helm' } } }).length + 1;

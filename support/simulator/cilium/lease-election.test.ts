@@ -11,7 +11,13 @@ const start = 1_700_000_000_000;
 function setUp() {
   const clock = new SimulatedClock(start);
   const random = new Random('election');
-  const { client: api } = createApiServer({ clock, random, version: 'v1.27.3', podSubnets: ['203.0.113.0/24'], serviceSubnets: ['198.51.100.0/24'] });
+  const { client: api } = createApiServer({
+    clock,
+    random,
+    version: 'v1.27.3',
+    podSubnets: ['203.0.113.0/24'],
+    serviceSubnets: ['198.51.100.0/24'],
+  });
   const history: string[] = [];
   const frozen = new Set<string>();
   const join = (identity: string, delayMs = 0) =>

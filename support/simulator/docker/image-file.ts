@@ -29,6 +29,7 @@ import type { ImageDefinition, Program, ProgramFactory } from './types.ts';
  * | `servers[].allow.denied` | `status`, `headers`, `body` for the others; `${allowed}` is the list as written | 403 `Forbidden` |
  * | `servers[].routes[]` | `path` (exact, or a prefix when it ends in `*`), `method`, `status`, `headers`, `body`, `delay`; the first that fits answers | 404 |
  * | `requests[]` | periodic clients: `every`, `jitter` (added at random), `url`, `method`, `headers`, `body`, `family` (`any`, `ipv4`, `ipv6`), `timeout`; an empty `url` switches one off | none |
+ * | `preloaded` | `true`: on every machine before the lab starts (built locally and put there with `kind load`), so nothing is pulled | `false` |
  * | `exit` | `after` and `code`: the main process ends | runs for ever |
  *
  * Texts may use `${hostname}` and `${env.NAME}` (or `${env.NAME:-default}`); `body` and `headers` of routes also
@@ -42,7 +43,7 @@ import type { ImageDefinition, Program, ProgramFactory } from './types.ts';
  */
 export function parseImageFile(parsed: unknown, fileName: string): ImageDefinition[] {
   const document = new Field(fileName, '', parsed);
-  const { images, commands, shell, entrypoint, command, env, files, servers, requests, exit } = document.members([
+  const { images, commands, shell, entrypoint, command, env, files, servers, requests, preloaded, exit } = document.members([
     'images',
     'commands',
     'shell',
@@ -52,6 +53,7 @@ export function parseImageFile(parsed: unknown, fileName: string): ImageDefiniti
     'files',
     'servers',
     'requests',
+    'preloaded',
     'exit',
   ]);
   const programs: ProgramFactory[] = [...servers.items().map(parseServer), ...requests.items().map(parseRequest)];
@@ -64,6 +66,8 @@ export function parseImageFile(parsed: unknown, fileName: string): ImageDefiniti
   const names = images.items();
   if (names.length === 0) images.fail('a list of image names');
   const shellName = shell.oneOf(['bash', 'sh', 'none'], 'sh');
+  if (preloaded.isPresent && !['true', 'false'].includes(preloaded.scalar())) preloaded.fail('true or false');
+  const isPreloaded = preloaded.isPresent && preloaded.scalar() === 'true';
   const words = (field: Field): readonly string[] => field.items().map((item) => item.scalar());
   return names.map((field): ImageDefinition => {
     const name = field.text();
@@ -82,6 +86,7 @@ export function parseImageFile(parsed: unknown, fileName: string): ImageDefiniti
       env: environment,
       files: initial,
       shell: shellName === 'none' ? undefined : shellName,
+      ...(isPreloaded ? { isPreloaded } : {}),
     };
   });
 }

@@ -70,6 +70,8 @@ export interface ImageDefinition {
   /** The shell, if it has one (`distroless` images do not). */
   readonly shell: 'bash' | 'sh' | undefined;
   readonly digest?: string;
+  /** On every machine before anything starts: a node does not pull it. */
+  readonly isPreloaded?: boolean;
   /** Exit code when the main process ends by itself; undefined: it runs for ever. */
   readonly exitCode?: number;
   /** ENTRYPOINT: stays in front of a container's own arguments (`docker run IMAGE ARGS…`). */

@@ -130,7 +130,10 @@ class Agent implements InspectableAgent {
     if (missing.length === 0) {
       this.#register();
     } else if (leftMs <= 0) {
-      container.writeLog('level=fatal msg="Unable to find all Cilium CRDs necessary within 5m0s timeout. Please ensure that Cilium Operator is running, as it\'s responsible for registering all the Cilium CRDs." subsys=daemon', 'stderr');
+      container.writeLog(
+        'level=fatal msg="Unable to find all Cilium CRDs necessary within 5m0s timeout. Please ensure that Cilium Operator is running, as it\'s responsible for registering all the Cilium CRDs." subsys=daemon',
+        'stderr',
+      );
       container.stop(1);
     } else {
       if (leftMs % crdReportMs === 0 && leftMs < crdTimeoutMs) {

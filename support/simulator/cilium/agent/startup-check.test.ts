@@ -27,14 +27,26 @@ it.each<{ name: string; values: unknown; problem: string | undefined; version?: 
   },
   { name: 'native routing without masquerading', values: { routingMode: 'native', enableIPv4Masquerade: false }, problem: undefined },
   { name: 'no family', values: { ipv4: { enabled: false } }, problem: 'Either IPv4 or IPv6 addressing must be enabled' },
-  { name: 'direct routes with a tunnel', values: { autoDirectNodeRoutes: true }, problem: 'auto-direct-node-routes cannot be used with tunneling. Packets must be routed through the tunnel device.' },
-  { name: 'BPF masquerading beside kube-proxy', values: { bpf: { masquerade: true } }, problem: 'BPF masquerade requires NodePort (--enable-node-port="true")' },
+  {
+    name: 'direct routes with a tunnel',
+    values: { autoDirectNodeRoutes: true },
+    problem: 'auto-direct-node-routes cannot be used with tunneling. Packets must be routed through the tunnel device.',
+  },
+  {
+    name: 'BPF masquerading beside kube-proxy',
+    values: { bpf: { masquerade: true } },
+    problem: 'BPF masquerade requires NodePort (--enable-node-port="true")',
+  },
   {
     name: 'egress gateway without BPF masquerading',
     values: { egressGateway: { enabled: true }, kubeProxyReplacement: true },
     problem: 'egress gateway requires --enable-ipv4-masquerade="true" and --enable-bpf-masquerade="true"',
   },
-  { name: 'egress gateway with all it needs', values: { egressGateway: { enabled: true }, kubeProxyReplacement: true, bpf: { masquerade: true } }, problem: undefined },
+  {
+    name: 'egress gateway with all it needs',
+    values: { egressGateway: { enabled: true }, kubeProxyReplacement: true, bpf: { masquerade: true } },
+    problem: undefined,
+  },
   {
     name: 'egress gateway beside kube-proxy',
     values: { egressGateway: { enabled: true }, nodePort: { enabled: true }, bpf: { masquerade: true } },
@@ -42,7 +54,12 @@ it.each<{ name: string; values: unknown; problem: string | undefined; version?: 
   },
   {
     name: 'egress gateway with endpoint slices',
-    values: { egressGateway: { enabled: true }, kubeProxyReplacement: true, bpf: { masquerade: true }, ciliumEndpointSlice: { enabled: true } },
+    values: {
+      egressGateway: { enabled: true },
+      kubeProxyReplacement: true,
+      bpf: { masquerade: true },
+      ciliumEndpointSlice: { enabled: true },
+    },
     problem: 'egress gateway is not supported in combination with the CiliumEndpointSlice feature',
   },
 ])('$name', ({ values, problem, version }) => {

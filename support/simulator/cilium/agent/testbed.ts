@@ -33,14 +33,29 @@ export interface AgentTestbed {
 const epoch = 1_700_000_000_000;
 
 /** Node n (from 1) has eth0 with 192.0.2.16n+2/28 and 2001:db8:0:n::2/64; the router's end is .1 of each. */
-export function createAgentTestbed(options: { readonly nodeNames?: readonly string[]; readonly values?: unknown; readonly version?: string; readonly routerAsn?: number } = {}): AgentTestbed {
+export function createAgentTestbed(
+  options: {
+    readonly nodeNames?: readonly string[];
+    readonly values?: unknown;
+    readonly version?: string;
+    readonly routerAsn?: number;
+  } = {},
+): AgentTestbed {
   const clock = new SimulatedClock(epoch);
   const random = new Random('agents');
   const network = createNetwork({ clock, random: random.stream('network') });
   const version: CiliumVersion = parseVersion(options.version ?? '1.16.0');
-  const { values } = readValues(options.values ?? { ipam: { mode: 'kubernetes' }, bgpControlPlane: { enabled: true }, l2announcements: { enabled: true } });
+  const { values } = readValues(
+    options.values ?? { ipam: { mode: 'kubernetes' }, bgpControlPlane: { enabled: true }, l2announcements: { enabled: true } },
+  );
   const config = new Map(Object.entries(renderConfig(values, version)));
-  const server = createApiServer({ clock, random: random.stream('api'), version: 'v1.27.3', podSubnets: ['203.0.113.0/24', '2001:db8:f::/48'], serviceSubnets: ['198.51.100.128/25', '2001:db8:e::/112'] });
+  const server = createApiServer({
+    clock,
+    random: random.stream('api'),
+    version: 'v1.27.3',
+    podSubnets: ['203.0.113.0/24', '2001:db8:f::/48'],
+    serviceSubnets: ['198.51.100.128/25', '2001:db8:e::/112'],
+  });
   defineCustomResources(server, version, config);
   const api = server.client;
   const logs: string[] = [];
@@ -86,10 +101,31 @@ export function createAgentTestbed(options: { readonly nodeNames?: readonly stri
     } as unknown as Container;
     containers.set(name, container);
     nodes.push({ name, container, namespace } as unknown as KubeNode);
-    api.create({ apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { 'kubernetes.io/hostname': name } }, spec: { podCIDRs: [`203.0.113.${base}/28`, `2001:db8:f:${index + 1}::/64`] } });
-    api.patch('nodes', name, undefined, { status: { addresses: [`192.0.2.${base + 2}`, `2001:db8:0:${index + 1}::2`].map((address) => ({ type: 'InternalIP', address })) } }, { subresource: 'status' });
+    api.create({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name, labels: { 'kubernetes.io/hostname': name } },
+      spec: { podCIDRs: [`203.0.113.${base}/28`, `2001:db8:f:${index + 1}::/64`] },
+    });
+    api.patch(
+      'nodes',
+      name,
+      undefined,
+      { status: { addresses: [`192.0.2.${base + 2}`, `2001:db8:0:${index + 1}::2`].map((address) => ({ type: 'InternalIP', address })) } },
+      { subresource: 'status' },
+    );
   }
-  const cluster = { name: 'test', server, random, nodes, kubelets: new Map(), podSubnets: [], serviceSubnets: [], kubeconfigContext: 'test', hasKubeProxy: false } as unknown as Cluster;
+  const cluster = {
+    name: 'test',
+    server,
+    random,
+    nodes,
+    kubelets: new Map(),
+    podSubnets: [],
+    serviceSubnets: [],
+    kubeconfigContext: 'test',
+    hasKubeProxy: false,
+  } as unknown as Cluster;
   const speaker = createSpeaker({
     namespace: router,
     clock,
@@ -107,7 +143,17 @@ export function createAgentTestbed(options: { readonly nodeNames?: readonly stri
     const node = nodes.find(({ name }) => name === nodeName);
     const container = containers.get(nodeName);
     if (node === undefined || container === undefined) throw new Error(`no node ${nodeName}`);
-    const made: AgentContext = { node, cluster, api, config, version, clock, random: random.stream(nodeName), container, log: createLog(container, clock) };
+    const made: AgentContext = {
+      node,
+      cluster,
+      api,
+      config,
+      version,
+      clock,
+      random: random.stream(nodeName),
+      container,
+      log: createLog(container, clock),
+    };
     contexts.set(nodeName, made);
     return made;
   };

@@ -156,7 +156,8 @@ function status({ server, installation, context }: Session, args: readonly strin
   if (duration === undefined)
     return usage(`invalid argument "${durationText}" for "--wait-duration" flag: time: invalid duration "${durationText}"`);
   const collect = () => collectStatus(server, installation?.agents ?? []);
-  const print = (found: ReturnType<typeof collect>) => (output === 'json' ? statusJson(found) : formatStatus(found, context.isTerminal && context.env.has('TERM')));
+  const print = (found: ReturnType<typeof collect>) =>
+    output === 'json' ? statusJson(found) : formatStatus(found, context.isTerminal && context.env.has('TERM'));
   let found = collect();
   const isGood = () => found.errors.length === 0 && found.collectionErrors.length === 0 && (ignoresWarnings || found.warnings.length === 0);
   if (waits) {
@@ -271,8 +272,10 @@ function deadReason({ installation }: Session, { pod, nodeName, agent }: Found):
   if (nodeName === '') return `${request}: pod ${pod.metadata.name} does not have a host assigned`;
   const machine = installation?.cluster.nodes.find(({ name }) => name === nodeName)?.container.state;
   if (machine === 'paused') return `${request}: error dialing backend: net/http: TLS handshake timeout`;
-  if (machine !== undefined && machine !== 'running') return `${request}: error dialing backend: dial tcp ${pod.status.hostIP}:10250: connect: no route to host`;
-  const isRunning = pod.status.containerStatuses?.some(({ name, state }) => name === 'cilium-agent' && state.running !== undefined) ?? false;
+  if (machine !== undefined && machine !== 'running')
+    return `${request}: error dialing backend: dial tcp ${pod.status.hostIP}:10250: connect: no route to host`;
+  const isRunning =
+    pod.status.containerStatuses?.some(({ name, state }) => name === 'cilium-agent' && state.running !== undefined) ?? false;
   if (isRunning && agent === undefined) return 'command terminated with exit code 1';
   return `${request}: unable to upgrade connection: container not found ("cilium-agent")`;
 }

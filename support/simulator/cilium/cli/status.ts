@@ -109,7 +109,8 @@ export function collectStatus(server: ApiServer, agents: readonly RunningAgent[]
       const running = agents.find(({ context }) => context.node.name === pod.spec.nodeName);
       const problem = containerProblem(server, pod);
       if (problem !== undefined) add(errors, name, pod.metadata.name, problem);
-      else if (running === undefined) add(errors, name, pod.metadata.name, 'unable to retrieve cilium status: command terminated with exit code 1');
+      else if (running === undefined)
+        add(errors, name, pod.metadata.name, 'unable to retrieve cilium status: command terminated with exit code 1');
       else if (running.context.node.container.state !== 'running') {
         add(errors, name, pod.metadata.name, 'unable to retrieve cilium status: error dialing backend: net/http: TLS handshake timeout');
       }

@@ -42,7 +42,13 @@ const both = [
 
 it('prints peers of a cluster with blanks behind each row and none behind the header', () => {
   const text = formatClusterPeers([
-    { nodeName: 'node-a', peers: [peer('2001:db8:0:1::1', both), peer('2001:db8:0:2::1', both.slice(0, 1), { sessionState: 'active', uptimeMs: 0, peerAsn: 64511 })] },
+    {
+      nodeName: 'node-a',
+      peers: [
+        peer('2001:db8:0:1::1', both),
+        peer('2001:db8:0:2::1', both.slice(0, 1), { sessionState: 'active', uptimeMs: 0, peerAsn: 64511 }),
+      ],
+    },
     { nodeName: 'node-b', peers: [] },
   ]);
   expect(text.split('\n')).toEqual([
@@ -55,7 +61,9 @@ it('prints peers of a cluster with blanks behind each row and none behind the he
 });
 
 it('prints only the header when no node has a peer', () => {
-  expect(formatClusterPeers([{ nodeName: 'node-a', peers: [] }])).toBe('Node   Local AS   Peer AS   Peer Address   Session State   Uptime   Family   Received   Advertised\n');
+  expect(formatClusterPeers([{ nodeName: 'node-a', peers: [] }])).toBe(
+    'Node   Local AS   Peer AS   Peer Address   Session State   Uptime   Family   Received   Advertised\n',
+  );
 });
 
 it('prints peers of an agent with the port and without blanks at the end', () => {

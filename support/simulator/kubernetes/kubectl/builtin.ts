@@ -4,7 +4,9 @@ import { KubectlError } from './errors.ts';
 
 /** Go's complaint about a kind that is not compiled into kubectl. */
 export function notRegistered(type: ResourceType): KubectlError {
-  return new KubectlError(`no kind ${JSON.stringify(type.kind)} is registered for version ${JSON.stringify(groupVersionOf(type))} in scheme "pkg/scheme/scheme.go:28"`);
+  return new KubectlError(
+    `no kind ${JSON.stringify(type.kind)} is registered for version ${JSON.stringify(groupVersionOf(type))} in scheme "pkg/scheme/scheme.go:28"`,
+  );
 }
 
 /** Types compiled into kubectl: it knows their merge keys; all others are custom resources for it. */

@@ -145,7 +145,10 @@ function findResource(types: readonly ResourceType[], name: string): ResourceTyp
   if (rest.length > 0) {
     const [version, ...groupParts] = rest;
     // `deployments.v1.apps`; two parts are always a type and a group.
-    const exact = groupParts.length === 0 ? undefined : types.find((type) => hasName(type) && type.version === version && type.group === groupParts.join('.'));
+    const exact =
+      groupParts.length === 0
+        ? undefined
+        : types.find((type) => hasName(type) && type.version === version && type.group === groupParts.join('.'));
     if (exact !== undefined) return exact;
     const group = rest.join('.');
     const inGroup = (matches: (type: ResourceType) => boolean): ResourceType | undefined =>

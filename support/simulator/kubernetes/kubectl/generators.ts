@@ -248,7 +248,9 @@ function parsePorts(session: Session, nodePort: number): Dict[] {
     const [first, second] = text.split(':') as [string, string | undefined];
     const port = Number(first);
     if (!/^\d+$/.test(first) || port < 1 || port > 65_535)
-      throw new KubectlError(/^\d+$/.test(first) ? `invalid port number: ${first}` : `strconv.ParseUint: parsing ${JSON.stringify(first)}: invalid syntax`);
+      throw new KubectlError(
+        /^\d+$/.test(first) ? `invalid port number: ${first}` : `strconv.ParseUint: parsing ${JSON.stringify(first)}: invalid syntax`,
+      );
     const target = second === undefined ? port : /^\d+$/.test(second) ? Number(second) : second;
     return { name: text.replace(':', '-'), protocol: 'TCP', port, targetPort: target, ...(nodePort > 0 ? { nodePort } : {}) };
   });
@@ -391,7 +393,8 @@ export function parseLabels(text: string): Readonly<Record<string, string>> {
 export function podToRun(session: Session, name: string, argv: readonly string[]): Dict {
   const { flags } = session;
   const restartPolicy = flags.text('restart');
-  if (!['Always', 'OnFailure', 'Never'].includes(restartPolicy)) throw new UsageError(`invalid restart policy: ${restartPolicy}`, 'kubectl run');
+  if (!['Always', 'OnFailure', 'Never'].includes(restartPolicy))
+    throw new UsageError(`invalid restart policy: ${restartPolicy}`, 'kubectl run');
   const env = flags.list('env').map((text) => {
     const equals = text.indexOf('=');
     if (equals <= 0) throw new KubectlError(`invalid env: ${text}`);

@@ -27,9 +27,7 @@ export class GoTemplate {
       return run(this.#nodes, { dot: object, variables: new Map([['$', object]]), allowsMissing: this.#allowsMissing });
     } catch (error) {
       if (!(error instanceof TemplateError)) throw error;
-      throw new KubectlError(
-        `error executing template ${JSON.stringify(this.#source)}: template: output:1: ${error.message}`,
-      );
+      throw new KubectlError(`error executing template ${JSON.stringify(this.#source)}: template: output:1: ${error.message}`);
     }
   }
 }
@@ -90,7 +88,8 @@ function runRange(node: Extract<Node, { readonly body: Node[] }>, scope: Scope):
     : isDict(value)
       ? sortedKeys(value).map((key) => [key, value[key]] as const)
       : [];
-  if (entries.length === 0 && value !== null && value !== missing && !Array.isArray(value) && !isDict(value)) throw new TemplateError(`range can't iterate over ${shown(value)}`);
+  if (entries.length === 0 && value !== null && value !== missing && !Array.isArray(value) && !isDict(value))
+    throw new TemplateError(`range can't iterate over ${shown(value)}`);
   if (entries.length === 0) return run(node.otherwise, inner);
   const [first, second] = node.pipeline.declares;
   return entries
@@ -162,8 +161,10 @@ function fieldsOf(value: unknown, path: readonly string[], scope: Scope): unknow
   let here = value;
   for (const name of path) {
     if (here === missing || here === null || here === undefined) return missing;
-    if (!isDict(here)) throw new TemplateError(`executing "output" at <.${path.join('.')}>: can't evaluate field ${name} in type interface {}`);
-    if (!(name in here) && !scope.allowsMissing) throw new TemplateError(`executing "output" at <.${path.join('.')}>: map has no entry for key ${JSON.stringify(name)}`);
+    if (!isDict(here))
+      throw new TemplateError(`executing "output" at <.${path.join('.')}>: can't evaluate field ${name} in type interface {}`);
+    if (!(name in here) && !scope.allowsMissing)
+      throw new TemplateError(`executing "output" at <.${path.join('.')}>: map has no entry for key ${JSON.stringify(name)}`);
     here = name in here ? here[name] : missing;
   }
   return here;
@@ -183,13 +184,17 @@ function isSame(a: unknown, b: unknown): boolean {
 
 function format(pattern: string, parameters: readonly unknown[]): string {
   let next = 0;
-  return pattern.replace(/%([-+ 0#]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])/g, (_, flags: string, width: string | undefined, precision: string | undefined, verb: string) => {
-    if (verb === '%') return '%';
-    const value = parameters[next++];
-    let text = verb === 'q' ? JSON.stringify(shown(value)) : verb === 'f' ? Number(value).toFixed(Number(precision ?? 6)) : shown(value);
-    if (width !== undefined) text = flags.includes('-') ? text.padEnd(Number(width)) : text.padStart(Number(width), flags.includes('0') ? '0' : ' ');
-    return text;
-  });
+  return pattern.replace(
+    /%([-+ 0#]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])/g,
+    (_, flags: string, width: string | undefined, precision: string | undefined, verb: string) => {
+      if (verb === '%') return '%';
+      const value = parameters[next++];
+      let text = verb === 'q' ? JSON.stringify(shown(value)) : verb === 'f' ? Number(value).toFixed(Number(precision ?? 6)) : shown(value);
+      if (width !== undefined)
+        text = flags.includes('-') ? text.padEnd(Number(width)) : text.padStart(Number(width), flags.includes('0') ? '0' : ' ');
+      return text;
+    },
+  );
 }
 
 const functions: Readonly<Record<string, (parameters: readonly unknown[]) => unknown>> = {
@@ -206,7 +211,8 @@ const functions: Readonly<Record<string, (parameters: readonly unknown[]) => unk
     let here = value;
     for (const key of keys) {
       if (Array.isArray(here)) {
-        if (typeof key !== 'number' || key < 0 || key >= here.length) throw new TemplateError(`error calling index: reflect: slice index out of range`);
+        if (typeof key !== 'number' || key < 0 || key >= here.length)
+          throw new TemplateError(`error calling index: reflect: slice index out of range`);
         here = here[key];
       } else if (isDict(here)) here = here[String(key)] ?? missing;
       else throw new TemplateError('error calling index: index of untyped nil');
@@ -232,7 +238,8 @@ const functions: Readonly<Record<string, (parameters: readonly unknown[]) => unk
     return true;
   },
   base64decode: ([value]) => Buffer.from(String(value), 'base64').toString('utf8'),
-  html: ([value]) => shown(value).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll("'", '&#39;').replaceAll('"', '&#34;'),
+  html: ([value]) =>
+    shown(value).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll("'", '&#39;').replaceAll('"', '&#34;'),
   js: ([value]) => JSON.stringify(shown(value)).slice(1, -1),
   urlquery: ([value]) => encodeURIComponent(shown(value)),
 };
@@ -289,7 +296,8 @@ class Parser {
       const keyword = /^[a-z]+(?=\s|$)/.exec(part.text)?.[0] ?? '';
       if (keyword === 'end' || keyword === 'else') return { nodes, end: part.text };
       if (keyword === 'if' || keyword === 'with' || keyword === 'range') nodes.push(this.#block(keyword, part.text.slice(keyword.length)));
-      else if (['define', 'template', 'block', 'break', 'continue'].includes(keyword)) throw new KubectlError(`not simulated: {{${keyword}}} in a go-template`);
+      else if (['define', 'template', 'block', 'break', 'continue'].includes(keyword))
+        throw new KubectlError(`not simulated: {{${keyword}}} in a go-template`);
       else nodes.push({ kind: 'print', pipeline: parsePipeline(tokensOf(part.text)) });
     }
     return { nodes, end: '' };

@@ -376,9 +376,9 @@ class PathParser {
       if (char === quote) break;
       if (char === '\\') {
         this.#position++;
-        const escape = this.#peek();
+        const letter = this.#peek();
         value +=
-          { n: '\n', t: '\t', r: '\r', '\\': '\\', '"': '"', "'": "'", a: '\x07', b: '\b', f: '\f', v: '\v' }[escape] ?? `\\${escape}`;
+          { n: '\n', t: '\t', r: '\r', '\\': '\\', '"': '"', "'": "'", a: '\x07', b: '\b', f: '\f', v: '\v' }[letter] ?? `\\${letter}`;
       } else value += char;
     }
     this.#position++;

@@ -36,7 +36,8 @@ export function createKubectl(server: () => ApiServer | undefined, options: { re
         discoveryCache,
       });
       const given = flags.text('context');
-      if (given !== '' && given !== kubeconfig.contextName) throw new PlainError(`Error in configuration: context was not found for specified context: ${given}`);
+      if (given !== '' && given !== kubeconfig.contextName)
+        throw new PlainError(`Error in configuration: context was not found for specified context: ${given}`);
       await (await verb.load())(session, kubeconfig);
       return { stdout: session.stdout, stderr: session.stderr, exitCode: session.exitCode };
     } catch (error) {

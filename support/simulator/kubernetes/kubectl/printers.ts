@@ -177,7 +177,9 @@ export async function resultPrinter(
   const output = session.flags.has('output') ? session.flags.text('output') : '';
   if (output !== '' || (session.flags.has('template') && session.flags.text('template') !== '')) {
     const print = await objectPrinter(session, output, [], options);
-    return (object) => void (session.stdout += print(object));
+    return (object) => {
+      session.stdout += print(object);
+    };
   }
   const suffix = dryRun === 'client' ? ' (dry run)' : dryRun === 'server' ? ' (server dry run)' : '';
   return (object, operation) => session.out(`${objectNames(object)[0]} ${operation}${suffix}`);

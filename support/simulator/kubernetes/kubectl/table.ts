@@ -32,7 +32,7 @@ export function formatTable(lines: readonly (readonly string[])[], remembered?: 
       widths[column] = Math.max(6, widths[column] ?? 0, runes(line[column] as string) + 3);
     }
   }
-  if (remembered !== undefined) widths.forEach((width, column) => void (remembered[column] = width));
+  if (remembered !== undefined) remembered.splice(0, remembered.length, ...widths);
   let text = '';
   for (const line of lines) {
     for (let column = 0; column < line.length; column++) {

@@ -194,35 +194,33 @@ export class YamlScanner {
   #fetch(): void {
     this.#toNextToken();
     this.#unrollIndent(this.#column);
-    if (this.#isEnd()) return this.#fetchEnd();
     const char = this.#char();
-    if (this.#column === 0 && char === '%') {
+    if (this.#isEnd()) this.#fetchEnd();
+    else if (this.#column === 0 && char === '%') {
       while (!this.#isBreakOrEnd()) this.#advance();
-      return;
-    }
-    if (this.#isDocumentIndicator('---')) return this.#fetchDocument('document-start');
-    if (this.#isDocumentIndicator('...')) return this.#fetchDocument('document-end');
-    if (char === '[') return this.#fetchFlowStart('flow-sequence-start');
-    if (char === '{') return this.#fetchFlowStart('flow-mapping-start');
-    if (char === ']') return this.#fetchFlowEnd('flow-sequence-end');
-    if (char === '}') return this.#fetchFlowEnd('flow-mapping-end');
-    if (char === ',') return this.#fetchFlowEntry();
-    if (char === '-' && this.#isBlankOrEnd(1)) return this.#fetchBlockEntry();
-    if (char === '?' && (this.#flowLevel > 0 || this.#isBlankOrEnd(1))) return this.#fetchKey();
-    if (char === ':' && (this.#flowLevel > 0 || this.#isBlankOrEnd(1))) return this.#fetchValue();
-    if (char === '*' || char === '&') return this.#fetchAnchor(char === '*' ? 'alias' : 'anchor');
-    if (char === '!') return this.#fetchTag();
-    if ((char === '|' || char === '>') && this.#flowLevel === 0) return this.#fetchBlockScalar(char === '|');
-    if (char === "'" || char === '"') return this.#fetchQuoted(char);
+    } else if (this.#isDocumentIndicator('---')) this.#fetchDocument('document-start');
+    else if (this.#isDocumentIndicator('...')) this.#fetchDocument('document-end');
+    else if (char === '[') this.#fetchFlowStart('flow-sequence-start');
+    else if (char === '{') this.#fetchFlowStart('flow-mapping-start');
+    else if (char === ']') this.#fetchFlowEnd('flow-sequence-end');
+    else if (char === '}') this.#fetchFlowEnd('flow-mapping-end');
+    else if (char === ',') this.#fetchFlowEntry();
+    else if (char === '-' && this.#isBlankOrEnd(1)) this.#fetchBlockEntry();
+    else if (char === '?' && (this.#flowLevel > 0 || this.#isBlankOrEnd(1))) this.#fetchKey();
+    else if (char === ':' && (this.#flowLevel > 0 || this.#isBlankOrEnd(1))) this.#fetchValue();
+    else if (char === '*' || char === '&') this.#fetchAnchor(char === '*' ? 'alias' : 'anchor');
+    else if (char === '!') this.#fetchTag();
+    else if ((char === '|' || char === '>') && this.#flowLevel === 0) this.#fetchBlockScalar(char === '|');
+    else if (char === "'" || char === '"') this.#fetchQuoted(char);
+    else if (this.#startsPlain(char)) this.#fetchPlain();
+    else this.#fail('found character that cannot start any token');
+  }
+
+  #startsPlain(char: string): boolean {
     const isIndicator = '-?:,[]{}#&*!|>\'"%@`'.includes(char);
-    if (
-      !(this.#isBlankOrEnd() || isIndicator) ||
-      (char === '-' && !this.#isBlank(1)) ||
-      (this.#flowLevel === 0 && (char === '?' || char === ':') && !this.#isBlankOrEnd(1))
-    ) {
-      return this.#fetchPlain();
-    }
-    this.#fail('found character that cannot start any token');
+    if (!this.#isBlankOrEnd() && !isIndicator) return true;
+    if (char === '-') return !this.#isBlank(1);
+    return this.#flowLevel === 0 && (char === '?' || char === ':') && !this.#isBlankOrEnd(1);
   }
 
   #toNextToken(): void {

@@ -78,7 +78,7 @@ export class ContainerRunner {
       return;
     }
     const policy = this.spec.imagePullPolicy ?? 'IfNotPresent';
-    const isPresent = this.#pod.images.has(normalisedImage(image));
+    const isPresent = this.#pod.images.has(normalisedImage(image)) || engine.images.resolve(image).isPreloaded === true;
     if (policy === 'Never' && !isPresent) {
       this.#event('Warning', 'ErrImageNeverPull', `Container image ${JSON.stringify(image)} is not present with pull policy of Never`);
       this.#wait('ErrImageNeverPull', `Container image ${JSON.stringify(image)} is not present with pull policy of Never`);

@@ -82,29 +82,31 @@ export const ss: Command = (args, context) =>
     });
     const showsProtocol = wantsTcp === wantsUdp;
     const showsProcess = has('p', 'processes');
-    const head = [...(showsProtocol ? ['Netid'] : []), 'State', 'Recv-Q', 'Send-Q', 'Local Address:Port', 'Peer Address:Port', ...(showsProcess ? ['Process'] : [])];
+    const head = [...(showsProtocol ? ['Netid'] : []), 'State', 'Recv-Q', 'Send-Q', 'Local Address:', 'Port', 'Peer Address:', 'Port', 'Process'];
     const cells = rows.map((row) => [
       ...(showsProtocol ? [row.protocol] : []),
       row.state,
       '0',
       row.state === 'LISTEN' ? '4096' : '0',
-      row.local,
-      row.peer,
-      ...(showsProcess ? [row.program === undefined ? '' : `users:(("${row.program}",pid=1,fd=3))`] : []),
+      ...addressAndPort(row.local),
+      ...addressAndPort(row.peer),
+      showsProcess && row.program !== undefined ? `users:(("${row.program}",pid=1,fd=3))` : '',
     ]);
     const table = has('H', 'no-header') ? cells : [head, ...cells];
     const widths = head.map((_cell, column) => Math.max(...table.map((line) => (line[column] as string).length)));
-    const isRight = (column: number): boolean => head[column] === 'Local Address:Port' || head[column] === 'Peer Address:Port';
-    return output(table.map((line) => `${line.map((cell, column) => (isRight(column) ? padAtColon(cell, table, column) : cell.padEnd(widths[column] as number))).join(' ')}\n`).join(''));
+    // the address ends with its colon; ports and the process follow without a blank
+    const cellText = (cell: string, column: number): string => {
+      const width = widths[column] as number;
+      const title = head[column] as string;
+      const text = title.endsWith(':') ? cell.padStart(width) : cell.padEnd(width);
+      return column === 0 || title === 'Port' || title === 'Process' ? text : ` ${text}`;
+    };
+    return output(table.map((line) => `${line.map(cellText).join('')}\n`).join(''));
   });
 
-/** Addresses are aligned at the colon before the port. */
-function padAtColon(cell: string, table: readonly (readonly string[])[], column: number): string {
-  const split = (text: string): readonly [string, string] => [text.slice(0, text.lastIndexOf(':')), text.slice(text.lastIndexOf(':') + 1)];
-  const left = Math.max(...table.map((line) => split(line[column] as string)[0].length));
-  const right = Math.max(...table.map((line) => split(line[column] as string)[1].length));
-  const [address, port] = split(cell);
-  return `${address.padStart(left)}:${port.padEnd(right)}`;
+function addressAndPort(text: string): readonly [string, string] {
+  const at = text.lastIndexOf(':') + 1;
+  return [text.slice(0, at), text.slice(at)];
 }
 
 /** netstat(8) of net-tools: `-tln`, `-tan`, `-uln`, `-rn`. */

@@ -71,8 +71,7 @@ export function packetText(packet: Packet): string {
   const six = packet.source.family === 6;
   const head = six ? 'IP6 ' : 'IP ';
   if (transport.protocol === 'icmp') {
-    const icmp = six ? 'ICMP6' : 'ICMP';
-    const between = `${head}${packet.source.text} > ${packet.destination.text}: ${icmp}, `;
+    const between = `${head}${packet.source.text} > ${packet.destination.text}: ${six ? 'ICMP6,' : 'ICMP'} `;
     const length = transport.size + 8;
     if (transport.kind === 'echo-request' || transport.kind === 'echo-reply') {
       const word = transport.kind === 'echo-request' ? 'echo request' : 'echo reply';
@@ -193,7 +192,7 @@ export const tc: Command = (args, context) =>
     if (name !== undefined && device === undefined) throw new CommandFailure(`Cannot find device "${name}"\n`, 1);
     if ('show'.startsWith(verb) || 'list'.startsWith(verb)) {
       const shown = device === undefined ? byIndex(namespace.interfaces) : [device];
-      return output(shown.map((each) => `qdisc ${each.netem === undefined ? 'noqueue 0:' : '  netem 8001:'.trim()} ${device === undefined ? `dev ${each.name} ` : ''}root refcnt 2 ${netemText(each)}\n`).join(''));
+      return output(shown.map((each) => `qdisc ${each.netem === undefined ? 'noqueue 0:' : 'netem 8001:'} ${device === undefined ? `dev ${each.name} ` : ''}root refcnt 2 ${netemText(each)}\n`).join(''));
     }
     if (device === undefined) throw new CommandFailure('Device name is required.\n', 1);
     if ('delete'.startsWith(verb)) {

@@ -31,18 +31,36 @@ function addRouterPeer({ speaker }: AgentTestbed, index: number, description: st
   });
 }
 
-const policy = (name: string, index: number, localASN: number, router: Readonly<Record<string, unknown>> = {}, neighbor: Readonly<Record<string, unknown>> = {}) => ({
+const policy = (
+  name: string,
+  index: number,
+  localASN: number,
+  router: Readonly<Record<string, unknown>> = {},
+  neighbor: Readonly<Record<string, unknown>> = {},
+) => ({
   apiVersion,
   kind: 'CiliumBGPPeeringPolicy',
   metadata: { name },
   spec: {
     nodeSelector: { matchLabels: { 'kubernetes.io/hostname': name } },
-    virtualRouters: [{ localASN, exportPodCIDR: true, neighbors: [{ peerAddress: `2001:db8:0:${index}::1/128`, peerASN: 64500, ...neighbor }], ...router }],
+    virtualRouters: [
+      { localASN, exportPodCIDR: true, neighbors: [{ peerAddress: `2001:db8:0:${index}::1/128`, peerASN: 64500, ...neighbor }], ...router },
+    ],
   },
 });
 
-const loadBalancer = (name: string, labels: Readonly<Record<string, string>>, ingress: readonly string[], spec: Readonly<Record<string, unknown>> = {}) => ({
-  object: { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'default', labels }, spec: { type: 'LoadBalancer', ports: [{ port: 80 }], ...spec } },
+const loadBalancer = (
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  ingress: readonly string[],
+  spec: Readonly<Record<string, unknown>> = {},
+) => ({
+  object: {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default', labels },
+    spec: { type: 'LoadBalancer', ports: [{ port: 80 }], ...spec },
+  },
   status: { status: { loadBalancer: { ingress: ingress.map((address) => ({ ip: address })) } } },
 });
 
@@ -52,7 +70,10 @@ function addService({ api }: AgentTestbed, { object, status }: ReturnType<typeof
 }
 
 /** Prefixes that the router has learnt. */
-const learnt = ({ speaker }: AgentTestbed) => [...speaker.locRib('ipv4-unicast'), ...speaker.locRib('ipv6-unicast')].filter(({ best }) => best !== undefined).map(({ prefix }) => prefix.text);
+const learnt = ({ speaker }: AgentTestbed) =>
+  [...speaker.locRib('ipv4-unicast'), ...speaker.locRib('ipv6-unicast')]
+    .filter(({ best }) => best !== undefined)
+    .map(({ prefix }) => prefix.text);
 const state = (plane: BgpControlPlane) => plane.peers().map((peer) => `${peer.localAsn} ${peer.peerAsn} ${peer.sessionState}`);
 
 describe('peering policies', () => {
@@ -90,7 +111,9 @@ describe('peering policies', () => {
     const bed = setUp({ nodeNames: ['node-a', 'node-b', 'node-c'] });
     for (const [index, { name }] of bed.nodes.entries()) bed.api.create(policy(name, index + 1, 64496 + index));
     bed.clock.advance(20_000);
-    const text = formatClusterPeers([...bed.planes].map(([nodeName, plane]) => ({ nodeName, peers: plane.peers().map((peer) => ({ ...peer, uptimeMs: 61_000 })) })));
+    const text = formatClusterPeers(
+      [...bed.planes].map(([nodeName, plane]) => ({ nodeName, peers: plane.peers().map((peer) => ({ ...peer, uptimeMs: 61_000 })) })),
+    );
     expect(text.split('\n')).toEqual([
       'Node     Local AS   Peer AS   Peer Address      Session State   Uptime   Family         Received   Advertised',
       'node-a   64496      64500     2001:db8:0:1::1   established     1m1s     ipv4/unicast   3          1    ',
@@ -191,8 +214,12 @@ describe('peering policies', () => {
   it('follow the annotation of the node for router id and port', () => {
     const bed = setUp();
     bed.api.create(policy('node-a', 1, 64496));
-    bed.api.patch('nodes', 'node-a', undefined, { metadata: { annotations: { 'cilium.io/bgp-virtual-router.64496': 'router-id=192.0.2.77,local-port=179' } } });
-    bed.api.patch(resources.node, 'node-a', undefined, { metadata: { annotations: { 'cilium.io/bgp-virtual-router.64496': 'router-id=192.0.2.77,local-port=179' } } });
+    bed.api.patch('nodes', 'node-a', undefined, {
+      metadata: { annotations: { 'cilium.io/bgp-virtual-router.64496': 'router-id=192.0.2.77,local-port=179' } },
+    });
+    bed.api.patch(resources.node, 'node-a', undefined, {
+      metadata: { annotations: { 'cilium.io/bgp-virtual-router.64496': 'router-id=192.0.2.77,local-port=179' } },
+    });
     bed.clock.advance(20_000);
     expect(bed.speaker.findPeer(ip('2001:db8:0:1::2'))?.remoteRouterId?.text).toBe('192.0.2.77');
     expect(bed.nodes[0]?.namespace.sockets.listening.map(({ port }) => port)).toContain(179);
@@ -203,7 +230,10 @@ describe('peering policies', () => {
     const rule = { selectorType: 'PodCIDR', communities: { standard: ['64496:7'], wellKnown: ['no-export'] } };
     bed.api.create(policy('node-a', 1, 64496, {}, { advertisedPathAttributes: [rule] }));
     bed.clock.advance(20_000);
-    expect(bed.speaker.lookup(bed.speaker.locRib('ipv4-unicast')[0]?.prefix as never)?.best?.attributes.communities).toEqual([64496 * 65536 + 7, 0xffffff01]);
+    expect(bed.speaker.lookup(bed.speaker.locRib('ipv4-unicast')[0]?.prefix as never)?.best?.attributes.communities).toEqual([
+      64496 * 65536 + 7,
+      0xffffff01,
+    ]);
   });
 });
 
@@ -217,10 +247,15 @@ describe('routes', () => {
 
   it.each<[readonly string[], readonly string[]]>([
     [[], ['- 203.0.113.16/28 [{Origin: i} {Nexthop: 0.0.0.0}]']],
-    [['available', 'ipv6', 'unicast'], ['- 2001:db8:f:1::/64 [{Origin: i} {MpReach(ipv6-unicast): {Nexthop: ::, NLRIs: [2001:db8:f:1::/64]}}]']],
+    [
+      ['available', 'ipv6', 'unicast'],
+      ['- 2001:db8:f:1::/64 [{Origin: i} {MpReach(ipv6-unicast): {Nexthop: ::, NLRIs: [2001:db8:f:1::/64]}}]'],
+    ],
     [
       ['advertised', 'ipv4', 'unicast', 'peer', '2001:db8:0:1::1'],
-      ['2001:db8:0:1::1 203.0.113.16/28 [{Origin: i} {AsPath: 64496} {MpReach(ipv4-unicast): {Nexthop: 2001:db8:0:1::2, NLRIs: [203.0.113.16/28]}}]'],
+      [
+        '2001:db8:0:1::1 203.0.113.16/28 [{Origin: i} {AsPath: 64496} {MpReach(ipv4-unicast): {Nexthop: 2001:db8:0:1::2, NLRIs: [203.0.113.16/28]}}]',
+      ],
     ],
     [['learnt'], ['invalid argument: `learnt`, expected `available` / `advertised`']],
     [['available', 'ipx'], ['unknown AFI `ipx`']],
@@ -237,9 +272,37 @@ describe('routes', () => {
 });
 
 describe('the resources of the newer design', () => {
-  const nodeConfig = { apiVersion, kind: 'CiliumBGPNodeConfig', metadata: { name: 'node-a' }, spec: { bgpInstances: [{ name: 'one', localASN: 64497, peers: [{ name: 'tor', peerAddress: '2001:db8:0:1::1', peerASN: 64500, peerConfigRef: { name: 'cfg' } }] }] } };
-  const peerConfig = { apiVersion, kind: 'CiliumBGPPeerConfig', metadata: { name: 'cfg' }, spec: { families: [{ afi: 'ipv6', safi: 'unicast', advertisements: { matchLabels: { advertise: 'bgp' } } }, { afi: 'ipv4', safi: 'unicast' }] } };
-  const advertisement = { apiVersion, kind: 'CiliumBGPAdvertisement', metadata: { name: 'pods', labels: { advertise: 'bgp' } }, spec: { advertisements: [{ advertisementType: 'PodCIDR' }] } };
+  const nodeConfig = {
+    apiVersion,
+    kind: 'CiliumBGPNodeConfig',
+    metadata: { name: 'node-a' },
+    spec: {
+      bgpInstances: [
+        {
+          name: 'one',
+          localASN: 64497,
+          peers: [{ name: 'tor', peerAddress: '2001:db8:0:1::1', peerASN: 64500, peerConfigRef: { name: 'cfg' } }],
+        },
+      ],
+    },
+  };
+  const peerConfig = {
+    apiVersion,
+    kind: 'CiliumBGPPeerConfig',
+    metadata: { name: 'cfg' },
+    spec: {
+      families: [
+        { afi: 'ipv6', safi: 'unicast', advertisements: { matchLabels: { advertise: 'bgp' } } },
+        { afi: 'ipv4', safi: 'unicast' },
+      ],
+    },
+  };
+  const advertisement = {
+    apiVersion,
+    kind: 'CiliumBGPAdvertisement',
+    metadata: { name: 'pods', labels: { advertise: 'bgp' } },
+    spec: { advertisements: [{ advertisementType: 'PodCIDR' }] },
+  };
 
   it('announce only what an advertisement of the family names, and report the session', () => {
     const bed = setUp();
@@ -291,7 +354,12 @@ it('is dropped by its peer after the hold time while its node is frozen, and com
 
 it('takes the password from the secret', () => {
   const bed = setUp();
-  bed.api.create({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'md5', namespace: ciliumNamespace }, data: { password: btoa('swordfish') } });
+  bed.api.create({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'md5', namespace: ciliumNamespace },
+    data: { password: btoa('swordfish') },
+  });
   bed.api.create(policy('node-a', 1, 64496, {}, { authSecretRef: 'md5' }));
   bed.clock.advance(20_000);
   expect([state(bed.plane), bed.plane.peers()[0]?.hasPassword]).toEqual([['64496 64500 active'], true]);

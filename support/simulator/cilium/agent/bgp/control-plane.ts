@@ -1,5 +1,5 @@
-import type { Timer } from '../../../clock/clock.ts';
 import type { BgpFamily, BgpPeer, SessionState } from '../../../bgp/types.ts';
+import type { Timer } from '../../../clock/clock.ts';
 import type { EndpointSlice, Secret, Service } from '../../../kubernetes/objects.ts';
 import { compareIps } from '../../../net/address.ts';
 import { type CiliumNode, ciliumNamespace, type LoadBalancerIpPool, resources } from '../../objects.ts';
@@ -135,7 +135,9 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
    */
   const freeze = () => {
     isFrozen = true;
-    const holdTimes = [...routers.values()].flatMap(({ speaker }) => speaker.peers.map((peer) => peer.negotiatedHoldTimeSeconds || peer.config.holdTimeSeconds));
+    const holdTimes = [...routers.values()].flatMap(({ speaker }) =>
+      speaker.peers.map((peer) => peer.negotiatedHoldTimeSeconds || peer.config.holdTimeSeconds),
+    );
     silence = clock.schedule(Math.max(0, ...holdTimes) * 1000, () => {
       for (const router of routers.values()) router.speaker.stop('killed');
       routers.clear();

@@ -22,7 +22,11 @@ const node = (changes: { annotations?: Record<string, string>; addresses?: reado
     ipam: { podCIDRs: ['203.0.113.0/28', '2001:db8:f::/64'] },
   },
 });
-const view = (own: CiliumNode = node(), ipam = 'kubernetes'): NodeView => ({ node: own, ipam, password: (name) => (name === 'there' ? 'secret' : undefined) });
+const view = (own: CiliumNode = node(), ipam = 'kubernetes'): NodeView => ({
+  node: own,
+  ipam,
+  password: (name) => (name === 'there' ? 'secret' : undefined),
+});
 const neighbor = (changes: Partial<Neighbor> = {}): Neighbor => ({ peerAddress: '2001:db8:0:1::1/128', peerASN: 64500, ...changes });
 const router = (changes: Partial<VirtualRouter> = {}): VirtualRouter => ({ localASN: 64496, neighbors: [neighbor()], ...changes });
 const policy = (name: string, routers: readonly VirtualRouter[], hostname = 'node-a'): PeeringPolicy => ({
@@ -31,15 +35,26 @@ const policy = (name: string, routers: readonly VirtualRouter[], hostname = 'nod
   metadata: { ...meta, name },
   spec: { nodeSelector: { matchLabels: { 'kubernetes.io/hostname': hostname } }, virtualRouters: routers },
 });
-const service = (spec: Partial<Service['spec']> = {}, labels: Record<string, string> = {}, ingress = ['198.51.100.1', '2001:db8:1::']): Service => ({
+const service = (
+  spec: Partial<Service['spec']> = {},
+  labels: Record<string, string> = {},
+  ingress = ['198.51.100.1', '2001:db8:1::'],
+): Service => ({
   apiVersion: 'v1',
   kind: 'Service',
   metadata: { ...meta, name: 'web', namespace: 'default', labels },
-  spec: { type: 'LoadBalancer', clusterIP: '192.0.2.200', clusterIPs: ['192.0.2.200', '2001:db8:e::1'], externalIPs: ['198.51.100.9'], ...spec },
+  spec: {
+    type: 'LoadBalancer',
+    clusterIP: '192.0.2.200',
+    clusterIPs: ['192.0.2.200', '2001:db8:e::1'],
+    externalIPs: ['198.51.100.9'],
+    ...spec,
+  },
   status: { loadBalancer: { ingress: ingress.map((address) => ({ ip: address })) } },
 });
 const around = { hasLocalBackend: false, pools: () => [] };
-const prefixes = (state: DesiredState | undefined, of: Service) => state?.instances.flatMap((instance) => instance.service(of, around).map(({ prefix }) => prefix.text));
+const prefixes = (state: DesiredState | undefined, of: Service) =>
+  state?.instances.flatMap((instance) => instance.service(of, around).map(({ prefix }) => prefix.text));
 
 describe('peering policies of a node', () => {
   it('gives nothing when none matches', () => {
@@ -56,7 +71,10 @@ describe('peering policies of a node', () => {
   });
 
   it('refuses a keepalive above the hold time and keeps what ran', () => {
-    const state = planPolicies([policy('a', [router({ neighbors: [neighbor({ holdTimeSeconds: 9, keepAliveTimeSeconds: 30 })] })])], view());
+    const state = planPolicies(
+      [policy('a', [router({ neighbors: [neighbor({ holdTimeSeconds: 9, keepAliveTimeSeconds: 30 })] })])],
+      view(),
+    );
     expect({ keeps: state?.keeps, error: state?.problems[0]?.fields.error }).toEqual({
       keeps: true,
       error: 'invalid BGP peering policy a: KeepAliveTimeSeconds larger than HoldTimeSeconds for peer ASN:64500 IP:2001:db8:0:1::1/128',
@@ -84,7 +102,17 @@ describe('peering policies of a node', () => {
     { name: 'a wrong mask is harmless', given: { peerAddress: '192.0.2.1/24' }, expected: { address: ip('192.0.2.1') } },
     { name: 'a secret that is there', given: { authSecretRef: 'there' }, expected: { password: 'secret' } },
     { name: 'graceful restart', given: { gracefulRestart: { enabled: true } }, expected: { gracefulRestart: { restartTimeSeconds: 120 } } },
-    { name: 'families in the order given, others left out', given: { families: [{ afi: 'ipv6', safi: 'unicast' }, { afi: 'l2vpn', safi: 'evpn' }, { afi: 'ipv4', safi: 'unicast' }] }, expected: { families: ['ipv6-unicast', 'ipv4-unicast'] } },
+    {
+      name: 'families in the order given, others left out',
+      given: {
+        families: [
+          { afi: 'ipv6', safi: 'unicast' },
+          { afi: 'l2vpn', safi: 'evpn' },
+          { afi: 'ipv4', safi: 'unicast' },
+        ],
+      },
+      expected: { families: ['ipv6-unicast', 'ipv4-unicast'] },
+    },
     { name: 'port and hops', given: { peerPort: 1790, eBGPMultihopTTL: 4 }, expected: { port: 1790, multihopTtl: 4 } },
   ])('$name', ({ given, expected }) => {
     expect(planPolicies([policy('a', [router({ neighbors: [neighbor(given)] })])], view())?.instances[0]?.peers[0]).toMatchObject(expected);
@@ -95,7 +123,11 @@ describe('peering policies of a node', () => {
     { name: 'none without', exportPodCIDR: false, expected: [] },
     { name: 'none with another IPAM', ipam: 'multi-pool', exportPodCIDR: true, expected: [] },
   ])('pod CIDRs: $name', ({ ipam, exportPodCIDR, expected }) => {
-    expect(planPolicies([policy('a', [router({ exportPodCIDR })])], view(node(), ipam))?.instances[0]?.podCidrs().map(({ prefix }) => prefix.text)).toEqual(expected);
+    expect(
+      planPolicies([policy('a', [router({ exportPodCIDR })])], view(node(), ipam))
+        ?.instances[0]?.podCidrs()
+        .map(({ prefix }) => prefix.text),
+    ).toEqual(expected);
   });
 
   it.each<{ name: string; router: Partial<VirtualRouter>; labels?: Record<string, string>; expected: readonly string[] }>([
@@ -107,18 +139,46 @@ describe('peering policies of a node', () => {
       expected: ['198.51.100.1/32', '2001:db8:1::/128'],
     },
     { name: 'a label that is missing', router: { serviceSelector: { matchLabels: { announce: 'yes' } } }, expected: [] },
-    { name: 'a label that is there', router: { serviceSelector: { matchLabels: { announce: 'yes' } } }, labels: { announce: 'yes' }, expected: ['198.51.100.1/32', '2001:db8:1::/128'] },
-    { name: 'the filled-in namespace', router: { serviceSelector: { matchLabels: { 'io.kubernetes.service.namespace': 'default' } }, serviceAdvertisements: ['ClusterIP'] }, expected: ['192.0.2.200/32', '2001:db8:e::1/128'] },
-    { name: 'all kinds', router: { serviceSelector: {}, serviceAdvertisements: ['ExternalIP', 'LoadBalancerIP'] }, expected: ['198.51.100.9/32', '198.51.100.1/32', '2001:db8:1::/128'] },
+    {
+      name: 'a label that is there',
+      router: { serviceSelector: { matchLabels: { announce: 'yes' } } },
+      labels: { announce: 'yes' },
+      expected: ['198.51.100.1/32', '2001:db8:1::/128'],
+    },
+    {
+      name: 'the filled-in namespace',
+      router: { serviceSelector: { matchLabels: { 'io.kubernetes.service.namespace': 'default' } }, serviceAdvertisements: ['ClusterIP'] },
+      expected: ['192.0.2.200/32', '2001:db8:e::1/128'],
+    },
+    {
+      name: 'all kinds',
+      router: { serviceSelector: {}, serviceAdvertisements: ['ExternalIP', 'LoadBalancerIP'] },
+      expected: ['198.51.100.9/32', '198.51.100.1/32', '2001:db8:1::/128'],
+    },
   ])('services: $name', ({ router: changes, labels, expected }) => {
     expect(prefixes(planPolicies([policy('a', [router(changes)])], view()), service({}, labels))).toEqual(expected);
   });
 
   it('adds communities to addresses of a pool that is selected', () => {
-    const pool = { apiVersion: 'cilium.io/v2alpha1', kind: 'CiliumLoadBalancerIPPool', metadata: { ...meta, name: 'p', labels: { tier: 'one' } }, spec: { blocks: [{ cidr: '198.51.100.0/28' }] } };
-    const spec = { selectorType: 'CiliumLoadBalancerIPPool' as const, selector: { matchLabels: { tier: 'one' } }, communities: { standard: ['64500:99'] }, localPreference: 150 };
-    const state = planPolicies([policy('a', [router({ serviceSelector: {}, neighbors: [neighbor({ advertisedPathAttributes: [spec] })] })])], view());
-    const rules = state?.instances[0]?.service(service(), { ...around, pools: () => [pool] }).map(({ prefix, rules: byPeer }) => [prefix.text, byPeer.get('2001:db8:0:1::1')?.[0]?.communities]);
+    const pool = {
+      apiVersion: 'cilium.io/v2alpha1',
+      kind: 'CiliumLoadBalancerIPPool',
+      metadata: { ...meta, name: 'p', labels: { tier: 'one' } },
+      spec: { blocks: [{ cidr: '198.51.100.0/28' }] },
+    };
+    const spec = {
+      selectorType: 'CiliumLoadBalancerIPPool' as const,
+      selector: { matchLabels: { tier: 'one' } },
+      communities: { standard: ['64500:99'] },
+      localPreference: 150,
+    };
+    const state = planPolicies(
+      [policy('a', [router({ serviceSelector: {}, neighbors: [neighbor({ advertisedPathAttributes: [spec] })] })])],
+      view(),
+    );
+    const rules = state?.instances[0]
+      ?.service(service(), { ...around, pools: () => [pool] })
+      .map(({ prefix, rules: byPeer }) => [prefix.text, byPeer.get('2001:db8:0:1::1')?.[0]?.communities]);
     expect(rules).toEqual([
       ['198.51.100.1/32', [64500 * 65536 + 99]],
       ['2001:db8:1::/128', undefined],
@@ -130,19 +190,47 @@ describe('addresses of a service', () => {
   it.each<{ name: string; type: AddressType; spec?: Partial<Service['spec']>; local?: boolean; expected: readonly string[] }>([
     { name: 'Cluster needs no backend', type: 'LoadBalancerIP', expected: ['198.51.100.1', '2001:db8:1::'] },
     { name: 'Local without a backend', type: 'LoadBalancerIP', spec: { externalTrafficPolicy: 'Local' }, expected: [] },
-    { name: 'Local with a backend', type: 'LoadBalancerIP', spec: { externalTrafficPolicy: 'Local' }, local: true, expected: ['198.51.100.1', '2001:db8:1::'] },
-    { name: 'the external policy does not touch cluster addresses', type: 'ClusterIP', spec: { externalTrafficPolicy: 'Local' }, expected: ['192.0.2.200', '2001:db8:e::1'] },
+    {
+      name: 'Local with a backend',
+      type: 'LoadBalancerIP',
+      spec: { externalTrafficPolicy: 'Local' },
+      local: true,
+      expected: ['198.51.100.1', '2001:db8:1::'],
+    },
+    {
+      name: 'the external policy does not touch cluster addresses',
+      type: 'ClusterIP',
+      spec: { externalTrafficPolicy: 'Local' },
+      expected: ['192.0.2.200', '2001:db8:e::1'],
+    },
     { name: 'the internal policy does', type: 'ClusterIP', spec: { internalTrafficPolicy: 'Local' }, expected: [] },
-    { name: 'the internal policy does not touch external addresses', type: 'ExternalIP', spec: { internalTrafficPolicy: 'Local' }, expected: ['198.51.100.9'] },
+    {
+      name: 'the internal policy does not touch external addresses',
+      type: 'ExternalIP',
+      spec: { internalTrafficPolicy: 'Local' },
+      expected: ['198.51.100.9'],
+    },
     { name: 'headless', type: 'ClusterIP', spec: { clusterIP: 'None', clusterIPs: ['None'] }, expected: [] },
     { name: 'another type has no load balancer address', type: 'LoadBalancerIP', spec: { type: 'NodePort' }, expected: [] },
-    { name: 'the BGP class', type: 'LoadBalancerIP', spec: { loadBalancerClass: 'io.cilium/bgp-control-plane' }, expected: ['198.51.100.1', '2001:db8:1::'] },
+    {
+      name: 'the BGP class',
+      type: 'LoadBalancerIP',
+      spec: { loadBalancerClass: 'io.cilium/bgp-control-plane' },
+      expected: ['198.51.100.1', '2001:db8:1::'],
+    },
     { name: 'the L2 class', type: 'LoadBalancerIP', spec: { loadBalancerClass: 'io.cilium/l2-announcer' }, expected: [] },
   ])('$name', ({ type, spec, local, expected }) => {
     expect(serviceAddresses(service(spec), type, local ?? false).map(({ text }) => text)).toEqual(expected);
   });
 
-  const slice = (endpoints: EndpointSlice['endpoints']): EndpointSlice => ({ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { ...meta, name: 'web-1' }, addressType: 'IPv6', endpoints, ports: [] });
+  const slice = (endpoints: EndpointSlice['endpoints']): EndpointSlice => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { ...meta, name: 'web-1' },
+    addressType: 'IPv6',
+    endpoints,
+    ports: [],
+  });
   it.each<[string, EndpointSlice['endpoints'], boolean]>([
     ['on the node', [{ addresses: ['2001:db8:f::5'], nodeName: 'node-a', conditions: { ready: true } }], true],
     ['on another', [{ addresses: ['2001:db8:f::5'], nodeName: 'node-b', conditions: { ready: true } }], false],
@@ -164,7 +252,16 @@ describe('router id', () => {
   });
 
   it.each<[string, CiliumNode, unknown]>([
-    ['InternalIP before ExternalIP', node({ addresses: [{ type: 'ExternalIP', ip: '198.51.100.1' }, { type: 'InternalIP', ip: '192.0.2.2' }] }), ip('192.0.2.2')],
+    [
+      'InternalIP before ExternalIP',
+      node({
+        addresses: [
+          { type: 'ExternalIP', ip: '198.51.100.1' },
+          { type: 'InternalIP', ip: '192.0.2.2' },
+        ],
+      }),
+      ip('192.0.2.2'),
+    ],
     [
       'an IPv6-only node',
       node({ addresses: [{ type: 'InternalIP', ip: '2001:db8::2' }] }),
@@ -174,27 +271,70 @@ describe('router id', () => {
 });
 
 describe('NodeConfig', () => {
-  const advertisement = (name: string, labels: Record<string, string>, items: NonNullable<BgpAdvertisement['spec']>['advertisements']): BgpAdvertisement => ({
+  const advertisement = (
+    name: string,
+    labels: Record<string, string>,
+    items: NonNullable<BgpAdvertisement['spec']>['advertisements'],
+  ): BgpAdvertisement => ({
     apiVersion: 'cilium.io/v2alpha1',
     kind: 'CiliumBGPAdvertisement',
     metadata: { ...meta, name, labels },
     spec: items === undefined ? {} : { advertisements: items },
   });
-  const peerConfig = (spec: NonNullable<BgpPeerConfigObject['spec']>): BgpPeerConfigObject => ({ apiVersion: 'cilium.io/v2alpha1', kind: 'CiliumBGPPeerConfig', metadata: { ...meta, name: 'cfg' }, spec });
+  const peerConfig = (spec: NonNullable<BgpPeerConfigObject['spec']>): BgpPeerConfigObject => ({
+    apiVersion: 'cilium.io/v2alpha1',
+    kind: 'CiliumBGPPeerConfig',
+    metadata: { ...meta, name: 'cfg' },
+    spec,
+  });
   const both = { advertisements: { matchLabels: { advertise: 'bgp' } } };
-  const plan = (changes: Partial<NodeConfigView> = {}, peers: readonly Record<string, unknown>[] = [{ name: 'tor', peerAddress: '2001:db8:0:1::1', peerASN: 64500, peerConfigRef: { name: 'cfg' } }]) =>
+  const plan = (
+    changes: Partial<NodeConfigView> = {},
+    peers: readonly Record<string, unknown>[] = [
+      { name: 'tor', peerAddress: '2001:db8:0:1::1', peerASN: 64500, peerConfigRef: { name: 'cfg' } },
+    ],
+  ) =>
     planNodeConfig({
       ...view(),
-      nodeConfig: { apiVersion: 'cilium.io/v2alpha1', kind: 'CiliumBGPNodeConfig', metadata: { ...meta, name: 'node-a' }, spec: { bgpInstances: [{ name: 'one', localASN: 64496, peers: peers as never }] } },
-      peerConfigs: new Map([['cfg', peerConfig({ families: [{ afi: 'ipv4', safi: 'unicast', ...both }, { afi: 'ipv6', safi: 'unicast', ...both }] })]]),
+      nodeConfig: {
+        apiVersion: 'cilium.io/v2alpha1',
+        kind: 'CiliumBGPNodeConfig',
+        metadata: { ...meta, name: 'node-a' },
+        spec: { bgpInstances: [{ name: 'one', localASN: 64496, peers: peers as never }] },
+      },
+      peerConfigs: new Map([
+        [
+          'cfg',
+          peerConfig({
+            families: [
+              { afi: 'ipv4', safi: 'unicast', ...both },
+              { afi: 'ipv6', safi: 'unicast', ...both },
+            ],
+          }),
+        ],
+      ]),
       advertisements: [],
       ...changes,
     });
   const announced = (state: DesiredState, of?: Service) =>
-    state.instances.flatMap((instance) => (of === undefined ? instance.podCidrs() : instance.service(of, around)).map(({ prefix, rules }) => [prefix.text, [...rules.values()].flat().map(({ policyName }) => policyName)]));
+    state.instances.flatMap((instance) =>
+      (of === undefined ? instance.podCidrs() : instance.service(of, around)).map(({ prefix, rules }) => [
+        prefix.text,
+        [...rules.values()].flat().map(({ policyName }) => policyName),
+      ]),
+    );
 
   it('exports pod CIDRs by an advertisement whose labels match', () => {
-    expect(announced(plan({ advertisements: [advertisement('a', { advertise: 'bgp' }, [{ advertisementType: 'PodCIDR' }]), advertisement('b', {}, [{ advertisementType: 'PodCIDR' }])] }))).toEqual([
+    expect(
+      announced(
+        plan({
+          advertisements: [
+            advertisement('a', { advertise: 'bgp' }, [{ advertisementType: 'PodCIDR' }]),
+            advertisement('b', {}, [{ advertisementType: 'PodCIDR' }]),
+          ],
+        }),
+      ),
+    ).toEqual([
       ['203.0.113.0/28', ['tor-ipv4-PodCIDR']],
       ['2001:db8:f::/64', ['tor-ipv6-PodCIDR']],
     ]);
@@ -204,7 +344,12 @@ describe('NodeConfig', () => {
     const item = { advertisementType: 'Service' as const, service: { addresses: ['LoadBalancerIP' as const] } };
     const labels = { advertise: 'bgp' };
     expect(announced(plan({ advertisements: [advertisement('a', labels, [item])] }), service())).toEqual([]);
-    expect(announced(plan({ advertisements: [advertisement('a', labels, [{ ...item, selector: { matchLabels: { app: 'web' } } }])] }), service({}, { app: 'web' }))).toEqual([
+    expect(
+      announced(
+        plan({ advertisements: [advertisement('a', labels, [{ ...item, selector: { matchLabels: { app: 'web' } } }])] }),
+        service({}, { app: 'web' }),
+      ),
+    ).toEqual([
       ['198.51.100.1/32', ['tor-ipv4-Service-web-default-LoadBalancerIP']],
       ['2001:db8:1::/128', ['tor-ipv6-Service-web-default-LoadBalancerIP']],
     ]);
@@ -212,8 +357,19 @@ describe('NodeConfig', () => {
 
   it.each<{ name: string; peers: readonly Record<string, unknown>[]; expected: readonly [number, string | undefined] }>([
     { name: 'without an address is skipped', peers: [{ name: 'tor', peerASN: 64500 }], expected: [0, undefined] },
-    { name: 'without an ASN is a fault', peers: [{ name: 'tor', peerAddress: '2001:db8::1' }], expected: [0, 'peer tor does not have a PeerASN'] },
-    { name: 'with a missing configuration is skipped', peers: [{ name: 'tor', peerAddress: '2001:db8::1', peerASN: 64500, peerConfigRef: { name: 'nope' } }, { name: 'b', peerAddress: '2001:db8::2', peerASN: 64500 }], expected: [1, undefined] },
+    {
+      name: 'without an ASN is a fault',
+      peers: [{ name: 'tor', peerAddress: '2001:db8::1' }],
+      expected: [0, 'peer tor does not have a PeerASN'],
+    },
+    {
+      name: 'with a missing configuration is skipped',
+      peers: [
+        { name: 'tor', peerAddress: '2001:db8::1', peerASN: 64500, peerConfigRef: { name: 'nope' } },
+        { name: 'b', peerAddress: '2001:db8::2', peerASN: 64500 },
+      ],
+      expected: [1, undefined],
+    },
   ])('a peer $name', ({ peers, expected }) => {
     const state = plan({}, peers);
     expect([state.instances[0]?.peers.length, state.problems[0]?.fields.error]).toEqual(expected);

@@ -6,7 +6,12 @@ import { activate, announcedAddresses, compileGoRegex, leaseTiming, matchesInter
 const meta = { uid: '1', resourceVersion: '1', creationTimestamp: '2024-01-01T00:00:00Z' };
 const node: CiliumNode = { apiVersion: 'cilium.io/v2', kind: 'CiliumNode', metadata: { ...meta, name: 'node-a', labels: { zone: 'x' } } };
 type Spec = NonNullable<L2AnnouncementPolicy['spec']>;
-const policy = (spec: Spec): L2AnnouncementPolicy => ({ apiVersion: 'cilium.io/v2alpha1', kind: 'CiliumL2AnnouncementPolicy', metadata: { ...meta, name: 'p' }, spec });
+const policy = (spec: Spec): L2AnnouncementPolicy => ({
+  apiVersion: 'cilium.io/v2alpha1',
+  kind: 'CiliumL2AnnouncementPolicy',
+  metadata: { ...meta, name: 'p' },
+  spec,
+});
 const service = (spec: Partial<Service['spec']> = {}): Service => ({
   apiVersion: 'v1',
   kind: 'Service',
@@ -20,10 +25,23 @@ describe('addresses that a policy announces', () => {
     { name: 'load balancer addresses', spec: { loadBalancerIPs: true }, expected: ['192.0.2.1', '2001:db8::1'] },
     { name: 'external addresses', spec: { externalIPs: true }, expected: ['198.51.100.7'] },
     { name: 'neither', spec: {}, expected: [] },
-    { name: 'labels that match', spec: { loadBalancerIPs: true, serviceSelector: { matchLabels: { app: 'web' } } }, expected: ['192.0.2.1', '2001:db8::1'] },
+    {
+      name: 'labels that match',
+      spec: { loadBalancerIPs: true, serviceSelector: { matchLabels: { app: 'web' } } },
+      expected: ['192.0.2.1', '2001:db8::1'],
+    },
     { name: 'labels that do not', spec: { loadBalancerIPs: true, serviceSelector: { matchLabels: { app: 'db' } } }, expected: [] },
-    { name: 'the filled-in name', spec: { loadBalancerIPs: true, serviceSelector: { matchLabels: { 'io.kubernetes.service.name': 'web' } } }, expected: ['192.0.2.1', '2001:db8::1'] },
-    { name: "the announcer's own class", spec: { loadBalancerIPs: true }, service: { loadBalancerClass: 'io.cilium/l2-announcer' }, expected: ['192.0.2.1', '2001:db8::1'] },
+    {
+      name: 'the filled-in name',
+      spec: { loadBalancerIPs: true, serviceSelector: { matchLabels: { 'io.kubernetes.service.name': 'web' } } },
+      expected: ['192.0.2.1', '2001:db8::1'],
+    },
+    {
+      name: "the announcer's own class",
+      spec: { loadBalancerIPs: true },
+      service: { loadBalancerClass: 'io.cilium/l2-announcer' },
+      expected: ['192.0.2.1', '2001:db8::1'],
+    },
     { name: 'the BGP class', spec: { loadBalancerIPs: true }, service: { loadBalancerClass: 'io.cilium/bgp-control-plane' }, expected: [] },
   ])('$name', ({ spec, service: changes, expected }) => {
     const active = activate(policy(spec), node);
@@ -38,14 +56,32 @@ describe('policies on a node', () => {
     {
       name: 'In without values',
       spec: { nodeSelector: { matchExpressions: [{ key: 'zone', operator: 'In' }] }, interfaces: ['['] },
-      expected: { problem: { type: 'io.cilium/bad-node-selector', message: "values: Invalid value: []string(nil): for 'in', 'notin' operators, values set can't be empty" } },
+      expected: {
+        problem: {
+          type: 'io.cilium/bad-node-selector',
+          message: "values: Invalid value: []string(nil): for 'in', 'notin' operators, values set can't be empty",
+        },
+      },
     },
-    { name: 'another zone with a bad expression looks no further', spec: { nodeSelector: { matchLabels: { zone: 'y' } }, interfaces: ['['] }, expected: undefined },
-    { name: 'a bad expression', spec: { interfaces: ['eth0', '[a-z'] }, expected: { problem: { type: 'io.cilium/bad-interface-regex', message: 'error parsing regexp: missing closing ]: `[a-z`' } } },
+    {
+      name: 'another zone with a bad expression looks no further',
+      spec: { nodeSelector: { matchLabels: { zone: 'y' } }, interfaces: ['['] },
+      expected: undefined,
+    },
+    {
+      name: 'a bad expression',
+      spec: { interfaces: ['eth0', '[a-z'] },
+      expected: { problem: { type: 'io.cilium/bad-interface-regex', message: 'error parsing regexp: missing closing ]: `[a-z`' } },
+    },
     {
       name: 'a bad service selector',
       spec: { serviceSelector: { matchExpressions: [{ key: 'a', operator: 'Exists', values: ['b'] }] } },
-      expected: { problem: { type: 'io.cilium/bad-service-selector', message: 'values: Invalid value: []string{"b"}: values set must be empty for exists and does not exist' } },
+      expected: {
+        problem: {
+          type: 'io.cilium/bad-service-selector',
+          message: 'values: Invalid value: []string{"b"}: values set must be empty for exists and does not exist',
+        },
+      },
     },
   ])('$name', ({ spec, expected }) => {
     expect(activate(policy(spec), node)).toEqual(expected);

@@ -5,10 +5,22 @@ import { parseVersion } from '../../version.ts';
 import { LbIpam } from './lb-ipam.ts';
 import type { LbIpamSettings } from './service-view.ts';
 
-const settings: LbIpamSettings = { version: parseVersion('1.16.0'), hasIpv4: true, hasIpv6: true, hasBgp: true, hasL2Announcements: false, isDefault: true };
+const settings: LbIpamSettings = {
+  version: parseVersion('1.16.0'),
+  hasIpv4: true,
+  hasIpv6: true,
+  hasBgp: true,
+  hasL2Announcements: false,
+  isDefault: true,
+};
 
 type PoolSpec = NonNullable<LoadBalancerIpPool['spec']>;
-const pool = (name: string, blocks: PoolSpec['blocks'], extra: PoolSpec = {}, creationTimestamp = '2024-01-01T00:00:00Z'): LoadBalancerIpPool => ({
+const pool = (
+  name: string,
+  blocks: PoolSpec['blocks'],
+  extra: PoolSpec = {},
+  creationTimestamp = '2024-01-01T00:00:00Z',
+): LoadBalancerIpPool => ({
   apiVersion: 'cilium.io/v2alpha1',
   kind: 'CiliumLoadBalancerIPPool',
   metadata: { name, uid: name, resourceVersion: '1', creationTimestamp },
@@ -37,7 +49,9 @@ const service = (name: string, spec: Partial<Service['spec']> = {}, extra: Servi
   status: { loadBalancer: { ingress: (extra.ingress ?? []).map((address) => ({ ip: address })) } },
 });
 const dual: Partial<Service['spec']> = { ipFamilyPolicy: 'PreferDualStack', ipFamilies: ['IPv4', 'IPv6'] };
-const shared = (key: string, extra: Readonly<Record<string, string>> = {}) => ({ annotations: { 'lbipam.cilium.io/sharing-key': key, ...extra } });
+const shared = (key: string, extra: Readonly<Record<string, string>> = {}) => ({
+  annotations: { 'lbipam.cilium.io/sharing-key': key, ...extra },
+});
 const requested = (ips: string) => ({ annotations: { 'lbipam.cilium.io/ips': ips } });
 
 /** Feeds events and keeps what was written, as the API server would. */
@@ -58,10 +72,17 @@ class Lab {
   #flush(): this {
     for (const write of this.core.takeWrites()) {
       if (write.kind === 'pool') {
-        const values = write.conditions.map(({ type, status, message }) => [type.replace('cilium.io/', ''), type === 'cilium.io/PoolConflict' ? `${status} ${message ?? ''}`.trim() : (message ?? '')]);
+        const values = write.conditions.map(({ type, status, message }) => [
+          type.replace('cilium.io/', ''),
+          type === 'cilium.io/PoolConflict' ? `${status} ${message ?? ''}`.trim() : (message ?? ''),
+        ]);
         this.pools.set(write.name, Object.fromEntries(values));
       } else {
-        this.services.set(`${write.namespace}/${write.name}`, { ingress: write.ingress, reason: write.condition?.reason, message: write.condition?.message });
+        this.services.set(`${write.namespace}/${write.name}`, {
+          ingress: write.ingress,
+          reason: write.condition?.reason,
+          message: write.condition?.message,
+        });
       }
     }
     return this;
@@ -102,33 +123,119 @@ const v4 = [{ cidr: '192.0.2.0/29' }];
 
 describe('which address a service gets', () => {
   it.each<{ name: string; run: (lab: Lab) => unknown; expected: unknown; settings?: Partial<LbIpamSettings> }>([
-    { name: 'the first of the block, ends included', run: (lab) => lab.addPool(pool('p', v4)).add(service('a')).ips('a'), expected: '192.0.2.0' },
+    {
+      name: 'the first of the block, ends included',
+      run: (lab) => lab.addPool(pool('p', v4)).add(service('a')).ips('a'),
+      expected: '192.0.2.0',
+    },
     { name: 'without any pool a service is left alone, without condition', run: (lab) => lab.add(service('a')).services.size, expected: 0 },
-    { name: 'a service that came before the pool is served with it', run: (lab) => lab.add(service('a')).addPool(pool('p', v4)).ips('a'), expected: '192.0.2.0' },
-    { name: 'dual stack gives IPv4, then IPv6', run: (lab) => lab.addPool(pool('p', [{ cidr: '2001:db8:1::/64' }, ...v4])).add(service('a', dual)).ips('a'), expected: '192.0.2.0,2001:db8:1::' },
+    {
+      name: 'a service that came before the pool is served with it',
+      run: (lab) => lab.add(service('a')).addPool(pool('p', v4)).ips('a'),
+      expected: '192.0.2.0',
+    },
+    {
+      name: 'dual stack gives IPv4, then IPv6',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', [{ cidr: '2001:db8:1::/64' }, ...v4]))
+          .add(service('a', dual))
+          .ips('a'),
+      expected: '192.0.2.0,2001:db8:1::',
+    },
     {
       name: 'single stack takes the first family that is listed',
-      run: (lab) => lab.addPool(pool('p', [...v4, { cidr: '2001:db8:1::/64' }])).add(service('a', { ipFamilies: ['IPv6'] })).ips('a'),
+      run: (lab) =>
+        lab
+          .addPool(pool('p', [...v4, { cidr: '2001:db8:1::/64' }]))
+          .add(service('a', { ipFamilies: ['IPv6'] }))
+          .ips('a'),
       expected: '2001:db8:1::',
     },
-    { name: 'ends are kept back with allowFirstLastIPs No', run: (lab) => lab.addPool(pool('p', v4, { allowFirstLastIPs: 'No' })).add(service('a')).ips('a'), expected: '192.0.2.1' },
-    { name: 'nothing is kept back in a /31', run: (lab) => lab.addPool(pool('p', [{ cidr: '192.0.2.0/31' }], { allowFirstLastIPs: 'No' })).add(service('a')).ips('a'), expected: '192.0.2.0' },
-    { name: 'nothing is kept back in a start-stop block', run: (lab) => lab.addPool(pool('p', [{ start: '192.0.2.5', stop: '192.0.2.9' }], { allowFirstLastIPs: 'No' })).add(service('a')).ips('a'), expected: '192.0.2.5' },
-    { name: 'start alone is one address', run: (lab) => lab.addPool(pool('p', [{ start: '192.0.2.5' }])).add(service('a')).add(service('b')).reason('b'), expected: 'out_of_ips' },
-    { name: 'cidr wins over start', run: (lab) => lab.addPool(pool('p', [{ cidr: '192.0.2.8/30', start: '192.0.2.5' }])).add(service('a')).ips('a'), expected: '192.0.2.8' },
-    { name: 'host bits of a CIDR are masked', run: (lab) => lab.addPool(pool('p', [{ cidr: '192.0.2.12/24' }])).add(service('a')).ips('a'), expected: '192.0.2.0' },
-    { name: 'the deprecated list is used like blocks', run: (lab) => lab.addPool(pool('p', undefined, { cidrs: v4 })).add(service('a')).ips('a'), expected: '192.0.2.0' },
+    {
+      name: 'ends are kept back with allowFirstLastIPs No',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', v4, { allowFirstLastIPs: 'No' }))
+          .add(service('a'))
+          .ips('a'),
+      expected: '192.0.2.1',
+    },
+    {
+      name: 'nothing is kept back in a /31',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', [{ cidr: '192.0.2.0/31' }], { allowFirstLastIPs: 'No' }))
+          .add(service('a'))
+          .ips('a'),
+      expected: '192.0.2.0',
+    },
+    {
+      name: 'nothing is kept back in a start-stop block',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', [{ start: '192.0.2.5', stop: '192.0.2.9' }], { allowFirstLastIPs: 'No' }))
+          .add(service('a'))
+          .ips('a'),
+      expected: '192.0.2.5',
+    },
+    {
+      name: 'start alone is one address',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', [{ start: '192.0.2.5' }]))
+          .add(service('a'))
+          .add(service('b'))
+          .reason('b'),
+      expected: 'out_of_ips',
+    },
+    {
+      name: 'cidr wins over start',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', [{ cidr: '192.0.2.8/30', start: '192.0.2.5' }]))
+          .add(service('a'))
+          .ips('a'),
+      expected: '192.0.2.8',
+    },
+    {
+      name: 'host bits of a CIDR are masked',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', [{ cidr: '192.0.2.12/24' }]))
+          .add(service('a'))
+          .ips('a'),
+      expected: '192.0.2.0',
+    },
+    {
+      name: 'the deprecated list is used like blocks',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', undefined, { cidrs: v4 }))
+          .add(service('a'))
+          .ips('a'),
+      expected: '192.0.2.0',
+    },
     {
       name: 'pools are tried in order of creation, and the next when one is full',
       run: (lab) => {
-        lab.addPool(pool('z', [{ start: '198.51.100.1' }])).addPool(pool('a', v4)).add(service('one')).add(service('two'));
+        lab
+          .addPool(pool('z', [{ start: '198.51.100.1' }]))
+          .addPool(pool('a', v4))
+          .add(service('one'))
+          .add(service('two'));
         return [lab.ips('one'), lab.ips('two')];
       },
       expected: ['198.51.100.1', '192.0.2.0'],
     },
     {
       name: 'a selector leads to another pool',
-      run: (lab) => lab.addPool(pool('a', v4, { serviceSelector: { matchLabels: { app: 'db' } } })).addPool(pool('b', [{ cidr: '198.51.100.0/28' }])).add(service('x', {}, { labels: { app: 'web' } })).ips('x'),
+      run: (lab) =>
+        lab
+          .addPool(pool('a', v4, { serviceSelector: { matchLabels: { app: 'db' } } }))
+          .addPool(pool('b', [{ cidr: '198.51.100.0/28' }]))
+          .add(service('x', {}, { labels: { app: 'web' } }))
+          .ips('x'),
       expected: '198.51.100.0',
     },
     {
@@ -140,12 +247,61 @@ describe('which address a service gets', () => {
           .reason('x'),
       expected: 'no_pool',
     },
-    { name: 'a foreign class is ignored', run: (lab) => lab.addPool(pool('p', v4)).add(service('a', { loadBalancerClass: 'example.com/lb' })).ips('a'), expected: 'untouched' },
-    { name: "Cilium's BGP class is served while BGP is on", run: (lab) => lab.addPool(pool('p', v4)).add(service('a', { loadBalancerClass: 'io.cilium/bgp-control-plane' })).ips('a'), expected: '192.0.2.0' },
-    { name: 'the L2 class is ignored while L2 announcements are off', run: (lab) => lab.addPool(pool('p', v4)).add(service('a', { loadBalancerClass: 'io.cilium/l2-announcer' })).ips('a'), expected: 'untouched' },
-    { name: 'another type is ignored', run: (lab) => lab.addPool(pool('p', v4)).add(service('a', { type: 'ClusterIP' })).ips('a'), expected: 'untouched' },
-    { name: 'an empty family list takes what is on', run: (lab) => lab.addPool(pool('p', [{ cidr: '2001:db8:1::/64' }])).add(service('a', { ipFamilies: [] })).ips('a'), expected: '2001:db8:1::', settings: { hasIpv4: false } },
-    { name: 'RequireDualStack wants every family that is on', run: (lab) => lab.addPool(pool('p', [...v4, { cidr: '2001:db8:1::/64' }])).add(service('a', { ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv4'] })).ips('a'), expected: '192.0.2.0,2001:db8:1::' },
+    {
+      name: 'a foreign class is ignored',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', v4))
+          .add(service('a', { loadBalancerClass: 'example.com/lb' }))
+          .ips('a'),
+      expected: 'untouched',
+    },
+    {
+      name: "Cilium's BGP class is served while BGP is on",
+      run: (lab) =>
+        lab
+          .addPool(pool('p', v4))
+          .add(service('a', { loadBalancerClass: 'io.cilium/bgp-control-plane' }))
+          .ips('a'),
+      expected: '192.0.2.0',
+    },
+    {
+      name: 'the L2 class is ignored while L2 announcements are off',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', v4))
+          .add(service('a', { loadBalancerClass: 'io.cilium/l2-announcer' }))
+          .ips('a'),
+      expected: 'untouched',
+    },
+    {
+      name: 'another type is ignored',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', v4))
+          .add(service('a', { type: 'ClusterIP' }))
+          .ips('a'),
+      expected: 'untouched',
+    },
+    {
+      name: 'an empty family list takes what is on',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', [{ cidr: '2001:db8:1::/64' }]))
+          .add(service('a', { ipFamilies: [] }))
+          .ips('a'),
+      expected: '2001:db8:1::',
+      settings: { hasIpv4: false },
+    },
+    {
+      name: 'RequireDualStack wants every family that is on',
+      run: (lab) =>
+        lab
+          .addPool(pool('p', [...v4, { cidr: '2001:db8:1::/64' }]))
+          .add(service('a', { ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv4'] }))
+          .ips('a'),
+      expected: '192.0.2.0,2001:db8:1::',
+    },
   ])('$name', ({ run, expected, settings: changes }) => {
     expect(run(new Lab(changes))).toEqual(expected);
   });
@@ -161,7 +317,11 @@ describe('conditions of services', () => {
     },
     {
       name: 'the pool is full',
-      run: (lab) => lab.addPool(pool('p', [{ start: '192.0.2.1' }])).add(service('other')).add(service('a')),
+      run: (lab) =>
+        lab
+          .addPool(pool('p', [{ start: '192.0.2.1' }]))
+          .add(service('other'))
+          .add(service('a')),
       expected: ['out_of_ips', 'All enabled CiliumLoadBalancerIPPools that match this service ran out of allocatable IPs'],
     },
     {
@@ -169,16 +329,29 @@ describe('conditions of services', () => {
       run: (lab) => lab.addPool(pool('p', v4)).add(service('a', dual)),
       expected: ['no_pool', 'There are no enabled CiliumLoadBalancerIPPools that match this service'],
     },
-    { name: 'requested outside every pool', run: (lab) => lab.addPool(pool('p', v4)).add(service('a', {}, requested('198.51.100.9'))), expected: ['no_pool', "No pool exists with a CIDR containing '198.51.100.9'"] },
-    { name: 'requested in a disabled pool', run: (lab) => lab.addPool(pool('p', v4, { disabled: true })).add(service('a', {}, requested('192.0.2.3'))), expected: ['no_pool', "No pool exists with a CIDR containing '192.0.2.3'"] },
+    {
+      name: 'requested outside every pool',
+      run: (lab) => lab.addPool(pool('p', v4)).add(service('a', {}, requested('198.51.100.9'))),
+      expected: ['no_pool', "No pool exists with a CIDR containing '198.51.100.9'"],
+    },
+    {
+      name: 'requested in a disabled pool',
+      run: (lab) => lab.addPool(pool('p', v4, { disabled: true })).add(service('a', {}, requested('192.0.2.3'))),
+      expected: ['no_pool', "No pool exists with a CIDR containing '192.0.2.3'"],
+    },
     {
       name: 'requested in a pool that does not select it',
-      run: (lab) => lab.addPool(pool('p', v4, { serviceSelector: { matchLabels: { app: 'web' } } })).add(service('a', {}, requested('192.0.2.3'))),
+      run: (lab) =>
+        lab.addPool(pool('p', v4, { serviceSelector: { matchLabels: { app: 'web' } } })).add(service('a', {}, requested('192.0.2.3'))),
       expected: ['pool_selector_mismatch', "The pool with the CIDR containing '192.0.2.3', doesn't select this service"],
     },
     {
       name: 'requested and taken',
-      run: (lab) => lab.addPool(pool('p', v4)).add(service('other')).add(service('a', {}, requested('192.0.2.0'))),
+      run: (lab) =>
+        lab
+          .addPool(pool('p', v4))
+          .add(service('other'))
+          .add(service('a', {}, requested('192.0.2.0'))),
       expected: ['already_allocated', "The IP '192.0.2.0' is already allocated to another service"],
     },
     {
@@ -188,18 +361,36 @@ describe('conditions of services', () => {
     },
     {
       name: 'requested, sharing, not compatible, 1.16',
-      run: (lab) => lab.addPool(pool('p', v4)).add(service('other', {}, shared('x'))).add(service('a', {}, shared('y', { 'lbipam.cilium.io/ips': '192.0.2.0' }))),
-      expected: ['already_allocated_different_sharing_key', "The IP '192.0.2.0' is already allocated to another service with a different sharing key"],
+      run: (lab) =>
+        lab
+          .addPool(pool('p', v4))
+          .add(service('other', {}, shared('x')))
+          .add(service('a', {}, shared('y', { 'lbipam.cilium.io/ips': '192.0.2.0' }))),
+      expected: [
+        'already_allocated_different_sharing_key',
+        "The IP '192.0.2.0' is already allocated to another service with a different sharing key",
+      ],
     },
     {
       name: 'requested, sharing, not compatible, 1.17',
       version: '1.17.0',
-      run: (lab) => lab.addPool(pool('p', v4)).add(service('other', {}, shared('x'))).add(service('a', {}, shared('x', { 'lbipam.cilium.io/ips': '192.0.2.0' }))),
-      expected: ['already_allocated_incompatible_service', "The IP '192.0.2.0' is already allocated to an incompatible service. Reason: same port and protocol"],
+      run: (lab) =>
+        lab
+          .addPool(pool('p', v4))
+          .add(service('other', {}, shared('x')))
+          .add(service('a', {}, shared('x', { 'lbipam.cilium.io/ips': '192.0.2.0' }))),
+      expected: [
+        'already_allocated_incompatible_service',
+        "The IP '192.0.2.0' is already allocated to an incompatible service. Reason: same port and protocol",
+      ],
     },
     {
       name: 'a shared key with colliding ports in a pool of one address',
-      run: (lab) => lab.addPool(pool('p', [{ start: '192.0.2.1' }])).add(service('other', {}, shared('x'))).add(service('a', {}, shared('x'))),
+      run: (lab) =>
+        lab
+          .addPool(pool('p', [{ start: '192.0.2.1' }]))
+          .add(service('other', {}, shared('x')))
+          .add(service('a', {}, shared('x'))),
       expected: ['out_of_ips', 'All enabled CiliumLoadBalancerIPPools that match this service ran out of allocatable IPs'],
     },
   ])('$name', ({ run, expected, version }) => {
@@ -208,7 +399,10 @@ describe('conditions of services', () => {
   });
 
   it('takes requested addresses in their order, and keeps what it could get', () => {
-    const lab = new Lab().addPool(pool('p', v4)).add(service('other')).add(service('a', dual, requested('192.0.2.5, 192.0.2.0,192.0.2.3')));
+    const lab = new Lab()
+      .addPool(pool('p', v4))
+      .add(service('other'))
+      .add(service('a', dual, requested('192.0.2.5, 192.0.2.0,192.0.2.3')));
     expect([lab.ips('a'), lab.reason('a')]).toEqual(['192.0.2.5,192.0.2.3', 'already_allocated']);
   });
 
@@ -218,7 +412,9 @@ describe('conditions of services', () => {
   });
 
   it('takes loadBalancerIP before the annotation, and the old annotation only without the new one', () => {
-    const lab = new Lab().addPool(pool('p', v4)).add(service('a', { loadBalancerIP: '192.0.2.4' }, { annotations: { 'io.cilium/lb-ipam-ips': '192.0.2.6' } }));
+    const lab = new Lab()
+      .addPool(pool('p', v4))
+      .add(service('a', { loadBalancerIP: '192.0.2.4' }, { annotations: { 'io.cilium/lb-ipam-ips': '192.0.2.6' } }));
     expect(lab.ips('a')).toBe('192.0.2.4,192.0.2.6');
   });
 });
@@ -226,12 +422,43 @@ describe('conditions of services', () => {
 describe('sharing', () => {
   const port = (number: number, protocol: 'TCP' | 'UDP' = 'TCP'): Partial<Service['spec']> => ({ ports: [{ port: number, protocol }] });
   it.each<{ name: string; a: Service; b: Service; ips: readonly [string, string]; version?: string }>([
-    { name: 'one key and other ports share', a: service('a', port(80), shared('k')), b: service('b', port(81), shared('k')), ips: ['192.0.2.0', '192.0.2.0'] },
-    { name: 'another key does not', a: service('a', port(80), shared('k')), b: service('b', port(81), shared('l')), ips: ['192.0.2.0', '192.0.2.1'] },
-    { name: 'the same port does not', a: service('a', port(80), shared('k')), b: service('b', port(80), shared('k')), ips: ['192.0.2.0', '192.0.2.1'] },
-    { name: 'TCP and UDP collide in 1.16', a: service('a', port(80), shared('k')), b: service('b', port(80, 'UDP'), shared('k')), ips: ['192.0.2.0', '192.0.2.1'] },
-    { name: 'TCP and UDP do not collide in 1.17', version: '1.17.1', a: service('a', port(80), shared('k')), b: service('b', port(80, 'UDP'), shared('k')), ips: ['192.0.2.0', '192.0.2.0'] },
-    { name: 'another namespace does not', a: service('a', port(80), shared('k')), b: service('b', port(81), { ...shared('k'), namespace: 'red' }), ips: ['192.0.2.0', '192.0.2.1'] },
+    {
+      name: 'one key and other ports share',
+      a: service('a', port(80), shared('k')),
+      b: service('b', port(81), shared('k')),
+      ips: ['192.0.2.0', '192.0.2.0'],
+    },
+    {
+      name: 'another key does not',
+      a: service('a', port(80), shared('k')),
+      b: service('b', port(81), shared('l')),
+      ips: ['192.0.2.0', '192.0.2.1'],
+    },
+    {
+      name: 'the same port does not',
+      a: service('a', port(80), shared('k')),
+      b: service('b', port(80), shared('k')),
+      ips: ['192.0.2.0', '192.0.2.1'],
+    },
+    {
+      name: 'TCP and UDP collide in 1.16',
+      a: service('a', port(80), shared('k')),
+      b: service('b', port(80, 'UDP'), shared('k')),
+      ips: ['192.0.2.0', '192.0.2.1'],
+    },
+    {
+      name: 'TCP and UDP do not collide in 1.17',
+      version: '1.17.1',
+      a: service('a', port(80), shared('k')),
+      b: service('b', port(80, 'UDP'), shared('k')),
+      ips: ['192.0.2.0', '192.0.2.0'],
+    },
+    {
+      name: 'another namespace does not',
+      a: service('a', port(80), shared('k')),
+      b: service('b', port(81), { ...shared('k'), namespace: 'red' }),
+      ips: ['192.0.2.0', '192.0.2.1'],
+    },
     {
       name: 'another namespace does when both allow it',
       a: service('a', port(80), shared('k', { 'lbipam.cilium.io/sharing-cross-namespace': 'blue,red' })),
@@ -244,7 +471,12 @@ describe('sharing', () => {
       b: service('b', port(81), { ...shared('k', { 'lbipam.cilium.io/sharing-cross-namespace': '*' }), namespace: 'red' }),
       ips: ['192.0.2.0', '192.0.2.1'],
     },
-    { name: 'another traffic policy does not', a: service('a', port(80), shared('k')), b: service('b', { ...port(81), externalTrafficPolicy: 'Local' }, shared('k')), ips: ['192.0.2.0', '192.0.2.1'] },
+    {
+      name: 'another traffic policy does not',
+      a: service('a', port(80), shared('k')),
+      b: service('b', { ...port(81), externalTrafficPolicy: 'Local' }, shared('k')),
+      ips: ['192.0.2.0', '192.0.2.1'],
+    },
     {
       name: 'Local shares with the same pods',
       a: service('a', { ...port(80), externalTrafficPolicy: 'Local', selector: { app: 'web' } }, shared('k')),
@@ -263,7 +495,10 @@ describe('sharing', () => {
   });
 
   it('counts a shared address once and frees it with the last', () => {
-    const lab = new Lab().addPool(pool('p', v4)).add(service('a', port(80), shared('k'))).add(service('b', port(81), shared('k')));
+    const lab = new Lab()
+      .addPool(pool('p', v4))
+      .add(service('a', port(80), shared('k')))
+      .add(service('b', port(81), shared('k')));
     expect(lab.pools.get('p')?.IPsUsed).toBe('1');
     lab.drop('a');
     expect(lab.pools.get('p')?.IPsUsed).toBe('1');
@@ -272,7 +507,10 @@ describe('sharing', () => {
   });
 
   it('sends a service away that no longer fits its group', () => {
-    const lab = new Lab().addPool(pool('p', v4)).add(service('a', port(80), shared('k'))).add(service('b', port(81), shared('k')));
+    const lab = new Lab()
+      .addPool(pool('p', v4))
+      .add(service('a', port(80), shared('k')))
+      .add(service('b', port(81), shared('k')));
     lab.add(service('b', port(80), shared('k')));
     expect([lab.ips('a'), lab.ips('b')]).toEqual(['192.0.2.0', '192.0.2.1']);
   });
@@ -280,13 +518,19 @@ describe('sharing', () => {
 
 describe('changes', () => {
   it('gives the address of a deleted service to one that waits', () => {
-    const lab = new Lab().addPool(pool('p', [{ start: '192.0.2.1' }])).add(service('a')).add(service('b'));
+    const lab = new Lab()
+      .addPool(pool('p', [{ start: '192.0.2.1' }]))
+      .add(service('a'))
+      .add(service('b'));
     lab.drop('a');
     expect([lab.ips('b'), lab.reason('b')]).toEqual(['192.0.2.1', 'satisfied']);
   });
 
   it('takes everything back when the type changes, condition included', () => {
-    const lab = new Lab().addPool(pool('p', v4)).add(service('a')).add(service('a', { type: 'ClusterIP' }));
+    const lab = new Lab()
+      .addPool(pool('p', v4))
+      .add(service('a'))
+      .add(service('a', { type: 'ClusterIP' }));
     expect([lab.ips('a'), lab.reason('a'), lab.pools.get('p')?.IPsUsed]).toEqual(['', 'none', '0']);
   });
 
@@ -302,14 +546,22 @@ describe('changes', () => {
   });
 
   it('keeps addresses of a disabled pool and gives no new ones', () => {
-    const lab = new Lab().addPool(pool('p', v4)).add(service('a')).addPool(pool('p', v4, { disabled: true })).add(service('b'));
+    const lab = new Lab()
+      .addPool(pool('p', v4))
+      .add(service('a'))
+      .addPool(pool('p', v4, { disabled: true }))
+      .add(service('b'));
     expect([lab.ips('a'), lab.reason('a'), lab.reason('b')]).toEqual(['192.0.2.0', 'satisfied', 'no_pool']);
   });
 
   it('keeps addresses when a block is widened', () => {
     const lab = new Lab().addPool(pool('p', v4)).add(service('a')).add(service('b'));
     lab.addPool(pool('p', [{ cidr: '192.0.2.0/24' }]));
-    expect([lab.ips('a'), lab.ips('b'), lab.pools.get('p')]).toEqual(['192.0.2.0', '192.0.2.1', { PoolConflict: 'False', IPsTotal: '256', IPsAvailable: '254', IPsUsed: '2' }]);
+    expect([lab.ips('a'), lab.ips('b'), lab.pools.get('p')]).toEqual([
+      '192.0.2.0',
+      '192.0.2.1',
+      { PoolConflict: 'False', IPsTotal: '256', IPsAvailable: '254', IPsUsed: '2' },
+    ]);
   });
 
   it('replaces addresses of a block that is gone', () => {
@@ -331,7 +583,11 @@ describe('changes', () => {
 
   it('frees the ends when they are allowed, and takes free ends when not', () => {
     const two = [{ cidr: '192.0.2.0/30' }];
-    const lab = new Lab().addPool(pool('p', two, { allowFirstLastIPs: 'No' })).add(service('a')).add(service('b')).add(service('c'));
+    const lab = new Lab()
+      .addPool(pool('p', two, { allowFirstLastIPs: 'No' }))
+      .add(service('a'))
+      .add(service('b'))
+      .add(service('c'));
     expect([lab.reason('c'), lab.pools.get('p')?.IPsUsed]).toEqual(['out_of_ips', '4']);
     lab.addPool(pool('p', two, { allowFirstLastIPs: 'Yes' }));
     expect([lab.ips('c'), lab.pools.get('p')?.IPsAvailable]).toEqual(['192.0.2.0', '1']);
@@ -340,7 +596,10 @@ describe('changes', () => {
   });
 
   it('imports addresses that are listed already, and drops foreign ones', () => {
-    const lab = new Lab().add(service('a', {}, { ingress: ['192.0.2.4'] })).add(service('b', {}, { ingress: ['203.0.113.9'] })).addPool(pool('p', v4));
+    const lab = new Lab()
+      .add(service('a', {}, { ingress: ['192.0.2.4'] }))
+      .add(service('b', {}, { ingress: ['203.0.113.9'] }))
+      .addPool(pool('p', v4));
     expect([lab.ips('a'), lab.ips('b')]).toEqual(['192.0.2.4', '192.0.2.5']);
   });
 });
@@ -355,7 +614,12 @@ describe('pools', () => {
   });
 
   it('counts kept-back ends as used', () => {
-    expect(new Lab().addPool(pool('p', [{ cidr: '192.0.2.0/24' }], { allowFirstLastIPs: 'No' })).pools.get('p')).toEqual({ PoolConflict: 'False', IPsTotal: '256', IPsAvailable: '254', IPsUsed: '2' });
+    expect(new Lab().addPool(pool('p', [{ cidr: '192.0.2.0/24' }], { allowFirstLastIPs: 'No' })).pools.get('p')).toEqual({
+      PoolConflict: 'False',
+      IPsTotal: '256',
+      IPsAvailable: '254',
+      IPsUsed: '2',
+    });
   });
 
   it.each<{ name: string; block: NonNullable<PoolSpec['blocks']>[number] }>([
@@ -368,26 +632,41 @@ describe('pools', () => {
   });
 
   const later = '2024-01-01T00:01:00Z';
-  const conflict = (range: string, other: string, name: string) => `True Pool conflicts since range '${range}' overlaps range '${other}' from IP Pool '${name}'`;
+  const conflict = (range: string, other: string, name: string) =>
+    `True Pool conflicts since range '${range}' overlaps range '${other}' from IP Pool '${name}'`;
   it('marks the later of two pools that overlap, whatever they select', () => {
     const lab = new Lab()
       .addPool(pool('new', [{ cidr: '192.0.2.4/30' }], { serviceSelector: { matchLabels: { app: 'web' } } }, later))
       .addPool(pool('old', v4));
-    expect([lab.pools.get('old')?.PoolConflict, lab.pools.get('new')?.PoolConflict]).toEqual(['False', conflict('192.0.2.4 - 192.0.2.7', '192.0.2.0 - 192.0.2.7', 'old')]);
+    expect([lab.pools.get('old')?.PoolConflict, lab.pools.get('new')?.PoolConflict]).toEqual([
+      'False',
+      conflict('192.0.2.4 - 192.0.2.7', '192.0.2.0 - 192.0.2.7', 'old'),
+    ]);
   });
 
   it('marks the one that was applied later when both are of one second', () => {
     const lab = new Lab().addPool(pool('z', v4)).addPool(pool('a', v4));
-    expect([lab.pools.get('z')?.PoolConflict, lab.pools.get('a')?.PoolConflict]).toEqual(['False', conflict('192.0.2.0 - 192.0.2.7', '192.0.2.0 - 192.0.2.7', 'z')]);
+    expect([lab.pools.get('z')?.PoolConflict, lab.pools.get('a')?.PoolConflict]).toEqual([
+      'False',
+      conflict('192.0.2.0 - 192.0.2.7', '192.0.2.0 - 192.0.2.7', 'z'),
+    ]);
   });
 
   it('marks a pool that overlaps itself, and no range of it serves', () => {
-    const lab = new Lab().addPool(pool('p', [...v4, { start: '192.0.2.7', stop: '192.0.2.9' }, { cidr: '2001:db8:1::/64' }])).add(service('a', { ipFamilies: ['IPv6'] }));
-    expect([lab.pools.get('p')?.PoolConflict, lab.reason('a')]).toEqual([conflict('192.0.2.0 - 192.0.2.7', '192.0.2.7 - 192.0.2.9', 'p'), 'no_pool']);
+    const lab = new Lab()
+      .addPool(pool('p', [...v4, { start: '192.0.2.7', stop: '192.0.2.9' }, { cidr: '2001:db8:1::/64' }]))
+      .add(service('a', { ipFamilies: ['IPv6'] }));
+    expect([lab.pools.get('p')?.PoolConflict, lab.reason('a')]).toEqual([
+      conflict('192.0.2.0 - 192.0.2.7', '192.0.2.7 - 192.0.2.9', 'p'),
+      'no_pool',
+    ]);
   });
 
   it('releases a marked pool only when it overlaps no other, marked ones included', () => {
-    const lab = new Lab().addPool(pool('a', v4)).addPool(pool('b', v4, {}, later)).addPool(pool('c', v4, {}, '2024-01-01T00:02:00Z'));
+    const lab = new Lab()
+      .addPool(pool('a', v4))
+      .addPool(pool('b', v4, {}, later))
+      .addPool(pool('c', v4, {}, '2024-01-01T00:02:00Z'));
     lab.dropPool('a');
     expect([lab.pools.get('b')?.PoolConflict?.slice(0, 4), lab.pools.get('c')?.PoolConflict?.slice(0, 4)]).toEqual(['True', 'True']);
     lab.dropPool('c');

@@ -18,8 +18,16 @@ const run = (from: string, to: string, steps: readonly Step[]): readonly string[
 describe('the order in which addresses are handed out', () => {
   it.each<{ name: string; range?: readonly [string, string]; steps: readonly Step[]; given: readonly string[] }>([
     { name: 'a fresh range starts at its first address', steps: [{ any: 3 }], given: ['192.0.2.0', '192.0.2.1', '192.0.2.2'] },
-    { name: 'after a request near the start the smaller part before it is used', steps: [{ request: '192.0.2.20' }, { any: 2 }], given: ['192.0.2.0', '192.0.2.1'] },
-    { name: 'after a request near the end the smaller part behind it is used', steps: [{ request: '192.0.2.200' }, { any: 2 }], given: ['192.0.2.201', '192.0.2.202'] },
+    {
+      name: 'after a request near the start the smaller part before it is used',
+      steps: [{ request: '192.0.2.20' }, { any: 2 }],
+      given: ['192.0.2.0', '192.0.2.1'],
+    },
+    {
+      name: 'after a request near the end the smaller part behind it is used',
+      steps: [{ request: '192.0.2.200' }, { any: 2 }],
+      given: ['192.0.2.201', '192.0.2.202'],
+    },
     {
       name: 'a hole is used before the untouched rest',
       steps: [{ any: 3 }, { free: '192.0.2.1' }, { any: 2 }],
@@ -35,14 +43,24 @@ describe('the order in which addresses are handed out', () => {
       steps: [{ request: '192.0.2.0' }, { request: '192.0.2.255' }, { any: 1 }],
       given: ['192.0.2.1'],
     },
-    { name: 'a full range gives nothing', range: ['192.0.2.1', '192.0.2.2'], steps: [{ any: 3 }], given: ['192.0.2.1', '192.0.2.2', 'full'] },
+    {
+      name: 'a full range gives nothing',
+      range: ['192.0.2.1', '192.0.2.2'],
+      steps: [{ any: 3 }],
+      given: ['192.0.2.1', '192.0.2.2', 'full'],
+    },
     {
       name: 'an address that was freed in a full range is given again',
       range: ['192.0.2.1', '192.0.2.3'],
       steps: [{ any: 3 }, { free: '192.0.2.2' }, { any: 2 }],
       given: ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.2', 'full'],
     },
-    { name: 'IPv6 starts at the address with a host part of zeros', range: ['2001:db8:1::', '2001:db8:1::ffff:ffff:ffff:ffff'], steps: [{ any: 2 }], given: ['2001:db8:1::', '2001:db8:1::1'] },
+    {
+      name: 'IPv6 starts at the address with a host part of zeros',
+      range: ['2001:db8:1::', '2001:db8:1::ffff:ffff:ffff:ffff'],
+      steps: [{ any: 2 }],
+      given: ['2001:db8:1::', '2001:db8:1::1'],
+    },
   ])('$name', ({ range = ['192.0.2.0', '192.0.2.255'] as const, steps, given }) => {
     expect(run(range[0], range[1], steps)).toEqual(given);
   });

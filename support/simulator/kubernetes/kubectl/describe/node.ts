@@ -27,8 +27,7 @@ export function describeNode(writer: DescribeWriter, node: Dict, lease: Dict | s
     const value = textAt(taint, 'value');
     return `${textAt(taint, 'key')}${value === '' ? '' : `=${value}`}:${textAt(taint, 'effect')}`;
   });
-  if (taints.length === 0) writer.line(0, 'Taints:', '<none>');
-  taints.forEach((taint, index) => writer.line(0, index === 0 ? 'Taints:' : '', taint));
+  writer.list('Taints:', taints);
   writer.line(0, 'Unschedulable:', String(at(node, 'spec', 'unschedulable') === true));
   if (typeof lease === 'string') writer.line(0, 'Lease:', `Failed to get lease: ${lease}`);
   else {

@@ -1,6 +1,6 @@
 import { rfc1123 } from '../age.ts';
 import { at, type Dict, listAt, nameOf, numberAt, sortedKeys, stringsAt, textAt } from '../values.ts';
-import { controllerOf, selectorText, writeAnnotations, writeHead, writePodTemplate } from './parts.ts';
+import { controllerOf, selectorText, writeAnnotations, writeHead, writeLabels, writePodTemplate } from './parts.ts';
 import type { DescribeWriter } from './writer.ts';
 
 export function describeConfigMap(writer: DescribeWriter, configMap: Dict): void {
@@ -38,8 +38,7 @@ export function describeServiceAccount(writer: DescribeWriter, account: Dict): v
     ['Mountable secrets', 'secrets'],
   ] as const) {
     const names = listAt(account, field).map(nameOfReference);
-    if (names.length === 0) writer.line(0, `${title}:`, '<none>');
-    names.forEach((name, index) => writer.line(0, index === 0 ? `${title}:` : '', name));
+    writer.list(`${title}:`, names);
   }
   writer.line(0, 'Tokens:', '<none>');
 }
@@ -105,10 +104,7 @@ export function describeJob(writer: DescribeWriter, job: Dict): void {
   writer.line(0, 'Name:', nameOf(job));
   writer.line(0, 'Namespace:', textAt(job, 'metadata', 'namespace'));
   writer.line(0, 'Selector:', selectorText(at(job, 'spec', 'selector')));
-  const labels = stringsAt(job, 'metadata', 'labels');
-  const keys = sortedKeys(labels);
-  if (keys.length === 0) writer.line(0, 'Labels:', '<none>');
-  keys.forEach((key, index) => writer.line(0, index === 0 ? 'Labels:' : '', `${key}=${labels[key]}`));
+  writeLabels(writer, job);
   writeAnnotations(writer, stringsAt(job, 'metadata', 'annotations'));
   const controller = controllerOf(job);
   if (controller !== undefined) writer.line(0, 'Controlled By:', controller);

@@ -1,5 +1,6 @@
 import { ageOf, rfc1123 } from '../age.ts';
 import { goValueText } from '../printers.ts';
+import { parseQuantity } from '../quantity.ts';
 import { at, byText, type Dict, dictAt, isDict, listAt, numberAt, sortedKeys, stringsAt, textAt } from '../values.ts';
 import type { DescribeWriter } from './writer.ts';
 
@@ -8,9 +9,8 @@ import type { DescribeWriter } from './writer.ts';
 const longestAnnotation = 140;
 
 export function writeMap(writer: DescribeWriter, title: string, entries: Readonly<Record<string, string>>, indent = ''): void {
-  const keys = sortedKeys(entries);
-  if (keys.length === 0) writer.line(0, `${indent}${title}:`, '<none>');
-  keys.forEach((key, index) => writer.line(0, index === 0 ? `${indent}${title}:` : indent, `${key}=${entries[key]}`));
+  const texts = sortedKeys(entries).map((key) => `${key}=${entries[key]}`);
+  writer.list(`${indent}${title}:`, texts);
 }
 
 export function writeLabels(writer: DescribeWriter, object: Dict): void {
@@ -21,14 +21,14 @@ export function writeAnnotations(writer: DescribeWriter, annotations: Readonly<R
   const keys = sortedKeys(annotations).filter((key) => key !== 'kubectl.kubernetes.io/last-applied-configuration');
   if (keys.length === 0) writer.line(0, `${indent}Annotations:`, '<none>');
   keys.forEach((key, index) => {
-    const start = index === 0 ? `${indent}Annotations:` : indent;
+    const start = index === 0 ? `${indent}Annotations:` : '';
     const value = (annotations[key] as string).replace(/\n$/, '');
     if (value.length + key.length + 2 <= longestAnnotation && !value.includes('\n')) {
       writer.line(0, start, `${key}: ${value}`);
       return;
     }
     writer.line(0, start, `${key}:`);
-    for (const line of value.split('\n')) writer.line(0, indent, `  ${shorten(line, longestAnnotation - 2)}`);
+    for (const line of value.split('\n')) writer.line(0, '', `  ${shorten(line, longestAnnotation - 2)}`);
   });
 }
 
@@ -201,18 +201,12 @@ function writeEnvironment(writer: DescribeWriter, container: unknown, pod: Dict 
     const name = textAt(variable, 'name');
     const from = at(variable, 'valueFrom');
     if (!isDict(from)) {
-      textAt(variable, 'value')
-        .split('\n')
-        .forEach((line, index) => writer.line(3, index === 0 ? `${name}:` : '', line));
+      for (const [index, line] of textAt(variable, 'value').split('\n').entries()) writer.line(3, index === 0 ? `${name}:` : '', line);
     } else if (isDict(from.fieldRef)) {
       const path = textAt(from, 'fieldRef', 'fieldPath');
       writer.line(3, `${name}:`, `${fieldOfPod(pod, path)} (${textAt(from, 'fieldRef', 'apiVersion') || 'v1'}:${path})`);
     } else if (isDict(from.resourceFieldRef)) {
-      writer.line(
-        3,
-        `${name}:`,
-        `${resourceOf(container, textAt(from, 'resourceFieldRef', 'resource'))} (${textAt(from, 'resourceFieldRef', 'resource')})`,
-      );
+      writer.line(3, `${name}:`, `${resourceOf(container, from.resourceFieldRef)} (${textAt(from, 'resourceFieldRef', 'resource')})`);
     } else if (isDict(from.secretKeyRef)) {
       writer.line(
         3,
@@ -231,9 +225,11 @@ function writeEnvironment(writer: DescribeWriter, container: unknown, pod: Dict 
   }
 }
 
-function resourceOf(container: unknown, resource: string): string {
-  const [kind, name] = resource.split('.') as [string, string | undefined];
-  return stringsAt(container, 'resources', kind)[name ?? ''] ?? '0';
+/** In units of the divisor, which is one core or one byte unless it says otherwise, rounded up. */
+function resourceOf(container: unknown, reference: Dict): string {
+  const [kind, name = ''] = textAt(reference, 'resource').split('.') as [string, string | undefined];
+  const divisor = parseQuantity(String(reference.divisor ?? '1')) || 1;
+  return String(Math.ceil(parseQuantity(stringsAt(container, 'resources', kind)[name] ?? '0') / divisor - 1e-9));
 }
 
 function fieldOfPod(pod: Dict | undefined, path: string): string {

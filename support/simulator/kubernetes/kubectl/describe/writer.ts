@@ -14,6 +14,12 @@ export class DescribeWriter {
     this.write(level, `${cells.join('\t')}\n`);
   }
 
+  /** Values under one title, `<none>` when there are none. */
+  list(title: string, values: readonly string[]): void {
+    if (values.length === 0) this.line(0, title, '<none>');
+    for (const [index, value] of values.entries()) this.line(0, index === 0 ? title : '', value);
+  }
+
   /** With the tabs between its cells: `rollout history` prints it so. */
   get raw(): string {
     return this.#text;

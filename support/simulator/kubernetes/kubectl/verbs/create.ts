@@ -4,7 +4,7 @@ import * as generate from '../generators.ts';
 import { notSimulated, resultPrinter } from '../printers.ts';
 import { collect, type Info, readInfo, withSource } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
-import { type Dict, isDict, type Mutable, nameOf, textAt } from '../values.ts';
+import { type Dict, isDict, nameOf, textAt } from '../values.ts';
 import { withLastApplied } from './apply.ts';
 import { deleteOne, waitForRemoval } from './delete.ts';
 

@@ -95,12 +95,17 @@ function listTyped(
   }
 }
 
-function eventsAbout(session: Session, object: Dict, type: ResourceType): readonly Dict[] | undefined {
+function eventsAbout(
+  session: Session,
+  object: Dict,
+  type: ResourceType,
+  uid = textAt(object, 'metadata', 'uid'),
+): readonly Dict[] | undefined {
   if (!session.flags.is('show-events')) return undefined;
   const namespace = textAt(object, 'metadata', 'namespace');
   const parts = [`involvedObject.name=${nameOf(object)}`, `involvedObject.namespace=${namespace}`];
   if (type.kind !== 'Pod') parts.push(`involvedObject.kind=${type.kind}`);
-  parts.push(`involvedObject.uid=${type.kind === 'Node' ? nameOf(object) : textAt(object, 'metadata', 'uid')}`);
+  parts.push(`involvedObject.uid=${uid}`);
   return listTyped(session, 'events', namespace, { fieldSelector: parts.join(','), limit: session.flags.text('chunk-size') }) ?? [];
 }
 
@@ -161,6 +166,14 @@ async function describeOne(session: Session, info: Info): Promise<string> {
       break;
     case 'Node': {
       const { describeNode } = await import('../describe/node.ts');
+      const pods =
+        listTyped(session, 'pods', '', {
+          fieldSelector: `spec.nodeName=${info.name},status.phase!=Succeeded,status.phase!=Failed`,
+          ...chunk,
+        }) ?? [];
+      // Controllers name a node by its uid, kubelets by its name.
+      const found = eventsAbout(session, object, type);
+      events = found === undefined ? undefined : [...found, ...(eventsAbout(session, object, type, info.name) ?? [])];
       const lease = session.discovery.optional('leases.coordination.k8s.io');
       let held: Dict | string = 'the server could not find the requested resource';
       if (lease !== undefined) {
@@ -171,11 +184,6 @@ async function describeOne(session: Session, info: Info): Promise<string> {
           held = error.message;
         }
       }
-      const pods =
-        listTyped(session, 'pods', '', {
-          fieldSelector: `spec.nodeName=${info.name},status.phase!=Succeeded,status.phase!=Failed`,
-          ...chunk,
-        }) ?? [];
       describeNode(writer, object, held, pods, session.now);
       break;
     }

@@ -2,8 +2,8 @@ import type { ResourceType } from '../discovery.ts';
 import { KubectlError, PlainError } from '../errors.ts';
 import { notSimulated } from '../printers.ts';
 import type { Session } from '../session.ts';
-import { readIfThere } from '../waiting.ts';
 import { type Dict, dictAt, isDict, listAt, sortedKeys, textAt } from '../values.ts';
+import { readIfThere } from '../waiting.ts';
 
 /** Fields of every object; the real server adds them to the schema of a custom resource. */
 const conventions = 'https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md';
@@ -24,7 +24,9 @@ export function explain(session: Session): void {
   const { flags } = session;
   const [argument] = flags.args;
   if (argument === undefined) {
-    throw new KubectlError('You must specify the type of resource to explain. Use "kubectl api-resources" for a complete list of supported resources.');
+    throw new KubectlError(
+      'You must specify the type of resource to explain. Use "kubectl api-resources" for a complete list of supported resources.',
+    );
   }
   if (flags.args.length > 1) throw new KubectlError('We accept only this format: explain RESOURCE');
   if (!flags.text('output').startsWith('plaintext')) throw notSimulated(`kubectl explain --output=${flags.text('output')}`);
@@ -43,7 +45,10 @@ export function explain(session: Session): void {
     name = field;
   }
   if (name !== '') text += `FIELD: ${name} <${typeName(here)}>\n\n\n`;
-  if (listAt(here, 'enum').length > 0) text += `ENUM:\n${listAt(here, 'enum').map((value) => `    ${String(value)}\n`).join('')}\n`;
+  if (listAt(here, 'enum').length > 0)
+    text += `ENUM:\n${listAt(here, 'enum')
+      .map((value) => `    ${String(value)}\n`)
+      .join('')}\n`;
   text += `DESCRIPTION:\n${descriptions(here)}    \n`;
   const properties = dictAt(elementOf(here), 'properties');
   if (Object.keys(properties).length > 0) text += `FIELDS:\n${fields(elementOf(here), 1, flags.is('recursive'))}`;
@@ -62,7 +67,8 @@ function findType(session: Session, argument: string): { readonly type: Resource
 
 function schemaOf(session: Session, type: ResourceType): Dict {
   const definitions = session.discovery.optional('customresourcedefinitions.apiextensions.k8s.io');
-  const definition = definitions === undefined || type.group === '' ? undefined : readIfThere(session, definitions, '', `${type.plural}.${type.group}`);
+  const definition =
+    definitions === undefined || type.group === '' ? undefined : readIfThere(session, definitions, '', `${type.plural}.${type.group}`);
   const version = listAt(definition, 'spec', 'versions').find((candidate) => textAt(candidate, 'name') === type.version);
   if (version === undefined) throw notSimulated(`kubectl explain of built-in types (${type.kind})`);
   const schema = dictAt(version, 'schema', 'openAPIV3Schema');
@@ -101,7 +107,8 @@ function fields(schema: Dict, level: number, isRecursive: boolean): string {
       const line = `${indent}${name}\t<${typeName(field)}>${required.includes(name) ? ' -required-' : ''}\n`;
       if (isRecursive) return line + fields(elementOf(field), level + 1, true);
       const choices = listAt(field, 'enum');
-      const shown = choices.length === 0 ? '' : `${indent}enum: ${choices.slice(0, 4).map(String).join(', ')}${choices.length > 4 ? ', ....' : ''}\n`;
+      const shown =
+        choices.length === 0 ? '' : `${indent}enum: ${choices.slice(0, 4).map(String).join(', ')}${choices.length > 4 ? ', ....' : ''}\n`;
       const text = textAt(field, 'description');
       return `${line}${shown}${text === '' ? `${indent}  <no description>\n` : wrap(text, `${indent}  `)}\n`;
     })
@@ -124,4 +131,3 @@ function wrap(text: string, indent: string): string {
     })
     .join('');
 }
-

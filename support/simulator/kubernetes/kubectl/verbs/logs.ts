@@ -28,7 +28,7 @@ export function logs(session: Session): void {
   const container = flags.text('container') || (args[1] ?? '');
   if (args.length === 2 && flags.text('container') !== '') throw new KubectlError('only one of -c or an inline [CONTAINER] arg is allowed');
   if (flags.is('all-containers') && container !== '')
-    throw new KubectlError('--all-containers=true should not be specified with container name ' + container);
+    throw new KubectlError(`--all-containers=true should not be specified with container name ${container}`);
   if (flags.isSet('since') && flags.text('since-time') !== '')
     throw new KubectlError('at most one of `sinceTime` or `sinceSeconds` may be specified');
   const sources = selector === '' ? ofTarget(session, args[0] as string, container) : ofSelector(session, selector, container);

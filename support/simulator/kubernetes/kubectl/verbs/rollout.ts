@@ -37,7 +37,7 @@ interface Progress {
 export function status(session: Session): void {
   const { flags } = session;
   const timeout = flags.duration('timeout');
-  if (flags.number('revision') < 0) throw new KubectlError('revision must be a positive integer: ' + flags.text('revision'));
+  if (flags.number('revision') < 0) throw new KubectlError(`revision must be a positive integer: ${flags.text('revision')}`);
   for (const info of targets(session)) {
     const view = viewers[info.type.group === 'apps' ? info.type.kind : ''];
     if (view === undefined)

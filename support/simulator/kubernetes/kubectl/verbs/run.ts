@@ -11,8 +11,7 @@ export async function run(session: Session): Promise<void> {
   const { flags } = session;
   if (!flags.isSet('image')) throw new KubectlError('required flag(s) "image" not set');
   const [name, ...argv] = flags.args;
-  if (name === undefined || flags.argsBeforeDash === 0)
-    throw new UsageError('NAME is required for run', 'kubectl run');
+  if (name === undefined || flags.argsBeforeDash === 0) throw new UsageError('NAME is required for run', 'kubectl run');
   for (const flag of ['attach', 'rm', 'stdin', 'tty']) if (flags.is(flag)) throw notSimulated(`kubectl run --${flag}`);
   if (flags.text('overrides') !== '') throw notSimulated('kubectl run --overrides');
   const dryRun = session.dryRun;
@@ -117,7 +116,8 @@ function serviceFor(session: Session, info: Info): Dict {
 /** Go's `%v` of a list of LabelSelectorRequirement. */
 function expressionsText(object: Dict): string {
   const texts = listAt(object, 'spec', 'selector', 'matchExpressions').map(
-    (expression) => `{Key:${textAt(expression, 'key')} Operator:${textAt(expression, 'operator')} Values:[${listAt(expression, 'values').map(String).join(' ')}]}`,
+    (expression) =>
+      `{Key:${textAt(expression, 'key')} Operator:${textAt(expression, 'operator')} Values:[${listAt(expression, 'values').map(String).join(' ')}]}`,
   );
   return `[${texts.join(' ')}]`;
 }
@@ -140,7 +140,6 @@ function portsFor(
   const protocolOf = (port: number): string =>
     flags.text('protocol') || (known.find((candidate) => candidate.port === port)?.protocol ?? 'TCP');
   const ports = given === '' ? known.map(({ port }) => port) : given.split(',').map(Number);
-  if (ports.length === 0)
-    throw new KubectlError("couldn't find port via --port flag or introspection");
+  if (ports.length === 0) throw new KubectlError("couldn't find port via --port flag or introspection");
   return ports.map((port, index) => ({ port, protocol: protocolOf(port), portName: ports.length > 1 ? `port-${index + 1}` : '' }));
 }

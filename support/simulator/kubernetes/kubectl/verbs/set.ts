@@ -81,13 +81,14 @@ function podSpecOf(info: Info, object: Mutable): Mutable {
 
 function containersOf(spec: Mutable, wanted: string): Mutable[] {
   const pattern = new RegExp(`^${wanted.replace(/[.+?^$(){}|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`);
-  return [...listAt(spec, 'containers'), ...listAt(spec, 'initContainers')].filter((container) => pattern.test(textAt(container, 'name'))) as Mutable[];
+  return [...listAt(spec, 'containers'), ...listAt(spec, 'initContainers')].filter((container) =>
+    pattern.test(textAt(container, 'name')),
+  ) as Mutable[];
 }
 
 export async function setImage(session: Session): Promise<void> {
   const { resources, changes } = splitArgs(session.flags.args, (arg) => arg.includes('='));
-  if (resources.length === 0 && session.flags.list('filename').length === 0)
-    throw new KubectlError(nothingGiven);
+  if (resources.length === 0 && session.flags.list('filename').length === 0) throw new KubectlError(nothingGiven);
   if (changes.length === 0) throw new KubectlError('at least one image update is required');
   await patchEach(session, resources, 'image updated', (info, object) => {
     const spec = podSpecOf(info, object);
@@ -106,8 +107,7 @@ export async function setEnv(session: Session): Promise<void> {
   if (flags.text('from') !== '') throw notSimulated('kubectl set env --from');
   const { resources, changes } = splitArgs(flags.args, (arg) => arg.includes('=') || /^[A-Za-z_]\w*-$/.test(arg));
   const all = [...changes, ...flags.list('env')];
-  if (resources.length === 0 && flags.list('filename').length === 0)
-    throw new KubectlError(nothingGiven);
+  if (resources.length === 0 && flags.list('filename').length === 0) throw new KubectlError(nothingGiven);
   if (flags.is('list')) throw notSimulated('kubectl set env --list');
   if (all.length === 0) throw new KubectlError('at least one environment variable must be provided');
   await patchEach(session, resources, 'env updated', (info, object) => {
@@ -130,8 +130,7 @@ export async function setEnv(session: Session): Promise<void> {
 export async function setSelector(session: Session): Promise<void> {
   const { args } = session.flags;
   const expression = args.at(-1) ?? '';
-  if (args.length < 2 || !expression.includes('='))
-    throw new KubectlError(nothingGiven);
+  if (args.length < 2 || !expression.includes('=')) throw new KubectlError(nothingGiven);
   await patchEach(session, args.slice(0, -1), 'selector updated', (info, object) => {
     if (info.type.kind !== 'Service') throw new KubectlError('setting a selector is only supported for Services');
     const selector: Record<string, string> = {};

@@ -78,27 +78,27 @@ export function deviceText(device: NetworkInterface, options: IpContext, isLink:
   text += `${isLink ? 'mode DEFAULT ' : ''}group default ${queue}${separator}`;
   text += `    link/${kind} ${mac} brd ${broadcast}${id === undefined ? '' : ` link-netnsid ${id}`}`;
   if (options.hasDetails) {
-    text += ` promiscuity 0 allmulti 0 minmtu 68 maxmtu 65535 `;
-    if (device.kind !== 'loopback' && device.kind !== 'uplink') text += `${separator}    ${device.kind} `;
-    text += `numtxqueues 1 numrxqueues 1 gso_max_size 65536 gso_max_segs 65535 `;
+    const isVirtual = device.kind !== 'loopback' && device.kind !== 'uplink';
+    const queues = device.kind === 'veth' ? 4 : 1;
+    text += ` promiscuity 0  allmulti 0 ${isLoopback(device) ? 'minmtu 0 maxmtu 0' : 'minmtu 68 maxmtu 65535'} `;
+    if (isVirtual) text += `${separator}    ${device.kind} `;
+    text += `addrgenmode eui64 numtxqueues ${queues} numrxqueues ${queues} gso_max_size 65536 gso_max_segs 65535 tso_max_size 524280 tso_max_segs 65535 gro_max_size 65536 `;
   }
   text += separator;
   if (options.hasStatistics) text += statisticsText(device, separator);
   return text;
 }
 
+/** Columns as wide as their heads, or wider where a number needs it (ipaddress.c, print_stats64). */
 function statisticsText(device: NetworkInterface, separator: string): string {
   const { rxBytes, rxPackets, txBytes, txPackets } = device.statistics;
-  const row = (bytes: number, packets: number): readonly string[] => [String(bytes), String(packets), '0', '0', '0', '0'];
-  const table = (title: string, heads: readonly string[], values: readonly string[]): string => {
-    const widths = heads.map((head, index) => Math.max(head.length, (values[index] as string).length));
-    const cells = (texts: readonly string[]): string => texts.map((text, index) => text.padStart(widths[index] as number)).join(' ');
-    return `    ${title}:  ${cells(heads)}${separator}         ${cells(values)}${separator}`;
+  const widths = [Math.max(10, String(rxBytes).length, String(txBytes).length), Math.max(7, String(rxPackets).length, String(txPackets).length), 6, 7, 7, 7];
+  const table = (title: string, last: readonly [string, string], bytes: number, packets: number): string => {
+    const heads = ['bytes', 'packets', 'errors', 'dropped', ...last].map((head, column) => head.padStart((widths[column] as number) - (column === 0 ? 4 : 0)));
+    const values = [bytes, packets, 0, 0, 0, 0].map((value, column) => String(value).padStart(widths[column] as number));
+    return `    ${title}: ${heads.join(' ')} ${' '.repeat(10)}${separator}    ${values.join(' ')} ${separator}`;
   };
-  return (
-    table('RX', ['bytes', 'packets', 'errors', 'dropped', ' missed', '  mcast'], row(rxBytes, rxPackets)) +
-    table('TX', ['bytes', 'packets', 'errors', 'dropped', 'carrier', 'collsns'], row(txBytes, txPackets))
-  );
+  return table('RX', ['missed', 'mcast'], rxBytes, rxPackets) + table('TX', ['carrier', 'collsns'], txBytes, txPackets);
 }
 
 export function deviceJson(device: NetworkInterface, options: IpContext, isLink: boolean): Record<string, unknown> {

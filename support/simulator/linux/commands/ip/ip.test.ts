@@ -177,7 +177,7 @@ describe('ip in a container of a docker network', () => {
     testbed.engine.createNetwork({ name: 'lab', subnets: ['198.51.100.0/24', '2001:db8:1::/64'] });
     testbed.engine.createContainer({ name: 'web', image: 'alpine', networkMode: 'lab' }).start();
     testbed.clock.advance(2000);
-    expect(await ip(testbed, 'web', 'a show eth0')).toBe(`2: eth0@if4: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP group default 
+    expect(await ip(testbed, 'web', 'a show eth0')).toBe(`4: eth0@if5: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP group default 
     link/ether 02:42:c6:33:64:02 brd ff:ff:ff:ff:ff:ff link-netnsid 0
     inet 198.51.100.2/24 brd 198.51.100.255 scope global eth0
        valid_lft forever preferred_lft forever

@@ -129,7 +129,15 @@ export function asKernel<T>(action: () => T): T {
   }
 }
 
-/** JSON as `ip -j` prints it: one line. */
+/** JSON as `ip -j` prints it: one line, or with `-p` in the layout of iproute2's json_writer.c. */
 export function json(value: unknown, options: IpOptions): string {
-  return `${options.isPretty ? JSON.stringify(value, null, 4) : JSON.stringify(value)}\n`;
+  return `${options.isPretty ? prettyJson(value, 0) : JSON.stringify(value)}\n`;
+}
+
+function prettyJson(value: unknown, depth: number): string {
+  if (Array.isArray(value)) return value.length === 0 ? '[ ]' : `[ ${value.map((item) => prettyJson(item, depth + 1)).join(',')} ]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const inner = ' '.repeat(4 * (depth + 1));
+  const members = Object.entries(value).map(([key, member]) => `${inner}${JSON.stringify(key)}: ${prettyJson(member, depth + 1)}`);
+  return `{\n${members.join(',\n')}\n${' '.repeat(4 * depth)}}`;
 }
