@@ -3,18 +3,41 @@ import { unmodelledParts } from './admission-warnings.ts';
 
 it.each<{ name: string; kind: string; spec: Readonly<Record<string, unknown>>; said: readonly string[] }>([
   { name: 'an ordinary pool', kind: 'CiliumLoadBalancerIPPool', spec: { blocks: [] }, said: [] },
-  { name: 'a pool of pod addresses', kind: 'CiliumPodIPPool', spec: {}, said: ['not simulated: multi-pool IPAM; this CiliumPodIPPool has no effect'] },
+  {
+    name: 'a pool of pod addresses',
+    kind: 'CiliumPodIPPool',
+    spec: {},
+    said: ['not simulated: multi-pool IPAM; this CiliumPodIPPool has no effect'],
+  },
   {
     name: 'a neighbor with another family',
     kind: 'CiliumBGPPeeringPolicy',
-    spec: { virtualRouters: [{ neighbors: [{ families: [{ afi: 'ipv4', safi: 'unicast' }, { afi: 'l2vpn', safi: 'evpn' }] }] }] },
+    spec: {
+      virtualRouters: [
+        {
+          neighbors: [
+            {
+              families: [
+                { afi: 'ipv4', safi: 'unicast' },
+                { afi: 'l2vpn', safi: 'evpn' },
+              ],
+            },
+          ],
+        },
+      ],
+    },
     said: ['not simulated: address family l2vpn/evpn'],
   },
   {
     name: 'an advertisement of interfaces and aggregates',
     kind: 'CiliumBGPAdvertisement',
-    spec: { advertisements: [{ advertisementType: 'Interface' }, { advertisementType: 'Service', service: { aggregationLengthIPv4: 24 } }] },
-    said: ['not simulated: advertisementType Interface', 'not simulated: aggregation of service prefixes; each address is announced by itself'],
+    spec: {
+      advertisements: [{ advertisementType: 'Interface' }, { advertisementType: 'Service', service: { aggregationLengthIPv4: 24 } }],
+    },
+    said: [
+      'not simulated: advertisementType Interface',
+      'not simulated: aggregation of service prefixes; each address is announced by itself',
+    ],
   },
 ])('$name', ({ kind, spec, said }) => {
   expect(unmodelledParts({ apiVersion: 'cilium.io/v2alpha1', kind, metadata: { name: 'x' }, spec })).toEqual(said);

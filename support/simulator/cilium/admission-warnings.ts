@@ -27,13 +27,15 @@ export function unmodelledParts(object: ObjectInput): readonly string[] {
     }
   }
   if (object.kind === 'CiliumBGPPeerConfig') families.push(...items(spec['families']));
-  for (const family of families) if (isOther(family)) said.push(`not simulated: address family ${String(family['afi'])}/${String(family['safi'])}`);
+  for (const family of families)
+    if (isOther(family)) said.push(`not simulated: address family ${String(family['afi'])}/${String(family['safi'])}`);
   if (object.kind === 'CiliumBGPAdvertisement') {
     for (const item of items(spec['advertisements'])) {
       const type = String(item['advertisementType']);
       if (type === 'CiliumPodIPPool' || type === 'Interface') said.push(`not simulated: advertisementType ${type}`);
       const service = (item['service'] ?? {}) as Tree;
-      if (service['aggregationLengthIPv4'] !== undefined || service['aggregationLengthIPv6'] !== undefined) said.push('not simulated: aggregation of service prefixes; each address is announced by itself');
+      if (service['aggregationLengthIPv4'] !== undefined || service['aggregationLengthIPv6'] !== undefined)
+        said.push('not simulated: aggregation of service prefixes; each address is announced by itself');
     }
   }
   return [...new Set(said)];

@@ -309,8 +309,18 @@ it.each(['1.17.4', '1.18.2', '1.19.0'])('release %s comes up and hands out addre
   const lab = boot(native, version);
   expect((await lab.cilium('status', '--wait')).exitCode).toBe(0);
   const apiVersion = version.startsWith('1.17') ? 'cilium.io/v2alpha1' : 'cilium.io/v2';
-  lab.api.create({ apiVersion, kind: 'CiliumLoadBalancerIPPool', metadata: { name: 'pool' }, spec: { blocks: [{ cidr: '192.0.2.8/29' }] } });
-  lab.api.create({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'web', namespace: 'default' }, spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } });
+  lab.api.create({
+    apiVersion,
+    kind: 'CiliumLoadBalancerIPPool',
+    metadata: { name: 'pool' },
+    spec: { blocks: [{ cidr: '192.0.2.8/29' }] },
+  });
+  lab.api.create({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'web', namespace: 'default' },
+    spec: { type: 'LoadBalancer', ports: [{ port: 80 }] },
+  });
   lab.api.create({
     apiVersion,
     kind: 'CiliumBGPClusterConfig',

@@ -27,7 +27,7 @@ export const sysctl: Command = (args, context) =>
     const unknown = (key: string): void => {
       if (ignoresUnknown) return;
       stderr += `sysctl: cannot stat /proc/sys/${key.replaceAll('.', '/')}: No such file or directory\n`;
-      exitCode = 255;
+      exitCode = 1;
     };
     const set = (assignment: string): void => {
       const [name = '', ...rest] = assignment.split('=');
@@ -39,7 +39,7 @@ export const sysctl: Command = (args, context) =>
         const refused = errnoOf(error);
         if (refused === undefined) throw error;
         stderr += `sysctl: setting key "${key}": ${errnoText(refused.errno)}\n`;
-        exitCode = 255;
+        exitCode = 1;
         return;
       }
       if (!isQuiet) show(key, value);
@@ -50,7 +50,7 @@ export const sysctl: Command = (args, context) =>
     } else if (has('p', 'load')) {
       const path = parsed.operands[0] ?? '/etc/sysctl.conf';
       const text = context.files.read(resolvePath(context.cwd, path));
-      if (text === undefined) throw new CommandFailure(`sysctl: cannot open "${path}": No such file or directory\n`, 255);
+      if (text === undefined) throw new CommandFailure(`sysctl: cannot open "${path}": No such file or directory\n`, 1);
       for (const line of text.split('\n')) if (/^\s*[^#;\s].*=/.test(line)) set(line);
     } else if (parsed.operands.length === 0) {
       throw new CommandFailure('sysctl: no variables specified\nTry `sysctl --help\' for more information.\n', 1);

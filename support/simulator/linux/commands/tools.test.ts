@@ -15,7 +15,7 @@ describe('tools of a container', () => {
     { on: 'router', line: 'sysctl -n net/ipv4/ip_forward', stdout: '1\n' },
     { on: 'router', line: 'sysctl -w net.ipv4.ip_forward=0', stdout: 'net.ipv4.ip_forward = 0\n' },
     { on: 'router', line: 'sysctl -qw net.ipv4.ip_forward=0', stdout: '' },
-    { on: 'router', line: 'sysctl net.ipv4.nope', stderr: 'sysctl: cannot stat /proc/sys/net/ipv4/nope: No such file or directory\n', exitCode: 255 },
+    { on: 'router', line: 'sysctl net.ipv4.nope', stderr: 'sysctl: cannot stat /proc/sys/net/ipv4/nope: No such file or directory\n', exitCode: 1 },
     { on: 'router', line: 'sysctl -w net.ipv4.ip_forward', stderr: 'sysctl: "net.ipv4.ip_forward" must be of the form name=value\n', exitCode: 1 },
     { on: 'left', line: 'nc -zv 203.0.113.2 80', stderr: 'Connection to 203.0.113.2 80 port [tcp/http] succeeded!\n' },
     { on: 'left', line: 'nc -zv 203.0.113.2 81', stderr: 'nc: connect to 203.0.113.2 port 81 (tcp) failed: Connection refused\n', exitCode: 1 },

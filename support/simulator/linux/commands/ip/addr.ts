@@ -45,8 +45,8 @@ function addressWords(words: Words, context: IpContext): { readonly ip: Ip; read
     else if (text === undefined) text = word;
     else throw new CommandFailure(`Error: either "local" is duplicate, or "${word}" is a garbage.\n`, 255);
   }
-  if (deviceName === undefined) throw new CommandFailure('Not enough information: "dev" argument is required.\n', 255);
-  if (text === undefined) throw new CommandFailure('RTNETLINK answers: Invalid argument\n', 2);
+  if (deviceName === undefined) throw new CommandFailure('Not enough information: "dev" argument is required.\n', 1);
+  if (text === undefined) throw new CommandFailure('RTNETLINK answers: Operation not supported\n', 2);
   const [addressText = '', lengthText] = text.split('/');
   const ip = parseIp(addressText);
   const length = lengthText === undefined ? undefined : Number(lengthText);
@@ -72,7 +72,13 @@ function add(words: Words, context: IpContext, isReplace: boolean): CommandResul
 function remove(words: Words, context: IpContext): CommandResult {
   const { ip, length, device } = addressWords(words, context);
   asKernel(() => device.removeAddress(ip, length));
-  return output('');
+  if (length !== undefined || ip.family === 6) return output('');
+  const warning = `Warning: Executing wildcard deletion to stay compatible with old scripts.
+         Explicitly specify the prefix length (${ip.text}/32) to avoid this warning.
+         This special behaviour is likely to disappear in further releases,
+         fix your scripts!
+`;
+  return { stdout: '', stderr: warning, exitCode: 0 };
 }
 
 interface Filter {
@@ -188,14 +194,14 @@ function show(words: Words, context: IpContext): CommandResult {
     );
   }
   return output(
-    shown.map(({ device, addresses }) => `${headText(device, context)}${addresses.map((address) => `${addressText(device, address, '\n')}\n`).join('')}`).join(''),
+    shown.map(({ device, addresses }) => `${headText(device, context, filter)}${addresses.map((address) => `${addressText(device, address, '\n')}\n`).join('')}`).join(''),
   );
 }
 
-/** With a family asked for, the line with the MAC address is left out. */
-function headText(device: NetworkInterface, context: IpContext): string {
+/** With a family asked for, by option or by a prefix, the line with the MAC address is left out. */
+function headText(device: NetworkInterface, context: IpContext, filter: Filter): string {
   const text = deviceText(device, context, false);
-  return context.family === undefined ? text : `${text.split('\n')[0] as string}\n`;
+  return context.family === undefined && filter.to === undefined ? text : `${text.split('\n')[0] as string}\n`;
 }
 
 function addressJson(device: NetworkInterface, address: InterfaceAddress, isBrief: boolean): Record<string, unknown> {

@@ -93,7 +93,7 @@ default via 2001:db8:1::1 dev net0 metric 1024 pref medium
     { line: 'route del 10.0.0.0/8', prints: 'RTNETLINK answers: No such process\n[2]\n' },
     { line: 'route add 10.0.0/8 dev net0', prints: 'Error: any valid prefix is expected rather than "10.0.0/8".\n[1]\n' },
     { line: 'addr add 198.51.100.1/24 dev net0', prints: 'RTNETLINK answers: File exists\n[2]\n' },
-    { line: 'addr add 10.0.0.1/24', prints: 'Not enough information: "dev" argument is required.\n[255]\n' },
+    { line: 'addr add 10.0.0.1/24', prints: 'Not enough information: "dev" argument is required.\n[1]\n' },
     { line: 'addr del 10.0.0.1/24 dev net0', prints: 'RTNETLINK answers: Cannot assign requested address\n[2]\n' },
     { line: 'addr show dev net9', prints: 'Device "net9" does not exist.\n[1]\n' },
     { line: 'link set net9 up', prints: 'Cannot find device "net9"\n[1]\n' },

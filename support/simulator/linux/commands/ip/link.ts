@@ -55,12 +55,14 @@ function add(words: Words, context: IpContext): CommandResult {
     } else if (wanted.name === undefined) wanted.name = word;
     else throw new CommandFailure(`Error: either "dev" is duplicate, or "${word}" is a garbage.\n`, 255);
   }
-  if (wanted.type === undefined) throw new CommandFailure('Not enough information: "type" argument is required\n', 255);
+  if (wanted.type === undefined) throw new CommandFailure('Not enough information: "type" argument is required\n', 1);
   if (notSimulated.has(wanted.type)) throw new CommandFailure(`Error: not simulated: ip link add type ${wanted.type}\n`, 2);
   typeWords(words, wanted);
   const { namespace } = context;
   const { type } = wanted;
   const name = wanted.name ?? freeName(context, type);
+  // iproute2 leaves a name that is too long to the kernel
+  if (name.length > 15) throw new CommandFailure('Error: Attribute failed policy validation.\n', 2);
   checkName(name);
   if (namespace.getInterface(name) !== undefined) throw new CommandFailure('RTNETLINK answers: File exists\n', 2);
   let device: NetworkInterface;
@@ -133,6 +135,7 @@ function remove(words: Words, context: IpContext): CommandResult {
 
 function set(words: Words, context: IpContext): CommandResult {
   words.skip('dev');
+  if (!words.hasMore) throw new CommandFailure('Not enough information: "dev" argument is required.\n', 255);
   const device = changedDevice(context.namespace, words.take());
   const actions: (() => void)[] = [];
   if (!words.hasMore) throw new CommandFailure('Command line is not complete. Try option "help"\n', 255);

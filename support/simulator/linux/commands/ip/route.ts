@@ -13,7 +13,8 @@ export function ipRoute(words: readonly string[], context: IpContext): CommandRe
   const [verb = 'show', ...rest] = words;
   if (matches(verb, 'list') || matches(verb, 'show') || matches(verb, 'lst')) return show(new Words(rest), context);
   if (matches(verb, 'get')) return get(new Words(rest), context);
-  if (matches(verb, 'add') || verb === 'append' || verb === 'prepend') return change(new Words(rest), context, (route) => context.namespace.routes.add(route));
+  if (matches(verb, 'add') || verb === 'prepend') return change(new Words(rest), context, (route) => context.namespace.routes.add(route));
+  if (matches(verb, 'append')) return change(new Words(rest), context, (route) => append(route, context));
   if (matches(verb, 'change') || verb === 'chg') {
     return change(new Words(rest), context, (route) => {
       const known = context.namespace.routes.list({ table: route.table ?? 254 }).some((other) => other.destination === route.destination);
@@ -24,9 +25,23 @@ export function ipRoute(words: readonly string[], context: IpContext): CommandRe
   if (matches(verb, 'replace')) return change(new Words(rest), context, (route) => context.namespace.routes.replace(route));
   if (matches(verb, 'delete')) return remove(new Words(rest), context);
   if (matches(verb, 'flush')) return flush(new Words(rest), context);
-  if (matches(verb, 'help')) return { stdout: '', stderr: 'Usage: ip route { show | flush } SELECTOR\n', exitCode: 255 };
+  if (matches(verb, 'help')) return { stdout: '', stderr: usage, exitCode: 255 };
   throw new CommandFailure(`Command "${verb}" is unknown, try "ip route help".\n`, 255);
 }
+
+const usage = `Usage: ip route { list | flush } SELECTOR
+       ip route get [ ROUTE_GET_FLAGS ] ADDRESS
+                            [ from ADDRESS iif STRING ]
+                            [ oif STRING ] [ tos TOS ]
+                            [ mark NUMBER ] [ vrf NAME ]
+                            [ uid NUMBER ] [ ipproto PROTOCOL ]
+                            [ sport NUMBER ] [ dport NUMBER ]
+       ip route { add | del | change | append | replace } ROUTE
+SELECTOR := [ root PREFIX ] [ match PREFIX ] [ exact PREFIX ]
+            [ table TABLE_ID ] [ vrf NAME ] [ proto RTPROTO ]
+            [ type TYPE ] [ scope SCOPE ]
+ROUTE := NODE_SPEC [ INFO_SPEC ]
+`;
 
 export function tableOf(text: string): number {
   const named = Object.entries(tableNames).find(([, name]) => name === text);
@@ -35,9 +50,19 @@ export function tableOf(text: string): number {
   throw new CommandFailure(`Error: argument "${text}" is wrong: invalid table ID\n`, 255);
 }
 
+/** IPv6 joins routes of one prefix and metric into one with several next hops (net/ipv6/ip6_fib.c). */
+function append(route: RouteInput, context: IpContext): void {
+  const { routes } = context.namespace;
+  const same = route.destination.family === 6 ? routes.list({ family: 6, table: route.table ?? 254 }).find((other) => other.destination === route.destination && other.metric === (route.metric ?? 1024)) : undefined;
+  if (same === undefined || same.type !== 'unicast') routes.add(route);
+  else routes.replace({ ...same, nextHops: [...same.nextHops, ...(route.nextHops ?? [])] });
+}
+
 /** What a route command names: only what was written is set. */
 interface RouteWords {
   destination: Prefix | undefined;
+  /** Bits of the address beyond the prefix were set. */
+  hasHostBits: boolean;
   family: Family | undefined;
   type: Route['type'] | undefined;
   nextHops: NextHop[];
@@ -52,6 +77,7 @@ interface RouteWords {
 function parse(words: Words, context: IpContext): RouteWords {
   const found: RouteWords = {
     destination: undefined,
+    hasHostBits: false,
     family: context.family,
     type: undefined,
     nextHops: [],
@@ -105,6 +131,7 @@ function parse(words: Words, context: IpContext): RouteWords {
     const family = found.family ?? (destinationText === 'default' ? found.nextHops.find((next) => next.via !== undefined)?.via?.family : undefined);
     found.destination = expectPrefix(destinationText, family);
     found.family = found.destination.family;
+    found.hasHostBits = destinationText.includes('/') && parseIp(destinationText.replace(/\/.*/, '')) !== found.destination.address;
   }
   return found;
 }
@@ -124,10 +151,13 @@ function nextHop(words: Words): NextHop {
 }
 
 function change(words: Words, context: IpContext, apply: (route: RouteInput) => void): CommandResult {
+  if (!words.hasMore) return { stdout: '', stderr: usage, exitCode: 255 };
   const wanted = parse(words, context);
   const { destination } = wanted;
   if (destination === undefined) throw new CommandFailure('RTNETLINK answers: No such device\n', 2);
   for (const hop of wanted.nextHops) if (hop.device !== undefined) changedDevice(context.namespace, hop.device);
+  // IPv6 clears such bits instead
+  if (wanted.hasHostBits && destination.family === 4) throw new CommandFailure('Error: Invalid prefix for given prefix length.\n', 2);
   const needsHop = wanted.type === undefined || wanted.type === 'unicast';
   if (needsHop && wanted.nextHops.length === 0) throw new CommandFailure('RTNETLINK answers: No such device\n', 2);
   asKernel(() =>
@@ -213,8 +243,9 @@ function selected(wanted: Selector, context: IpContext): readonly Route[] {
   const routes = context.namespace.routes.list({ family: wanted.family, ...(table === 'all' ? {} : { table }) }).filter(
     (route) =>
       wanted.isWithin(route.destination) &&
-      (wanted.device === undefined || route.nextHops.some((hop) => hop.device === wanted.device)) &&
-      (wanted.via === undefined || route.nextHops.some((hop) => hop.via === wanted.via)) &&
+      // iproute2 looks at the attributes of the route itself, which one with several next hops does not have
+      (wanted.device === undefined || (route.nextHops.length === 1 && route.nextHops[0]?.device === wanted.device)) &&
+      (wanted.via === undefined || (route.nextHops.length === 1 && route.nextHops[0]?.via === wanted.via)) &&
       (wanted.protocol === undefined || route.protocol === wanted.protocol) &&
       (wanted.type === undefined || route.type === wanted.type) &&
       (wanted.scope === undefined || route.scope === wanted.scope) &&
@@ -223,9 +254,9 @@ function selected(wanted: Selector, context: IpContext): readonly Route[] {
   return [...routes].sort((a, b) => tableRank(a.table) - tableRank(b.table) || (wanted.family === 4 ? inTrieOrder(a, b) : inTreeOrder(a, b)));
 }
 
-/** `table all` lists local last, as the kernel's hash of tables happens to do. */
+/** `table all` lists main and local last, as the kernel's hash of tables happens to do. */
 function tableRank(table: number): number {
-  return table === 254 ? 0 : table === 255 ? 2 : 1;
+  return table === 254 ? 1 : table === 255 ? 2 : 0;
 }
 
 /** IPv4: by address; of one address the longest prefix first (net/ipv4/fib_trie.c). */
@@ -249,6 +280,7 @@ export function destinationText(destination: Prefix): string {
 /** What is left out since every line of the list has it in common. */
 interface Omitted {
   readonly device: boolean;
+  readonly via: boolean;
   readonly protocol: boolean;
   readonly scope: boolean;
   readonly table: boolean;
@@ -266,7 +298,7 @@ export function routeText(route: Route, context: IpContext, omitted: Omitted): s
   const isSilent = route.type === 'blackhole' || route.type === 'unreachable' || route.type === 'prohibit' || route.type === 'throw';
   let text = route.type === 'unicast' ? '' : `${route.type} `;
   text += `${destinationText(route.destination)} `;
-  if (only !== undefined) text += viaText(only, family);
+  if (only !== undefined && !omitted.via) text += viaText(only, family);
   const device = only?.device ?? (isSilent && family === 6 ? 'lo' : undefined);
   if (device !== undefined && !omitted.device) text += `dev ${device} `;
   if (!omitted.table && route.table !== 254) text += `table ${tableNames[route.table] ?? route.table} `;
@@ -308,7 +340,7 @@ function routeJson(route: Route, context: IpContext, omitted: Omitted): Record<s
   return {
     ...(route.type === 'unicast' ? {} : { type: route.type }),
     dst: destinationText(route.destination),
-    ...(only === undefined ? {} : via(only)),
+    ...(only === undefined || omitted.via ? {} : via(only)),
     ...(device === undefined || omitted.device ? {} : { dev: device }),
     ...(omitted.table || route.table === 254 ? {} : { table: tableNames[route.table] ?? String(route.table) }),
     ...(route.protocol === 'boot' || omitted.protocol ? {} : { protocol: route.protocol }),
@@ -316,6 +348,7 @@ function routeJson(route: Route, context: IpContext, omitted: Omitted): Record<s
     ...(route.preferredSource === undefined ? {} : { prefsrc: route.preferredSource.text }),
     ...(route.metric !== 0 || family === 6 ? { metric: route.metric } : {}),
     flags: flagsOf(only),
+    ...(route.mtu === undefined ? {} : { metrics: [{ mtu: route.mtu }] }),
     ...(family === 6 ? { pref: 'medium' } : {}),
     ...(route.nextHops.length > 1 ? { nexthops: route.nextHops.map((hop) => ({ ...via(hop), dev: hop.device, weight: hop.weight ?? 1, flags: flagsOf(hop) })) } : {}),
   };
@@ -326,7 +359,7 @@ function show(words: Words, context: IpContext): CommandResult {
   // `ip route show table all` without a family prints both
   const families: readonly Family[] = context.family === undefined && wanted.table === 'all' ? [4, 6] : [wanted.family];
   if (wanted.device !== undefined && context.namespace.getInterface(wanted.device) === undefined) throw new CommandFailure(`Cannot find device "${wanted.device}"\n`, 1);
-  const omitted: Omitted = { device: wanted.device !== undefined, protocol: wanted.protocol !== undefined, scope: wanted.scope !== undefined, table: wanted.table !== 'all' };
+  const omitted: Omitted = { device: wanted.device !== undefined, via: wanted.via !== undefined, protocol: wanted.protocol !== undefined, scope: wanted.scope !== undefined, table: wanted.table !== 'all' };
   const routes = families.flatMap((family) => selected({ ...wanted, family }, context));
   if (context.isJson) return output(json(routes.map((route) => routeJson(route, context, omitted)), context));
   return output(routes.map((route) => routeText(route, context, omitted)).join(''));
@@ -414,7 +447,7 @@ function get(words: Words, context: IpContext): CommandResult {
   if (source !== undefined && from.source === undefined) text += `src ${source.text} `;
   text += 'uid 0 ';
   const separator = context.isOneLine ? '\\' : '\n';
-  return output(`${text}${separator}    cache ${isLocal || isLoopback(destination) ? '<local> ' : ''}${from.inputDevice === undefined ? '' : `iif ${from.inputDevice} `}\n`);
+  return output(`${text}${separator}    cache ${isLocal || isLoopback(destination) ? '<local> ' : ''}${route.mtu === undefined ? '' : `mtu ${route.mtu} `}${from.inputDevice === undefined ? '' : `iif ${from.inputDevice} `}\n`);
 }
 
 function sourceOn(context: IpContext, name: string, family: Family): Ip | undefined {

@@ -1,6 +1,6 @@
 import type { CommandResult } from '../../../docker/types.ts';
-import type { Family, RoutingRule } from '../../../net/types.ts';
-import { CommandFailure, output } from '../result.ts';
+import type { Family, Prefix, RoutingRule } from '../../../net/types.ts';
+import { CommandFailure, errnoOf, output } from '../result.ts';
 import { destinationText, tableNames, tableOf } from './route.ts';
 import { asKernel, expectNumber, expectPrefix, type IpContext, json, matches, Words } from './words.ts';
 
@@ -14,7 +14,12 @@ export function ipRule(words: readonly string[], context: IpContext): CommandRes
   }
   if (matches(verb, 'delete')) {
     const rule = parse(new Words(rest), context);
-    asKernel(() => context.namespace.routes.deleteRule(rule));
+    try {
+      context.namespace.routes.deleteRule(rule);
+    } catch (error) {
+      if (errnoOf(error)?.errno !== 'ESRCH') throw error;
+      throw new CommandFailure('RTNETLINK answers: No such file or directory\n', 2);
+    }
     return output('');
   }
   if (matches(verb, 'flush')) {
@@ -53,7 +58,7 @@ function parse(words: Words, context: IpContext): Partial<RoutingRule> & { famil
     else if (word === 'blackhole' || word === 'unreachable' || word === 'prohibit') rule.action = { kind: word };
     else if (word === 'proto' || word === 'protocol') words.take();
     else if (['not', 'oif', 'ipproto', 'sport', 'dport', 'uidrange', 'tos', 'dsfield', 'goto', 'nop', 'suppress_prefixlength', 'l3mdev'].includes(word)) throw new CommandFailure(`Error: not simulated: ip rule ${word}\n`, 2);
-    else throw new CommandFailure(`Error: argument "${word}" is wrong: Failed to parse rule type\n\n`, 255);
+    else throw new CommandFailure(`Error: argument "${word}" is wrong: Failed to parse rule type\n`, 255);
   }
   return rule;
 }
@@ -67,14 +72,18 @@ function mask32(mask: number): boolean {
   return mask >>> 0 === 0xffffffff;
 }
 
+function side(name: 'src' | 'dst', { address, length, family }: Prefix): Record<string, unknown> {
+  return { [name]: address.text, ...(length === (family === 4 ? 32 : 128) ? {} : { [`${name}len`]: length }) };
+}
+
 function show(context: IpContext): CommandResult {
   const family = context.family ?? 4;
   const rules = context.namespace.routes.rules.filter((rule) => rule.family === family).sort((a, b) => a.priority - b.priority);
   if (context.isJson) {
     const values = rules.map((rule) => ({
       priority: rule.priority,
-      src: rule.from?.text ?? 'all',
-      ...(rule.to === undefined ? {} : { dst: destinationText(rule.to) }),
+      ...(rule.from === undefined ? { src: 'all' } : side('src', rule.from)),
+      ...(rule.to === undefined ? {} : side('dst', rule.to)),
       ...(rule.mark === undefined ? {} : { fwmark: `0x${rule.mark.value.toString(16)}`, ...(mask32(rule.mark.mask) ? {} : { fwmask: `0x${rule.mark.mask.toString(16)}` }) }),
       ...(rule.iif === undefined ? {} : { iif: rule.iif }),
       ...(rule.action.kind === 'table' ? { table: tableNames[rule.action.table] ?? String(rule.action.table) } : { action: rule.action.kind }),
