@@ -1,5 +1,5 @@
 import { Then } from '@cucumber/cucumber';
-import { expect } from 'chai';
+import { assert } from 'chai';
 import type { OutpostWorld } from '../support/cucumber/world.ts';
 import { type Family, familyOf, urlHost } from '../support/tools/addresses.ts';
 import { describeAnswer, refusalOf, saysAddress } from '../support/tools/answers.ts';
@@ -75,9 +75,9 @@ Then(
   'service {object} does not answer {client} over {family} at {string} within {duration}',
   async function (this: OutpostWorld, name: ObjectName, client: Client, family: Family, path: string, budgetMs: number) {
     const url = await serviceUrl(this, name, family, path);
-    expect(url, `the external ${family} address of service ${name.name}`).to.be.a('string');
-    const answer = await this.readers.curl.get(url as string, client, budgetMs);
-    await this.within(0, { expected: 'no answer', look: lookAt(client, url as string) }, async () =>
+    assert(url !== undefined, `expected an external ${family} address of service ${name.name} that does not answer, saw no such address`);
+    const answer = await this.readers.curl.get(url, client, budgetMs);
+    await this.within(0, { expected: 'no answer', look: lookAt(client, url) }, async () =>
       observe(answer.answered ? [describeAnswer(answer)] : [], undefined),
     );
   },

@@ -10,6 +10,8 @@ export interface OpenedLab {
   readonly lab: Lab;
   /** Which driver it is, and why. */
   readonly note: string;
+  /** What of the content has no effect in this lab, for its author. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -26,19 +28,19 @@ export async function openLab(definition: LabDefinition, options: { readonly dri
       const live = await openLive(definition);
       const status = await live.lab.status();
       if (status.isUp) return live;
-      return { lab: await openSimulated(definition, options.seed), note: `simulator, seed ${options.seed} (${status.detail})` };
+      return openSimulated(definition, options.seed, status.detail);
     }
-    return { lab: await openSimulated(definition, options.seed), note: `simulator, seed ${options.seed} (${docker.reason})` };
+    return openSimulated(definition, options.seed, docker.reason);
   }
-  return { lab: await openSimulated(definition, options.seed), note: `simulator, seed ${options.seed}` };
+  return openSimulated(definition, options.seed);
 }
 
 async function openLive(definition: LabDefinition): Promise<OpenedLab> {
   const { LiveLab } = await import('./live/live-lab.ts');
-  return { lab: new LiveLab(definition), note: 'live lab' };
+  return { lab: new LiveLab(definition), note: 'live lab', warnings: [] };
 }
 
-async function openSimulated(definition: LabDefinition, seed: number): Promise<Lab> {
+async function openSimulated(definition: LabDefinition, seed: number, why?: string): Promise<OpenedLab> {
   const { SimulatedLab } = await import('./simulator/host/simulator.ts');
   const lab = new SimulatedLab(definition, seed);
   try {
@@ -46,7 +48,7 @@ async function openSimulated(definition: LabDefinition, seed: number): Promise<L
   } catch (error) {
     throw explainRefusal(error, definition);
   }
-  return lab;
+  return { lab, note: `simulator, seed ${seed}${why === undefined ? '' : ` (${why})`}`, warnings: lab.machine.warnings };
 }
 
 /** Gives a refusal of the simulator's tools the file and line that an author can mend. */

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
@@ -85,8 +85,13 @@ describe('broken content ends with 4 and says where', () => {
     ],
     [
       'a feature that is no Gherkin',
+      { 'features/first.feature': 'Feature: x\n\n  Scenario: y\n    Given z\n    Whn z\n' },
+      'outpost: features/first.feature:5: not valid Gherkin: expected',
+    ],
+    [
+      'a scenario whose steps are none',
       { 'features/first.feature': 'Feature: x\n\n  Scenario: y\n    Whn z\n' },
-      'outpost: features/first.feature:4: not valid Gherkin: expected',
+      'outpost: features/first.feature:3: the scenario "y" has no steps',
     ],
     [
       'a tag that names no task',
@@ -128,6 +133,92 @@ describe('content in order', () => {
     expect(stdout).toBe('A small lab\n\nfirst  First steps\n    3  nodes            The nodes are ready');
     const { stdout: json } = await outpost('list', '--lab', '.', '--json');
     expect(JSON.parse(json)).toMatchObject({ name: 'small', challenges: [{ name: 'first', tasks: [{ name: 'nodes', points: 3 }] }] });
+  });
+});
+
+describe('a run', () => {
+  beforeAll(() => writeLab());
+
+  it('that holds ends with 0, and its JSON is all of standard output', async () => {
+    const { exitCode, stdout, stderr } = await outpost('run', '--lab', '.', '--driver', 'simulator', '--json');
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      lab: 'small',
+      driver: 'simulator',
+      seed: 1,
+      exitCode: 0,
+      fault: null,
+      points: 3,
+      earned: 3,
+      counts: { passed: 1, failed: 0, skipped: 0 },
+      challenges: [
+        {
+          name: 'first',
+          outcome: 'passed',
+          tasks: [{ name: 'nodes', outcome: 'passed', earned: 3 }],
+          scenarios: [{ name: 'The namespace is made', steps: 2 }],
+        },
+      ],
+    });
+    expect(stderr).toContain('1 passed, 0 failed   3 of 3 points');
+    expect(existsSync(join(lab, 'reports/cucumber.html'))).toBe(true);
+  });
+
+  it('with the same seed gives the same evidence', async () => {
+    const evidence = async (folder: string) => {
+      await outpost('run', '--lab', '.', '--driver', 'simulator', '--seed', '7', '--reports', folder);
+      return readFileSync(join(lab, folder, 'evidence.txt'), 'utf8');
+    };
+    expect(await evidence('first-reports')).toBe(await evidence('second-reports'));
+  });
+
+  it('that does not hold ends with 1, and says what was expected, seen, and what to look at', async () => {
+    writeLab({ 'features/first.feature': feature('node "small-control-plane" has the label "role=edge" within 1 second') });
+    const { exitCode, stdout } = await outpost('run', '--lab', '.', '--driver', 'simulator');
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain('0 passed, 1 failed   0 of 3 points');
+    expect(stdout).toContain(
+      [
+        'First failure: a check did not hold',
+        '  First: It holds',
+        '  features/first.feature:5: Then node "small-control-plane" has the label "role=edge" within 1 second',
+        '    expected node small-control-plane labelled role=edge',
+        '      saw: no label role (after 1 s)',
+        '      look at: kubectl get node small-control-plane --show-labels',
+        '  hint: kubectl get nodes',
+      ].join('\n'),
+    );
+  });
+
+  it('that cannot be judged ends with 3, and costs nobody a mark', async () => {
+    writeLab({ 'features/first.feature': feature('device "eth9" of node "small-worker" has the address "192.0.2.1/24" within 1 second') });
+    const { exitCode, stdout } = await outpost('run', '--lab', '.', '--driver', 'simulator');
+    expect(exitCode).toBe(3);
+    expect(stdout).toContain('First failure: the lab could not be judged (not your fault)');
+    expect(stdout).toContain('there is no container small-worker');
+  });
+});
+
+describe('a shell', () => {
+  beforeAll(() => writeLab());
+
+  it('runs a script and ends as it ends', async () => {
+    expect(await outpost('shell', '--lab', '.', '-c', 'cat web.yaml | head -1; exit 7')).toEqual({
+      exitCode: 7,
+      stdout: 'apiVersion: v1',
+      stderr: '',
+    });
+  });
+
+  it('starts where a challenge starts', async () => {
+    writeLab({
+      'lab/lab.yaml':
+        'name: small\ncluster: cluster.yaml\nhome: home\nchallenges:\n  - { name: first, feature: ../features/first.feature }\n  - { name: second, feature: ../features/first.feature }\n',
+    });
+    const namespaces = async (challenge: string) =>
+      (await outpost('shell', '--lab', '.', '--at', challenge, '-c', 'kubectl get ns -o name')).stdout.split('\n');
+    expect(await namespaces('first')).not.toContain('namespace/web');
+    expect(await namespaces('second')).toContain('namespace/web');
   });
 });
 

@@ -47,10 +47,13 @@ export class Progress {
 export function formatVerdict(verdict: Verdict, terminal: Terminal, times: { readonly wallMs: number; readonly labMs: number }): string {
   const { paint } = terminal;
   const lines: string[] = [''];
-  for (const challenge of verdict.challenges) lines.push(...formatChallenge(challenge, terminal));
+  // A run of some scenarios is told by what it was about; the JSON document has all.
+  const run = verdict.challenges.filter(({ outcome }) => outcome !== 'not run');
+  for (const challenge of run) lines.push(...formatChallenge(challenge, terminal));
   const { passed, failed, skipped } = verdict.counts;
   const counts = [`${passed} passed`, `${failed} failed`, ...(skipped === 0 ? [] : [`${skipped} skipped`])].join(', ');
-  const points = verdict.points === 0 ? '' : `   ${verdict.earned} of ${verdict.points} points`;
+  const possible = run.reduce((total, challenge) => total + pointsOf(challenge), 0);
+  const points = possible === 0 ? '' : `   ${verdict.earned} of ${possible} points`;
   lines.push(
     '',
     `${paint(verdict.exitCode === 0 ? 'green' : 'red', counts)}${points}   ${formatDuration(times.wallMs)} (lab time ${formatDuration(times.labMs)})`,
@@ -60,16 +63,23 @@ export function formatVerdict(verdict: Verdict, terminal: Terminal, times: { rea
 }
 
 function formatChallenge(challenge: ChallengeVerdict, { paint }: Terminal): string[] {
-  const points = challenge.points === 0 ? '' : `${challenge.earned} of ${challenge.points} points`;
+  const possible = pointsOf(challenge);
+  const points = possible === 0 ? '' : `${challenge.earned} of ${possible} points`;
   const time = challenge.labMs < 1 ? '' : `  ${formatDuration(challenge.labMs)}`;
   const title = `${paint(colours[challenge.outcome], marks[challenge.outcome])} ${paint('bold', challenge.title)}`;
   const lines = [`${title}   ${points || outcomeWords(challenge.outcome)}${paint('grey', time)}`];
   for (const task of challenge.tasks) {
+    if (task.outcome === 'not run') continue;
     const earned = `${task.earned}/${task.points}`.padStart(6);
-    const remark = task.outcome === 'passed' || task.outcome === 'failed' ? '' : paint('grey', `  (${outcomeWords(task.outcome)})`);
+    const remark = task.outcome === 'unjudged' ? paint('grey', `  (${outcomeWords(task.outcome)})`) : '';
     lines.push(`  ${paint(colours[task.outcome], marks[task.outcome])} ${earned}  ${task.title}${remark}`);
   }
   return lines;
+}
+
+/** Points of the tasks that were run. */
+function pointsOf(challenge: ChallengeVerdict): number {
+  return challenge.tasks.filter(({ outcome }) => outcome !== 'not run').reduce((total, { points }) => total + points, 0);
 }
 
 function outcomeWords(outcome: Outcome): string {

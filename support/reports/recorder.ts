@@ -63,6 +63,7 @@ export class RunRecorder {
   #plan(testCase: TestCase): void {
     this.#testCases.set(testCase.id, testCase);
     const pickle = this.#pickles.get(testCase.pickleId);
+    if (pickle?.steps.length === 0) throw emptyScenario(this.#shown(pickle.uri), this.#lineOf(pickle), pickle.name);
     for (const step of testCase.testSteps) {
       const pickleStep = pickle?.steps.find(({ id }) => id === step.pickleStepId);
       if (pickle === undefined || pickleStep === undefined || step.stepDefinitionIds?.length === 1) continue;
@@ -139,7 +140,7 @@ function failureOf(status: StepStatus, result: TestStepFinished['testStepResult'
   if (status === 'passed' || status === 'skipped') return undefined;
   if (status !== 'failed') return { fault: 'content', message: `the step is ${status}` };
   const fault = faultOfError(result.exception?.type);
-  const isOurs = fault !== 'environment' || result.exception?.type === 'EnvironmentError';
+  const isOurs = fault !== 'environment' || result.exception?.type === 'EnvironmentError' || result.exception?.type === 'ToolRefusal';
   // An error that no class of ours explains is a bug: its stack is the only help there is.
   const message = isOurs ? (result.exception?.message ?? result.message) : (result.exception?.stackTrace ?? result.message);
   return { fault, message: message ?? 'failed without a message' };
@@ -165,6 +166,13 @@ function readDocument(document: GherkinDocument): Document {
 function parseFailure(uri: string, message: string): ContentError {
   const [, line = '1', text = message] = /^\((\d+):\d+\): (.*)$/s.exec(message) ?? [];
   return new ContentError('content/feature', `${uri}:${line}: not valid Gherkin: ${text}`, { fix: `correct line ${line} of ${uri}` });
+}
+
+function emptyScenario(uri: string, line: number, name: string): ContentError {
+  return new ContentError('content/empty-scenario', `${uri}:${line}: the scenario "${name}" has no steps, so it could not fail`, {
+    hint: 'a line that does not begin with Given, When, Then, And or But is read as a description',
+    fix: 'give it steps, or correct their first words',
+  });
 }
 
 function stepFailure(uri: string, line: number, text: string, definitions: number): ContentError {

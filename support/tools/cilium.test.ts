@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EnvironmentError } from '../verdict/errors.ts';
+import { EnvironmentError, ToolRefusal } from '../verdict/errors.ts';
 import { parseBgpPeers, parseConfig, parseStatus } from './cilium.ts';
 import { recording, result } from './result.fixture.ts';
 
@@ -48,10 +48,9 @@ describe('cilium bgp peers -o json', () => {
     });
   });
 
-  it('is no verdict when the CLI fails otherwise', () => {
-    expect(() => parseBgpPeers(result('', { exitCode: 1, stderr: '\nError: Unable to get peering status: no agents\n' }))).toThrow(
-      EnvironmentError,
-    );
+  it('tells that an agent does not run, which a step may wait out', () => {
+    const stderr = '\nError: Unable to get peering status: failed to fetch bgp state from cilium-x: container not found ("cilium-agent")\n';
+    expect(() => parseBgpPeers(result('', { exitCode: 1, stderr }))).toThrow(ToolRefusal);
   });
 });
 

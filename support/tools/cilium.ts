@@ -1,7 +1,7 @@
 import type { ExecResult, Lab } from '../port/lab.ts';
 import type { Family } from './addresses.ts';
 import { Json, unexpectedOutput } from './json.ts';
-import { run, toolFailed } from './run.ts';
+import { run, toolRefused } from './run.ts';
 
 export interface BgpSession {
   readonly node: string;
@@ -42,7 +42,7 @@ export function parseBgpPeers(result: ExecResult): BgpSessions {
     if (/BGP Control Plane is disabled|failed to unmarshal bgp state/.test(result.stderr + result.stdout)) {
       return { isEnabled: false, reason: 'the BGP control plane of Cilium is disabled' };
     }
-    throw toolFailed(result);
+    throw toolRefused(result);
   }
   const sessions = Json.parse(result.stdout, 'cilium bgp peers')
     .entries()
@@ -71,7 +71,7 @@ export function parseBgpPeers(result: ExecResult): BgpSessions {
  * It colours its output even into a pipe, and the order of rows inside a group is random.
  */
 export function parseStatus(result: ExecResult): CiliumStatus {
-  if (result.exitCode !== 0 && result.stdout.trim() === '') throw toolFailed(result);
+  if (result.exitCode !== 0 && result.stdout.trim() === '') throw toolRefused(result);
   const components = new Map<string, string>();
   const workloads: Workload[] = [];
   const problems: string[] = [];
@@ -106,7 +106,7 @@ export function parseStatus(result: ExecResult): CiliumStatus {
 
 /** Settings of `cilium config view`: two columns, the second from a fixed position. */
 export function parseConfig(result: ExecResult): Map<string, string> {
-  if (result.exitCode !== 0) throw toolFailed(result);
+  if (result.exitCode !== 0) throw toolRefused(result);
   const settings = new Map<string, string>();
   for (const line of result.stdout.split('\n')) {
     const match = /^(\S+)\s+(.*?)\s*$/.exec(line);

@@ -24,6 +24,15 @@ export function parseCurl(result: ExecResult): Answer {
   return { answered: false, reason: message ?? `curl: exit status ${status}` };
 }
 
+/** curl through `kubectl exec`, whose own errors say that the pod is not there, or not running. */
+export function parseCurlInPod(result: ExecResult): Answer {
+  const refusal =
+    /^(?:Error from server \((?:BadRequest|NotFound)\): |error: (?=unable to upgrade connection|cannot exec|pod ))(.*)$/m.exec(
+      result.stderr,
+    );
+  return result.exitCode !== 0 && refusal !== null ? { answered: false, reason: refusal[1] ?? '' } : parseCurl(result);
+}
+
 /** Requests over HTTP, from the lab host or from a container. */
 export class Curl {
   readonly #lab: Lab;
@@ -37,7 +46,8 @@ export class Curl {
     return parseCurl(await run(this.#lab, { argv: curlArgv(url, maxTimeMs), ...(container === undefined ? {} : { container }) }));
   }
 
+  /** From inside a pod: one that does not run gets no answer, which is a state of the lab like any other. */
   async getFromPod(pod: ObjectName, url: string): Promise<Answer> {
-    return parseCurl(await run(this.#lab, { argv: execArgv(pod, curlArgv(url)) }));
+    return parseCurlInPod(await run(this.#lab, { argv: execArgv(pod, curlArgv(url)) }));
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EnvironmentError } from '../verdict/errors.ts';
 import { hostPrefix, isInside, isSame, urlHost } from './addresses.ts';
 import { describeAnswer, refusalOf, saysAddress } from './answers.ts';
-import { curlArgv, parseCurl } from './curl.ts';
+import { curlArgv, parseCurl, parseCurlInPod } from './curl.ts';
 import { observeArgv, parseFlows } from './hubble.ts';
 import { parseAddresses, parseRouteGet, routeGetArgv } from './ip.ts';
 import { result } from './result.fixture.ts';
@@ -53,6 +53,21 @@ describe('curl', () => {
       answered: false,
       reason: 'curl: (28) Connection timed out after 2001 milliseconds',
     });
+  });
+
+  it.each([
+    ['Error from server (BadRequest): pod web-1 does not have a host assigned', 'pod web-1 does not have a host assigned'],
+    ['Error from server (NotFound): pods "web-1" not found', 'pods "web-1" not found'],
+    ['error: unable to upgrade connection: container not found ("web")', 'unable to upgrade connection: container not found ("web")'],
+  ])('in a pod that does not run: %s', (line, reason) => {
+    expect(parseCurlInPod(result('', { exitCode: 1, stderr: `${line}\n` }))).toEqual({ answered: false, reason });
+  });
+
+  it('in a pod that runs is curl', () => {
+    expect(parseCurlInPod(result('hello\n'))).toEqual({ answered: true, body: 'hello\n' });
+    expect(() => parseCurlInPod(result('', { exitCode: 1, stderr: 'The connection to the server x was refused\n' }))).toThrow(
+      EnvironmentError,
+    );
   });
 
   it('a bad URL is no verdict', () => {

@@ -1,5 +1,5 @@
 import type { ExecOptions, ExecResult, Lab } from '../port/lab.ts';
-import { EnvironmentError } from '../verdict/errors.ts';
+import { EnvironmentError, ToolRefusal } from '../verdict/errors.ts';
 import { budgets } from '../waiting/budgets.ts';
 
 /** A command of a reader: where it runs, and its words. */
@@ -22,6 +22,18 @@ export async function run(lab: Lab, command: Command, timeoutMs: number = budget
     });
   }
   return result;
+}
+
+/**
+ * A tool reached the lab, and the lab's own part refused: agents that crash, a routing daemon that does not run. That is a state
+ * of the lab, which a step may wait out and then judges.
+ */
+export function toolRefused(result: ExecResult, hint?: string): ToolRefusal {
+  return new ToolRefusal(
+    'tool/refused',
+    `${formatArgv(result.argv)} ended with exit status ${result.exitCode}: ${lastLine(result)}`,
+    hint === undefined ? {} : { hint },
+  );
 }
 
 /** A tool ended with an error that says nothing about the state of the lab. */

@@ -1,7 +1,7 @@
 import type { ExecResult, Lab } from '../port/lab.ts';
 import { type Family, families } from './addresses.ts';
 import { Json } from './json.ts';
-import { type Command, run, toolFailed } from './run.ts';
+import { type Command, run, toolRefused } from './run.ts';
 
 /** One path of a BGP table. */
 export interface BgpPath {
@@ -84,6 +84,6 @@ export class Vtysh {
 }
 
 function readJson(result: ExecResult): Json {
-  if (result.exitCode !== 0) throw toolFailed(result, 'the routing daemons of the router may not be running');
+  if (result.exitCode !== 0) throw toolRefused(result, 'the routing daemons of the router may not be running');
   return Json.parse(result.stdout, 'vtysh');
 }

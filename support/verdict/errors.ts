@@ -48,6 +48,9 @@ export class EnvironmentError extends OutpostError {
   override readonly exitCode = 3;
 }
 
+/** A part of the lab that a tool asked does not work; a wait takes it for something seen, anywhere else it leaves the lab unjudged. */
+export class ToolRefusal extends EnvironmentError {}
+
 /** The content is broken: lab.yaml, a manifest, a feature. */
 export class ContentError extends OutpostError {
   override readonly fault = 'content';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../port/lab.ts';
+import { EnvironmentError, ToolRefusal } from '../verdict/errors.ts';
 import { consistently, Deadline, eventually, formatDuration, never, type Observation } from './waiting.ts';
 
 /** A clock that jumps, and remembers how long it was asked to sleep. */
@@ -24,6 +25,24 @@ const trueAfter = (clock: Clock, afterMs: number) => {
 };
 
 describe('eventually', () => {
+  it('takes a refusal of the lab for something seen, and lets any other failure through', async () => {
+    const clock = jumpingClock();
+    const refuses = async (): Promise<Observation<number>> => {
+      throw new ToolRefusal('tool/refused', 'vtysh ended with exit status 1: bgpd is not running');
+    };
+    expect(await eventually(new Deadline(clock, 500), refuses)).toEqual({
+      held: false,
+      saw: 'vtysh ended with exit status 1: bgpd is not running',
+      elapsedMs: 500,
+      probes: 3,
+      impossible: undefined,
+    });
+    const dies = async (): Promise<Observation<number>> => {
+      throw new EnvironmentError('tool/failed', 'kubectl ended with exit status 1');
+    };
+    await expect(eventually(new Deadline(clock, 500), dies)).rejects.toThrow('kubectl ended with exit status 1');
+  });
+
   it('looks at once and does not wait when it holds', async () => {
     const clock = jumpingClock();
     expect(await eventually(new Deadline(clock, 1000), trueAfter(clock, 0))).toEqual({ held: true, value: 0, elapsedMs: 0, probes: 1 });

@@ -1,4 +1,5 @@
 import type { Clock } from '../port/lab.ts';
+import { ToolRefusal } from '../verdict/errors.ts';
 import { budgets } from './budgets.ts';
 
 /** What one look at the lab gave. */
@@ -52,7 +53,7 @@ export class Deadline {
  */
 export async function eventually<T>(deadline: Deadline, probe: Probe<T>): Promise<Waited<T>> {
   for (let probes = 1; ; probes++) {
-    const seen = await probe();
+    const seen = await look(probe);
     if (seen.ok) return { held: true, value: seen.value, elapsedMs: deadline.elapsedMs, probes };
     if (seen.impossible !== undefined || deadline.remainingMs === 0) {
       return { held: false, saw: seen.saw, elapsedMs: deadline.elapsedMs, probes, impossible: seen.impossible };
@@ -61,10 +62,20 @@ export async function eventually<T>(deadline: Deadline, probe: Probe<T>): Promis
   }
 }
 
+/** One probe; a part of the lab that does not work yet is something seen. */
+async function look<T>(probe: Probe<T>): Promise<Observation<T>> {
+  try {
+    return await probe();
+  } catch (error) {
+    if (error instanceof ToolRefusal) return { ok: false, saw: error.shortMessage };
+    throw error;
+  }
+}
+
 /** Watches that the probe holds until the deadline, every second and at it; ends at the first look at which it does not. */
 export async function consistently<T>(deadline: Deadline, probe: Probe<T>): Promise<Waited<T>> {
   for (let probes = 1; ; probes++) {
-    const seen = await probe();
+    const seen = await look(probe);
     if (!seen.ok) return { held: false, saw: seen.saw, elapsedMs: deadline.elapsedMs, probes, impossible: seen.impossible };
     if (deadline.remainingMs === 0) return { held: true, value: seen.value, elapsedMs: deadline.elapsedMs, probes };
     await deadline.clock.sleep(Math.min(budgets.watchIntervalMs, deadline.remainingMs));
@@ -78,7 +89,7 @@ export async function consistently<T>(deadline: Deadline, probe: Probe<T>): Prom
  */
 export async function never<T>(deadline: Deadline, probe: Probe<T>, describe: (value: T) => string): Promise<Waited<string>> {
   for (let probes = 1; ; probes++) {
-    const seen = await probe();
+    const seen = await look(probe);
     if (seen.ok) return { held: false, saw: describe(seen.value), elapsedMs: deadline.elapsedMs, probes, impossible: undefined };
     if (seen.impossible !== undefined || deadline.remainingMs === 0) {
       return { held: true, value: seen.impossible ?? seen.saw, elapsedMs: deadline.elapsedMs, probes };

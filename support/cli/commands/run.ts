@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import parseTags from '@cucumber/tag-expressions';
 import { loadLab } from '../../content/lab.ts';
 import { openLab } from '../../drivers.ts';
 import { Reports } from '../../reports/reports.ts';
@@ -19,7 +20,7 @@ export interface RunOptions extends LabOptions {
 /** `outpost run`: does the tasks and checks them. */
 export async function run(features: readonly string[], options: RunOptions): Promise<number> {
   const definition = loadLab(options.lab);
-  const selection = { paths: featurePaths(definition, features), tags: options.tags ?? '' };
+  const selection = { paths: featurePaths(definition, features), tags: tagExpression(options.tags ?? '') };
   const isWhole = features.length === 0 && options.tags === undefined;
   return await gradeAndTell(definition, 'run', selection, options, async (grader, lab, tell) => {
     if (isWhole) return;
@@ -42,7 +43,7 @@ export async function gradeAndTell(
   const terminal = openTerminal(options.json === true);
   const grader = await Grader.open(definition);
   const bootStartedAt = performance.now();
-  const { lab, note } = await openLab(definition, { driver: options.driver, seed: options.seed });
+  const { lab, note, warnings } = await openLab(definition, { driver: options.driver, seed: options.seed });
   const bootMs = performance.now() - bootStartedAt;
   await prepare(grader, lab, terminal.tell);
   const labStartedAt = lab.clock.now();
@@ -67,6 +68,22 @@ export async function gradeAndTell(
     terminal.print(JSON.stringify(document, null, 2));
   }
   return verdict.exitCode;
+}
+
+/** @throws UsageError for text that is no tag expression */
+function tagExpression(text: string): string {
+  try {
+    parseTags(text);
+    return text;
+  } catch (cause) {
+    const [, reason = 'it cannot be read'] = /because of syntax error: (.*)/.exec((cause as Error).message) ?? [];
+    throw new UsageError(
+      'usage/tags',
+      `--tags ${text} is no tag expression: ${reason}`,
+      { fix: "for example --tags '@task-bgp and not @before'" },
+      { cause },
+    );
+  }
 }
 
 export function reportsFolder(root: string, asked: string | undefined): string {

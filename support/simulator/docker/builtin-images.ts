@@ -38,12 +38,24 @@ export const builtinImages: readonly ImageDefinition[] = [
   image('alpine', ['/bin/sh'], 'sh', { exitCode: 0 }),
   image('debian', ['bash'], 'bash', { exitCode: 0 }),
   image('ubuntu', ['/bin/bash'], 'bash', { exitCode: 0 }),
-  image('traefik/whoami', ['/whoami'], undefined, { entrypoint: ['/whoami'], programs: one((container) => whoami(container, Number(container.env.get('WHOAMI_PORT_NUMBER') ?? 80))) }),
-  image('hashicorp/http-echo', ['/http-echo'], undefined, { entrypoint: ['/http-echo'], programs: one((container) => httpEcho(container, container.options.command ?? [])) }),
+  image('traefik/whoami', ['/whoami'], undefined, {
+    entrypoint: ['/whoami'],
+    programs: one((container) => whoami(container, Number(container.env.get('WHOAMI_PORT_NUMBER') ?? 80))),
+  }),
+  image('hashicorp/http-echo', ['/http-echo'], undefined, {
+    entrypoint: ['/http-echo'],
+    programs: one((container) => httpEcho(container, container.options.command ?? [])),
+  }),
   image('ealen/echo-server', ['node', 'webserver'], 'sh', { programs: one(echoServer) }),
   image('registry.k8s.io/e2e-test-images/agnhost', ['/agnhost', 'pause'], 'sh', agnhost),
   image('registry.k8s.io/serve_hostname', ['/serve_hostname'], undefined, { programs: one(serveHostname) }),
-  image('registry.k8s.io/e2e-test-images/netexec', ['/netexec'], 'sh', { entrypoint: ['/netexec'], programs: one((container) => netexec(container, container.options.command ?? [])) }),
-  image('kindest/node', ['/usr/local/bin/entrypoint', '/sbin/init'], 'bash', { entrypoint: ['/usr/local/bin/entrypoint', '/sbin/init'], commands: machineCommands }),
+  image('registry.k8s.io/e2e-test-images/netexec', ['/netexec'], 'sh', {
+    entrypoint: ['/netexec'],
+    programs: one((container) => netexec(container, container.options.command ?? [])),
+  }),
+  image('kindest/node', ['/usr/local/bin/entrypoint', '/sbin/init'], 'bash', {
+    entrypoint: ['/usr/local/bin/entrypoint', '/sbin/init'],
+    commands: machineCommands,
+  }),
   image('registry.k8s.io/pause', ['/pause'], undefined, { entrypoint: ['/pause'] }),
 ];

@@ -37,7 +37,39 @@ const commands: Readonly<Record<string, CliCommand>> = {
 };
 
 /** Commands of the real CLI that are not simulated. */
-const known = new Set(['attach', 'build', 'builder', 'buildx', 'commit', 'compose', 'config', 'context', 'diff', 'events', 'export', 'history', 'import', 'load', 'login', 'logout', 'manifest', 'plugin', 'pull', 'push', 'rename', 'rmi', 'save', 'search', 'stats', 'swarm', 'system', 'tag', 'trust', 'update', 'volume']);
+const known = new Set([
+  'attach',
+  'build',
+  'builder',
+  'buildx',
+  'commit',
+  'compose',
+  'config',
+  'context',
+  'diff',
+  'events',
+  'export',
+  'history',
+  'import',
+  'load',
+  'login',
+  'logout',
+  'manifest',
+  'plugin',
+  'pull',
+  'push',
+  'rename',
+  'rmi',
+  'save',
+  'search',
+  'stats',
+  'swarm',
+  'system',
+  'tag',
+  'trust',
+  'update',
+  'volume',
+]);
 
 const usage = `Usage:  docker [OPTIONS] COMMAND
 
@@ -80,7 +112,13 @@ function find(args: readonly string[]): { readonly command: CliCommand; readonly
     const [verb, ...more] = rest;
     const command = verb === undefined ? undefined : containerCommands[verb];
     if (command !== undefined) return { command, rest: more };
-    throw new CliExit(verb === undefined ? '' : `docker: unknown command: docker container ${verb}\n\nUsage:  docker container COMMAND\n\nRun 'docker container --help' for more information\n`, verb === undefined ? 0 : 1, verb === undefined ? 'Usage:  docker container COMMAND\n' : '');
+    throw new CliExit(
+      verb === undefined
+        ? ''
+        : `docker: unknown command: docker container ${verb}\n\nUsage:  docker container\n\nRun 'docker container --help' for more information\n`,
+      verb === undefined ? 0 : 1,
+      verb === undefined ? 'Usage:  docker container COMMAND\n' : '',
+    );
   }
   if (name === 'image' && rest[0] === 'ls') return { command: listImages, rest: rest.slice(1) };
   if (name === 'image' && rest[0] === 'inspect') return { command: inspect, rest: rest.slice(1) };
@@ -89,7 +127,11 @@ function find(args: readonly string[]): { readonly command: CliCommand; readonly
   const command = commands[name];
   if (command !== undefined) return { command, rest };
   if (known.has(name) || name === 'image') throw new CliExit(`docker: not simulated: docker ${name}\n`, 1);
-  if (name.startsWith('-')) throw new CliExit(`unknown ${name.startsWith('--') ? 'flag' : 'shorthand flag'}: ${name.startsWith('--') ? name : `'${name[1] ?? ''}' in ${name}`}\n\nUsage:  docker [OPTIONS] COMMAND [ARG...]\n\nRun 'docker --help' for more information\n`, 125);
+  if (name.startsWith('-'))
+    throw new CliExit(
+      `unknown ${name.startsWith('--') ? 'flag' : 'shorthand flag'}: ${name.startsWith('--') ? name : `'${name[1] ?? ''}' in ${name}`}\n\nUsage:  docker [OPTIONS] COMMAND [ARG...]\n\nRun 'docker --help' for more information\n`,
+      125,
+    );
   throw new CliExit(`docker: unknown command: docker ${name}\n\nRun 'docker --help' for more information\n`, 1);
 }
 

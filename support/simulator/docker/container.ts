@@ -1,6 +1,6 @@
 import type { SimulatedClock, Timer } from '../clock/clock.ts';
-import type { Ip, NetworkNamespace } from '../net/types.ts';
 import { parseIp } from '../net/address.ts';
+import type { Ip, NetworkNamespace } from '../net/types.ts';
 import { EngineError } from './engine-error.ts';
 import { MemoryFileSystem } from './file-system.ts';
 import { processesOf } from './process-table.ts';
@@ -55,7 +55,13 @@ export class EngineContainer implements Container {
   #restart: Timer | undefined;
   #restartDelayMs = firstRestartDelayMs;
 
-  constructor(id: string, image: ImageDefinition, options: ContainerOptions, namespace: NetworkNamespace, surroundings: ContainerSurroundings) {
+  constructor(
+    id: string,
+    image: ImageDefinition,
+    options: ContainerOptions,
+    namespace: NetworkNamespace,
+    surroundings: ContainerSurroundings,
+  ) {
     this.id = id;
     this.name = options.name;
     this.hostname = options.hostname ?? id.slice(0, 12);
@@ -67,7 +73,8 @@ export class EngineContainer implements Container {
     this.#surroundings = surroundings;
     this.files = new MemoryFileSystem();
     addSystemFiles(this.files, this);
-    for (const [path, content] of [...Object.entries(image.files ?? {}), ...Object.entries(options.files ?? {})]) this.files.write(path, content);
+    for (const [path, content] of [...Object.entries(image.files ?? {}), ...Object.entries(options.files ?? {})])
+      this.files.write(path, content);
     this.env.set('PATH', defaultPath);
     this.env.set('HOSTNAME', this.hostname);
     for (const [name, value] of [...Object.entries(image.env ?? {}), ...Object.entries(options.env ?? {})]) this.env.set(name, value);
@@ -112,8 +119,8 @@ export class EngineContainer implements Container {
   stop(exitCode?: number): void {
     this.#restart?.cancel();
     this.#restart = undefined;
-    if (this.state === 'restarting') return this.#enter('exited');
-    this.#end(exitCode ?? this.#exitCodeOnTerm());
+    if (this.state === 'restarting') this.#enter('exited');
+    else this.#end(exitCode ?? this.#exitCodeOnTerm());
   }
 
   /** The main process ended by itself: the restart policy applies. */
@@ -134,9 +141,18 @@ export class EngineContainer implements Container {
   }
 
   kill(signal = 'KILL'): void {
-    if (this.state !== 'running' && this.state !== 'paused') throw new EngineError(409, `cannot kill container: ${this.name}: container ${this.id} is not running`);
+    if (this.state !== 'running' && this.state !== 'paused')
+      throw new EngineError(409, `cannot kill container: ${this.name}: container ${this.id} is not running`);
     const name = signal.toUpperCase().replace(/^SIG/, '');
-    const byNumber: Readonly<Record<string, string>> = { '1': 'HUP', '2': 'INT', '3': 'QUIT', '9': 'KILL', '10': 'USR1', '12': 'USR2', '15': 'TERM' };
+    const byNumber: Readonly<Record<string, string>> = {
+      '1': 'HUP',
+      '2': 'INT',
+      '3': 'QUIT',
+      '9': 'KILL',
+      '10': 'USR1',
+      '12': 'USR2',
+      '15': 'TERM',
+    };
     const known = byNumber[name] ?? name;
     const exitCode = exitCodeOfSignal[known];
     if (exitCode === undefined) throw new EngineError(400, `invalid signal: ${signal}`);
@@ -279,7 +295,10 @@ function printResolver(resolver: NetworkNamespace['resolver']): string {
 function parseResolver(text: string): NetworkNamespace['resolver'] {
   const resolver: NetworkNamespace['resolver'] = { nameservers: [], search: [], ndots: 1 };
   for (const line of text.split('\n')) {
-    const [word, ...rest] = line.replace(/[#;].*/, '').trim().split(/\s+/);
+    const [word, ...rest] = line
+      .replace(/[#;].*/, '')
+      .trim()
+      .split(/\s+/);
     const server = parseIp(rest[0] ?? '');
     if (word === 'nameserver' && server !== undefined) resolver.nameservers.push(server);
     else if (word === 'search' || word === 'domain') resolver.search = rest;

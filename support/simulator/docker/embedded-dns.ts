@@ -17,9 +17,10 @@ export function startEmbeddedDns(container: Container, engine: DockerEngine): ()
     const ips = known.length > 0 ? known : (engine.hostNamespace.hosts.get(bare) ?? []);
     if (ips.length === 0) return { rcode: 'NXDOMAIN', answers: [] };
     const family = type === 'A' ? 4 : type === 'AAAA' ? 6 : undefined;
-    const answers: readonly DnsAnswer[] = ips.filter((address) => address.family === family).map((address) => ({ name, type, ttl, data: address.text }));
+    const answers: readonly DnsAnswer[] = ips
+      .filter((address) => address.family === family)
+      .map((address) => ({ name, type, ttl, data: address.text }));
     return { rcode: 'NOERROR', answers };
   });
   return () => socket.close();
 }
-

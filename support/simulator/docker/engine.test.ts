@@ -11,9 +11,16 @@ describe('networks', () => {
   });
 
   const ipsOf = (network: string): readonly string[] =>
-    [...(testbed.engine.findNetwork(network)?.members.values() ?? [])].map(({ container, ips }) => `${container.name} ${ips.map((ip) => ip.text).join(' ')}`);
+    [...(testbed.engine.findNetwork(network)?.members.values() ?? [])].map(
+      ({ container, ips }) => `${container.name} ${ips.map((ip) => ip.text).join(' ')}`,
+    );
   const start = (name: string, networkMode: string, ips?: readonly string[]): Container => {
-    const container = testbed.engine.createContainer({ name, image: 'nicolaka/netshoot', networkMode, ...(ips === undefined ? {} : { ips }) });
+    const container = testbed.engine.createContainer({
+      name,
+      image: 'nicolaka/netshoot',
+      networkMode,
+      ...(ips === undefined ? {} : { ips }),
+    });
     container.start();
     return container;
   };
@@ -23,7 +30,13 @@ describe('networks', () => {
     engine.createNetwork({ name: 'one' });
     engine.createNetwork({ name: 'two', subnets: ['172.19.0.0/16'] });
     engine.createNetwork({ name: 'three', ipv6: true });
-    expect(engine.networks.map((network) => [network.name, network.driver, network.subnets.map((subnet) => `${subnet.prefix.text} ${subnet.gateway.text}`)])).toEqual([
+    expect(
+      engine.networks.map((network) => [
+        network.name,
+        network.driver,
+        network.subnets.map((subnet) => `${subnet.prefix.text} ${subnet.gateway.text}`),
+      ]),
+    ).toEqual([
       ['bridge', 'bridge', ['172.17.0.0/16 172.17.0.1']],
       ['host', 'host', []],
       ['none', 'none', []],
@@ -42,7 +55,12 @@ describe('networks', () => {
     testbed.engine.findContainer('aa')?.stop();
     start('dd', 'lab');
     testbed.engine.findContainer('aa')?.start();
-    expect(ipsOf('lab')).toEqual(['bb 198.51.100.3 2001:db8:1::3', 'cc 198.51.100.4 2001:db8:1::4', 'dd 198.51.100.2 2001:db8:1::2', 'aa 198.51.100.5 2001:db8:1::5']);
+    expect(ipsOf('lab')).toEqual([
+      'bb 198.51.100.3 2001:db8:1::3',
+      'cc 198.51.100.4 2001:db8:1::4',
+      'dd 198.51.100.2 2001:db8:1::2',
+      'aa 198.51.100.5 2001:db8:1::5',
+    ]);
   });
 
   it('says when a subnet is full', () => {
@@ -57,7 +75,8 @@ describe('networks', () => {
     start('aa', 'one');
     start('bb', 'one');
     start('cc', 'two');
-    const status = async (from: string, to: string): Promise<number> => (await testbed.exec(from, ['ping', '-c', '1', '-W', '1', to])).exitCode;
+    const status = async (from: string, to: string): Promise<number> =>
+      (await testbed.exec(from, ['ping', '-c', '1', '-W', '1', to])).exitCode;
     expect(await status('aa', '198.51.100.3')).toBe(0);
     expect(await status('aa', '203.0.113.2')).toBe(1);
     expect(await status('cc', '198.51.100.2')).toBe(1);
@@ -101,34 +120,88 @@ describe('networks', () => {
       'default via 198.51.100.1 dev eth0 \n198.51.100.0/24 dev eth0 proto kernel scope link src 198.51.100.2 \n203.0.113.0/24 dev eth1 proto kernel scope link src 203.0.113.9 \n',
     );
     engine.disconnect(one, container);
-    expect((await testbed.exec('aa', ['ip', 'route'])).stdout).toBe('default via 203.0.113.1 dev eth1 \n203.0.113.0/24 dev eth1 proto kernel scope link src 203.0.113.9 \n');
+    expect((await testbed.exec('aa', ['ip', 'route'])).stdout).toBe(
+      'default via 203.0.113.1 dev eth1 \n203.0.113.0/24 dev eth1 proto kernel scope link src 203.0.113.9 \n',
+    );
   });
 
   it('publishes ports on every address of the host, and takes them back', async () => {
-    const container = testbed.engine.createContainer({ name: 'web', image: 'traefik/whoami', hostname: 'web', ports: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] });
+    const container = testbed.engine.createContainer({
+      name: 'web',
+      image: 'traefik/whoami',
+      hostname: 'web',
+      ports: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }],
+    });
     testbed.engine.createNetwork({ name: 'lab', subnets: ['198.51.100.0/24'] });
     start('aa', 'lab');
     container.start();
     const status = async (line: string): Promise<string> => (await testbed.type(line)).stdout;
     expect(await status("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/")).toBe('200');
     expect(await status("curl -s -o /dev/null -w '%{http_code}' http://172.17.0.1:8080/")).toBe('200');
-    expect(() => testbed.engine.createContainer({ name: 'web2', image: 'nginx', ports: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] }).start()).toThrow(
-      /Bind for 0\.0\.0\.0:8080 failed: port is already allocated$/,
-    );
+    expect(() =>
+      testbed.engine
+        .createContainer({ name: 'web2', image: 'nginx', ports: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] })
+        .start(),
+    ).toThrow(/Bind for 0\.0\.0\.0:8080 failed: port is already allocated$/);
     container.stop();
     expect(await status("curl -s -o /dev/null -w '%{http_code}' http://172.17.0.1:8080/")).toBe('000');
   });
 
   it.each<{ name: string; act: (testbed: Testbed) => unknown; statusCode: number; message: string }>([
-    { name: 'an overlapping subnet', act: ({ engine }) => engine.createNetwork({ name: 'x', subnets: ['172.17.128.0/24'] }), statusCode: 403, message: 'invalid pool request: Pool overlaps with other one on this address space' },
-    { name: 'a name in use', act: ({ engine }) => engine.createNetwork({ name: 'bridge' }), statusCode: 409, message: 'network with name bridge already exists' },
-    { name: 'no such network', act: ({ engine }) => engine.createContainer({ name: 'aa', image: 'alpine', networkMode: 'nope' }), statusCode: 404, message: 'network nope not found' },
-    { name: 'no such network to remove', act: ({ engine }) => engine.removeNetwork('nope'), statusCode: 404, message: 'network nope not found' },
-    { name: 'a predefined network', act: ({ engine }) => engine.removeNetwork('host'), statusCode: 403, message: 'host is a pre-defined network and cannot be removed' },
-    { name: 'an address on the default network', act: ({ engine }) => engine.createContainer({ name: 'aa', image: 'alpine', ips: ['172.17.0.9'] }).start(), statusCode: 400, message: 'user specified IP address is supported on user defined networks only' },
-    { name: 'a container name of one letter', act: ({ engine }) => engine.createContainer({ name: 'a', image: 'alpine' }), statusCode: 400, message: 'Invalid container name (a), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed' },
-    { name: 'a bad image', act: ({ engine }) => engine.createContainer({ name: 'aa', image: 'Nope' }), statusCode: 400, message: 'invalid reference format: repository name must be lowercase' },
-    { name: 'no such namespace', act: ({ engine }) => engine.createContainer({ name: 'aa', image: 'alpine', networkMode: 'container:nope' }), statusCode: 404, message: 'No such container: nope' },
+    {
+      name: 'an overlapping subnet',
+      act: ({ engine }) => engine.createNetwork({ name: 'x', subnets: ['172.17.128.0/24'] }),
+      statusCode: 403,
+      message: 'invalid pool request: Pool overlaps with other one on this address space',
+    },
+    {
+      name: 'a name in use',
+      act: ({ engine }) => engine.createNetwork({ name: 'bridge' }),
+      statusCode: 409,
+      message: 'network with name bridge already exists',
+    },
+    {
+      name: 'no such network',
+      act: ({ engine }) => engine.createContainer({ name: 'aa', image: 'alpine', networkMode: 'nope' }),
+      statusCode: 404,
+      message: 'network nope not found',
+    },
+    {
+      name: 'no such network to remove',
+      act: ({ engine }) => engine.removeNetwork('nope'),
+      statusCode: 404,
+      message: 'network nope not found',
+    },
+    {
+      name: 'a predefined network',
+      act: ({ engine }) => engine.removeNetwork('host'),
+      statusCode: 403,
+      message: 'host is a pre-defined network and cannot be removed',
+    },
+    {
+      name: 'an address on the default network',
+      act: ({ engine }) => engine.createContainer({ name: 'aa', image: 'alpine', ips: ['172.17.0.9'] }).start(),
+      statusCode: 400,
+      message: 'user specified IP address is supported on user defined networks only',
+    },
+    {
+      name: 'a container name of one letter',
+      act: ({ engine }) => engine.createContainer({ name: 'a', image: 'alpine' }),
+      statusCode: 400,
+      message: 'Invalid container name (a), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed',
+    },
+    {
+      name: 'a bad image',
+      act: ({ engine }) => engine.createContainer({ name: 'aa', image: 'Nope' }),
+      statusCode: 400,
+      message: 'invalid reference format: repository name must be lowercase',
+    },
+    {
+      name: 'no such namespace',
+      act: ({ engine }) => engine.createContainer({ name: 'aa', image: 'alpine', networkMode: 'container:nope' }),
+      statusCode: 404,
+      message: 'No such container: nope',
+    },
   ])('refuses $name', ({ act, statusCode, message }) => {
     let refused: unknown;
     try {
@@ -170,7 +243,9 @@ describe('containers', () => {
       command: ['/bin/fail'],
       shell: undefined,
       commands: [],
-      programs: [(container) => ({ name: 'fail', start: () => void testbed.clock.schedule(10, () => container.exit?.(3)), stop: () => {} })],
+      programs: [
+        (container) => ({ name: 'fail', start: () => void testbed.clock.schedule(10, () => container.exit?.(3)), stop: () => {} }),
+      ],
     });
     const container = testbed.engine.createContainer({ name: 'aa', image: 'failing', restartPolicy: 'on-failure' });
     const starts: number[] = [];
@@ -194,7 +269,9 @@ describe('containers', () => {
     guest.start();
     expect(guest.namespace).toBe(owner.namespace);
     expect((await testbed.exec('owner', ['wget', '-qO-', 'http://127.0.0.1/'])).stdout).toContain('Hostname: owner\n');
-    expect(testbed.engine.createContainer({ name: 'wide', image: 'alpine', networkMode: 'host' }).namespace).toBe(testbed.engine.hostNamespace);
+    expect(testbed.engine.createContainer({ name: 'wide', image: 'alpine', networkMode: 'host' }).namespace).toBe(
+      testbed.engine.hostNamespace,
+    );
   });
 
   it('loses all its links when it stops, and gets only those of docker back', async () => {
@@ -210,7 +287,9 @@ describe('containers', () => {
     expect([names(left), names(right)]).toEqual([['lo'], ['eth0', 'lo']]);
     left.start();
     expect(names(left)).toEqual(['eth0', 'lo']);
-    expect((await testbed.exec('left', ['ip', 'route'])).stdout).toBe('default via 172.17.0.1 dev eth0 \n172.17.0.0/16 dev eth0 proto kernel scope link src 172.17.0.2 \n');
+    expect((await testbed.exec('left', ['ip', 'route'])).stdout).toBe(
+      'default via 172.17.0.1 dev eth0 \n172.17.0.0/16 dev eth0 proto kernel scope link src 172.17.0.2 \n',
+    );
   });
 
   it.each([
@@ -225,7 +304,12 @@ describe('containers', () => {
     { image: 'alpine', command: ['sh', '-c', 'while true; do curl -s -m 1 http://web/; sleep 1; done'], names: ['curl-0'] },
     { image: 'alpine', command: ['sleep', '5'], names: ['sleep'] },
     { image: 'alpine', command: ['./server', '--port', '80'], names: [], log: 'not simulated: ./server --port 80' },
-    { image: 'alpine', command: ['sh', '-c', 'for i in 1 2 3; do ./x; done'], names: [], log: 'not simulated: sh -c for i in 1 2 3; do ./x; done' },
+    {
+      image: 'alpine',
+      command: ['sh', '-c', 'for i in 1 2 3; do ./x; done'],
+      names: [],
+      log: 'not simulated: sh -c for i in 1 2 3; do ./x; done',
+    },
   ])('runs $command of $image as $names', ({ image, command, names, log }) => {
     const container = testbed.engine.createContainer({ name: 'aa', image, ...(command === undefined ? {} : { command }) });
     container.start();

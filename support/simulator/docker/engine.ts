@@ -1,15 +1,15 @@
 import type { SimulatedClock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
-import type { Ip, ListeningSocket, Network, NetworkNamespace, Prefix } from '../net/types.ts';
 import { parseIp, prefix } from '../net/address.ts';
+import type { Ip, ListeningSocket, Network, NetworkNamespace, Prefix } from '../net/types.ts';
 import { hostAddresses, macOfIpv4 } from './addresses.ts';
 import { builtinImages } from './builtin-images.ts';
 import { EngineContainer } from './container.ts';
-import { EngineError } from './engine-error.ts';
 import { startEmbeddedDns } from './embedded-dns.ts';
+import { EngineError } from './engine-error.ts';
 import { addNetworkRules, installFirewall, type PublishedPort, publish, removeNetworkRules, unpublish } from './firewall.ts';
 import { createImageCatalogue } from './image-catalogue.ts';
-import { chooseSubnets, embeddedResolver, EngineNetwork, randomMac, subnetLength } from './networks.ts';
+import { chooseSubnets, EngineNetwork, embeddedResolver, randomMac, subnetLength } from './networks.ts';
 import { startPortProxy } from './port-proxy.ts';
 import type { Command, Container, ContainerOptions, CreateContainerOptions, DockerEngine, DockerNetwork, Shell } from './types.ts';
 
@@ -45,7 +45,12 @@ export class Engine implements DockerEngine {
   readonly #usersOfNamespace = new Map<NetworkNamespace, Set<EngineContainer>>();
   #lastPid: number;
 
-  constructor(options: { readonly network: Network; readonly clock: SimulatedClock; readonly random: Random; readonly hostNamespace: NetworkNamespace }) {
+  constructor(options: {
+    readonly network: Network;
+    readonly clock: SimulatedClock;
+    readonly random: Random;
+    readonly hostNamespace: NetworkNamespace;
+  }) {
     this.network = options.network;
     this.clock = options.clock;
     this.random = options.random;
@@ -122,7 +127,8 @@ export class Engine implements DockerEngine {
       const owner = this.#find(shared);
       if (owner === undefined) throw new EngineError(404, `No such container: ${shared}`);
       if (hostname !== undefined) throw new EngineError(400, 'conflicting options: hostname and the network mode');
-      if ((options.ports ?? []).length > 0) throw new EngineError(400, 'conflicting options: port publishing and the container type network mode');
+      if ((options.ports ?? []).length > 0)
+        throw new EngineError(400, 'conflicting options: port publishing and the container type network mode');
       namespace = owner.container.namespace;
       networkMode = `container:${owner.container.id}`;
       hostname = owner.container.hostname;
@@ -138,14 +144,21 @@ export class Engine implements DockerEngine {
       // IPv4 settings of a new namespace are those of the host (net.core.devconf_inherit_init_net is 0)
       namespace.setSysctl('net.ipv4.ip_forward', this.hostNamespace.getSysctl('net.ipv4.ip_forward') ?? '1');
     }
-    const container = new EngineContainer(id, this.images.resolve(options.image), hostname === undefined ? options : { ...options, hostname }, namespace, {
-      clock: this.clock,
-      hasTerminal: options.hasTerminal ?? true,
-      nextPid: () => this.#nextPid(),
-      attach: (starting) => this.#attach(this.#recordOf(starting)),
-      detach: (stopped) => this.#detach(this.#recordOf(stopped)),
-      sharesNamespace: (asking) => asking.namespace === this.hostNamespace || (this.#usersOfNamespace.get(asking.namespace)?.size ?? 0) > 1,
-    });
+    const container = new EngineContainer(
+      id,
+      this.images.resolve(options.image),
+      hostname === undefined ? options : { ...options, hostname },
+      namespace,
+      {
+        clock: this.clock,
+        hasTerminal: options.hasTerminal ?? true,
+        nextPid: () => this.#nextPid(),
+        attach: (starting) => this.#attach(this.#recordOf(starting)),
+        detach: (stopped) => this.#detach(this.#recordOf(stopped)),
+        sharesNamespace: (asking) =>
+          asking.namespace === this.hostNamespace || (this.#usersOfNamespace.get(asking.namespace)?.size ?? 0) > 1,
+      },
+    );
     const record: ContainerRecord = { container, networkMode, joined, published: [], sockets: [], stopDns: undefined };
     this.#byId.set(id, record);
     this.#byName.set(name, record);
@@ -158,7 +171,10 @@ export class Engine implements DockerEngine {
     const { container } = record;
     if (container.state === 'running' || container.state === 'paused' || container.state === 'restarting') {
       if (options.force !== true) {
-        const remedy = container.state === 'paused' ? 'unpause and then stop the container before removing or force remove' : 'stop the container before removing or force remove';
+        const remedy =
+          container.state === 'paused'
+            ? 'unpause and then stop the container before removing or force remove'
+            : 'stop the container before removing or force remove';
         throw new EngineError(409, `cannot remove container "/${container.name}": container is ${container.state}: ${remedy}`);
       }
       if (container.state === 'restarting') container.stop();
@@ -171,21 +187,35 @@ export class Engine implements DockerEngine {
 
   createNetwork(options: Parameters<DockerEngine['createNetwork']>[0]): EngineNetwork {
     if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(options.name)) {
-      throw new EngineError(400, `invalid name "${options.name}": must only contain letters, numbers, underscores, dots and hyphens, and start with a letter or number`);
+      throw new EngineError(
+        400,
+        `invalid name "${options.name}": must only contain letters, numbers, underscores, dots and hyphens, and start with a letter or number`,
+      );
     }
     if ([...this.#networks.values()].some((network) => network.name === options.name)) {
       throw new EngineError(409, `network with name ${options.name} already exists`);
     }
     const subnets = chooseSubnets(options, this.networks, this.hostNamespace, this.#ids);
-    return this.#addNetwork(options.name, 'bridge', subnets, options.labels ?? {}, options.bridgeName, options.masquerade ?? true, options.mtu);
+    return this.#addNetwork(
+      options.name,
+      'bridge',
+      subnets,
+      options.labels ?? {},
+      options.bridgeName,
+      options.masquerade ?? true,
+      options.mtu,
+    );
   }
 
   removeNetwork(reference: string): void {
     const network = this.findNetwork(reference);
     if (network === undefined) throw new EngineError(404, `network ${reference} not found`);
-    if (['bridge', 'host', 'none'].includes(network.name)) throw new EngineError(403, `${network.name} is a pre-defined network and cannot be removed`);
+    if (['bridge', 'host', 'none'].includes(network.name))
+      throw new EngineError(403, `${network.name} is a pre-defined network and cannot be removed`);
     if (network.members.size > 0) {
-      const active = [...network.members.values()].map(({ container }) => `name:"${container.name}" id:"${endpointId(network, container).slice(0, 12)}"`);
+      const active = [...network.members.values()].map(
+        ({ container }) => `name:"${container.name}" id:"${endpointId(network, container).slice(0, 12)}"`,
+      );
       throw new EngineError(403, `error while removing network: network ${network.name} has active endpoints (${active.join(', ')})`);
     }
     removeNetworkRules(this.hostNamespace, network);
@@ -197,8 +227,13 @@ export class Engine implements DockerEngine {
   connect(network: DockerNetwork, container: Container, options: { readonly ips?: readonly string[] } = {}): void {
     const record = this.#recordOf(container);
     const joining = this.#networkOf(network);
-    if (record.networkMode.startsWith('container:')) throw new EngineError(409, 'container sharing network namespace with another container or host cannot be connected to any other network');
-    if (record.networkMode === 'host' || joining.driver === 'host') throw new EngineError(403, 'container cannot be connected to host network');
+    if (record.networkMode.startsWith('container:'))
+      throw new EngineError(
+        409,
+        'container sharing network namespace with another container or host cannot be connected to any other network',
+      );
+    if (record.networkMode === 'host' || joining.driver === 'host')
+      throw new EngineError(403, 'container cannot be connected to host network');
     if (record.joined.has(joining)) {
       throw new EngineError(403, `endpoint with name ${container.name} already exists in network ${joining.name}`);
     }
@@ -273,7 +308,12 @@ export class Engine implements DockerEngine {
     const host = this.hostNamespace;
     let bridge: EngineNetwork['bridge'];
     if (driver === 'bridge') {
-      bridge = host.addInterface({ name: bridgeName ?? `br-${id.slice(0, 12)}`, kind: 'bridge', mac: randomMac(this.#ids), ...(mtu === undefined ? {} : { mtu }) });
+      bridge = host.addInterface({
+        name: bridgeName ?? `br-${id.slice(0, 12)}`,
+        kind: 'bridge',
+        mac: randomMac(this.#ids),
+        ...(mtu === undefined ? {} : { mtu }),
+      });
       bridge.setUp();
       for (const { prefix: subnet, gateway } of subnets) {
         bridge.addAddress(gateway, subnet.length, { noDad: true });
@@ -340,8 +380,19 @@ export class Engine implements DockerEngine {
     let number = 0;
     while (namespace.getInterface(`eth${number}`) !== undefined) number++;
     const [hostEnd, device] = this.network.createVeth(
-      { namespace: this.hostNamespace, name: `veth${this.#ids.hex(7)}`, txQueueLength: 0, ...(network.mtu === undefined ? {} : { mtu: network.mtu }) },
-      { namespace: this.hostNamespace, name: `veth${this.#ids.hex(7)}`, mac, txQueueLength: 0, ...(network.mtu === undefined ? {} : { mtu: network.mtu }) },
+      {
+        namespace: this.hostNamespace,
+        name: `veth${this.#ids.hex(7)}`,
+        txQueueLength: 0,
+        ...(network.mtu === undefined ? {} : { mtu: network.mtu }),
+      },
+      {
+        namespace: this.hostNamespace,
+        name: `veth${this.#ids.hex(7)}`,
+        mac,
+        txQueueLength: 0,
+        ...(network.mtu === undefined ? {} : { mtu: network.mtu }),
+      },
     );
     // Made on the host and moved, as libnetwork did before Docker 28: the interface keeps its high index in the container.
     device.moveTo(namespace);
@@ -404,7 +455,12 @@ export class Engine implements DockerEngine {
         bridge: network.bridge.name,
       };
       const taken = [...this.#byId.values()].some((other) =>
-        other.published.some((existing) => existing.hostPort === port.hostPort && existing.protocol === port.protocol && existing.hostAddresses.some((address) => published.hostAddresses.includes(address))),
+        other.published.some(
+          (existing) =>
+            existing.hostPort === port.hostPort &&
+            existing.protocol === port.protocol &&
+            existing.hostAddresses.some((address) => published.hostAddresses.includes(address)),
+        ),
       );
       if (taken) {
         const at = `${port.hostIp ?? '0.0.0.0'}:${port.hostPort}`;
@@ -415,7 +471,8 @@ export class Engine implements DockerEngine {
       }
       publish(this.hostNamespace, published);
       record.published.push(published);
-      if (port.protocol === 'tcp') record.sockets.push(startPortProxy(this.hostNamespace, { ...published, ...(bound === undefined ? {} : { ip: bound }) }));
+      if (port.protocol === 'tcp')
+        record.sockets.push(startPortProxy(this.hostNamespace, { ...published, ...(bound === undefined ? {} : { ip: bound }) }));
     }
   }
 

@@ -68,10 +68,16 @@ export class MemoryFileSystem implements FileSystem {
   write(path: string, content: string): void {
     const full = normalisePath(path);
     const virtual = this.#virtualFiles.get(full);
-    if (virtual?.write !== undefined) return virtual.write(content);
-    this.#virtualFiles.delete(full);
     const within = this.#virtualFolder(full);
-    if (within !== undefined) return within.folder.write(within.rest, content);
+    if (virtual?.write !== undefined) {
+      virtual.write(content);
+      return;
+    }
+    if (within !== undefined) {
+      within.folder.write(within.rest, content);
+      return;
+    }
+    this.#virtualFiles.delete(full);
     const slash = full.lastIndexOf('/');
     this.#folder(full.slice(0, slash)).set(full.slice(slash + 1), content);
   }

@@ -1,5 +1,5 @@
-import type { Family, Ip, NetfilterRule, NetworkNamespace } from '../net/types.ts';
 import { hostPrefix, prefix } from '../net/address.ts';
+import type { Family, Ip, NetfilterRule, NetworkNamespace } from '../net/types.ts';
 import type { EngineNetwork } from './networks.ts';
 
 /**
@@ -10,7 +10,8 @@ export function installFirewall(host: NetworkNamespace): void {
   host.setSysctl('net.ipv4.ip_forward', '1');
   for (const family of [4, 6] as const) {
     const filter = host.netfilter;
-    for (const chain of ['DOCKER', 'DOCKER-ISOLATION-STAGE-1', 'DOCKER-ISOLATION-STAGE-2', 'DOCKER-USER']) filter.createChain(family, 'filter', chain);
+    for (const chain of ['DOCKER', 'DOCKER-ISOLATION-STAGE-1', 'DOCKER-ISOLATION-STAGE-2', 'DOCKER-USER'])
+      filter.createChain(family, 'filter', chain);
     filter.setPolicy(family, 'FORWARD', 'drop');
     filter.append(family, 'filter', 'FORWARD', { target: { kind: 'jump', chain: 'DOCKER-USER' } });
     filter.append(family, 'filter', 'FORWARD', { target: { kind: 'jump', chain: 'DOCKER-ISOLATION-STAGE-1' } });
@@ -39,7 +40,11 @@ function rulesOf(network: EngineNetwork, family: Family): readonly PlacedRule[] 
   const into: NetfilterRule['outInterface'] = { name };
   const elsewhere: NetfilterRule['outInterface'] = { name, inverted: true };
   const rules: PlacedRule[] = [
-    { table: 'filter', chain: 'FORWARD', rule: { outInterface: into, connectionState: ['related', 'established'], target: { kind: 'accept' } } },
+    {
+      table: 'filter',
+      chain: 'FORWARD',
+      rule: { outInterface: into, connectionState: ['related', 'established'], target: { kind: 'accept' } },
+    },
     { table: 'filter', chain: 'FORWARD', rule: { outInterface: into, target: { kind: 'jump', chain: 'DOCKER' } } },
     { table: 'filter', chain: 'FORWARD', rule: { inInterface: { name }, outInterface: elsewhere, target: { kind: 'accept' } } },
     { table: 'filter', chain: 'FORWARD', rule: { inInterface: { name }, outInterface: into, target: { kind: 'accept' } } },
@@ -54,7 +59,11 @@ function rulesOf(network: EngineNetwork, family: Family): readonly PlacedRule[] 
   if (network.isMasqueraded) {
     for (const subnet of network.subnets) {
       if (subnet.prefix.family !== family) continue;
-      rules.push({ table: 'nat', chain: 'POSTROUTING', rule: { source: { prefix: subnet.prefix }, outInterface: elsewhere, target: { kind: 'masquerade' } } });
+      rules.push({
+        table: 'nat',
+        chain: 'POSTROUTING',
+        rule: { source: { prefix: subnet.prefix }, outInterface: elsewhere, target: { kind: 'masquerade' } },
+      });
     }
   }
   return rules;
@@ -92,17 +101,19 @@ function rulesOfPort(port: PublishedPort): readonly PlacedRule[] {
   const exactly = { low: port.hostPort, high: port.hostPort };
   const to = hostPrefix(port.container);
   return [
-    ...port.hostAddresses.map((address): PlacedRule => ({
-      table: 'nat',
-      chain: 'DOCKER',
-      rule: {
-        protocol,
-        inInterface: { name: bridge, inverted: true },
-        destination: { prefix: hostPrefix(address) },
-        destinationPort: exactly,
-        target: { kind: 'dnat', address: port.container, port: port.containerPort },
-      },
-    })),
+    ...port.hostAddresses.map(
+      (address): PlacedRule => ({
+        table: 'nat',
+        chain: 'DOCKER',
+        rule: {
+          protocol,
+          inInterface: { name: bridge, inverted: true },
+          destination: { prefix: hostPrefix(address) },
+          destinationPort: exactly,
+          target: { kind: 'dnat', address: port.container, port: port.containerPort },
+        },
+      }),
+    ),
     {
       table: 'filter',
       chain: 'DOCKER',

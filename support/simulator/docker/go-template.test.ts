@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { parseTemplate, TemplateError } from './go-template.ts';
 
-const value = { Name: '/web', State: { Running: true, Pid: 42 }, Ports: {}, Nets: { lab: { IP: '192.0.2.2' }, other: { IP: '198.51.100.2' } }, List: ['a', 'b'], Nothing: null };
+const value = {
+  Name: '/web',
+  State: { Running: true, Pid: 42 },
+  Ports: {},
+  Nets: { lab: { IP: '192.0.2.2' }, other: { IP: '198.51.100.2' } },
+  List: ['a', 'b'],
+  Nothing: null,
+};
 
 describe('Go templates', () => {
   it.each([
@@ -25,7 +32,8 @@ describe('Go templates', () => {
     { template: 'a\\tb', text: 'a\tb' },
   ])('$template', ({ template, text }) => expect(parseTemplate(template)(value)).toBe(text));
 
-  it.each(['{{.Nope}}', '{{.Name.X}}', '{{nope .}}', '{{if .Name}}', '{{.Name', '{{end}}', '{{index .List 5}}', '{{.Nothing.X}}'])('%s is refused', (template) =>
-    expect(() => parseTemplate(template)(value)).toThrow(TemplateError),
+  it.each(['{{.Nope}}', '{{.Name.X}}', '{{nope .}}', '{{if .Name}}', '{{.Name', '{{end}}', '{{index .List 5}}', '{{.Nothing.X}}'])(
+    '%s is refused',
+    (template) => expect(() => parseTemplate(template)(value)).toThrow(TemplateError),
   );
 });

@@ -11,7 +11,13 @@ type Node =
   | { readonly kind: 'print'; readonly pipe: Pipe }
   | { readonly kind: 'assign'; readonly name: string; readonly pipe: Pipe }
   | { readonly kind: 'if' | 'with'; readonly pipe: Pipe; readonly body: readonly Node[]; readonly otherwise: readonly Node[] }
-  | { readonly kind: 'range'; readonly variables: readonly string[]; readonly pipe: Pipe; readonly body: readonly Node[]; readonly otherwise: readonly Node[] };
+  | {
+      readonly kind: 'range';
+      readonly variables: readonly string[];
+      readonly pipe: Pipe;
+      readonly body: readonly Node[];
+      readonly otherwise: readonly Node[];
+    };
 
 type Pipe = readonly (readonly Operand[])[];
 type Operand =
@@ -43,7 +49,8 @@ function lex(source: string): (string | Action)[] {
       inside = inside.slice(0, -1);
     }
     parts.push(before);
-    if (!/^\s*\/\*/.test(inside)) parts.push({ words: inside.match(/"(?:[^"\\]|\\.)*"|`[^`]*`|\$?[\w]*(?:\.[\w]+)+|\$\w*|\.|:=|[|(),=]|-?\d+(?:\.\d+)?|\w+/g) ?? [] });
+    if (!/^\s*\/\*/.test(inside))
+      parts.push({ words: inside.match(/"(?:[^"\\]|\\.)*"|`[^`]*`|\$?[\w]*(?:\.[\w]+)+|\$\w*|\.|:=|[|(),=]|-?\d+(?:\.\d+)?|\w+/g) ?? [] });
     rest = after;
   }
   parts.push(rest);
@@ -75,7 +82,8 @@ class Parser {
       const [head, ...rest] = part.words;
       if (head === 'end' || head === 'else') return { nodes, end: head, endWords: rest };
       if (head === 'if' || head === 'with' || head === 'range') nodes.push(this.#control(head, rest));
-      else if (head?.startsWith('$') === true && (rest[0] === ':=' || rest[0] === '=')) nodes.push({ kind: 'assign', name: head, pipe: parsePipe(rest.slice(1)) });
+      else if (head?.startsWith('$') === true && (rest[0] === ':=' || rest[0] === '='))
+        nodes.push({ kind: 'assign', name: head, pipe: parsePipe(rest.slice(1)) });
       else if (head !== undefined) nodes.push({ kind: 'print', pipe: parsePipe(part.words) });
       else throw new TemplateError('template: :1: missing value for command');
     }
@@ -126,7 +134,8 @@ function parsePipe(words: readonly string[]): Pipe {
       const path = next !== undefined && /^\.\w/.test(next) ? next.slice(1).split('.') : [];
       if (path.length > 0) index++;
       current().push({ kind: 'fields', of: inner, path });
-    } else if (word.startsWith('"')) current().push({ kind: 'literal', value: JSON.parse(word.replace(/[\n\t]/g, (char) => (char === '\n' ? '\\n' : '\\t'))) });
+    } else if (word.startsWith('"'))
+      current().push({ kind: 'literal', value: JSON.parse(word.replace(/[\n\t]/g, (char) => (char === '\n' ? '\\n' : '\\t'))) });
     else if (word.startsWith('`')) current().push({ kind: 'literal', value: word.slice(1, -1) });
     else if (/^-?\d/.test(word)) current().push({ kind: 'literal', value: Number(word) });
     else if (word === 'true' || word === 'false') current().push({ kind: 'literal', value: word === 'true' });
@@ -144,7 +153,32 @@ function parsePipe(words: readonly string[]): Pipe {
   return commands;
 }
 
-const functionNames = new Set(['json', 'index', 'len', 'eq', 'ne', 'lt', 'le', 'gt', 'ge', 'and', 'or', 'not', 'join', 'split', 'upper', 'lower', 'title', 'println', 'print', 'printf', 'slice', 'truncate', 'pad', 'html']);
+const functionNames = new Set([
+  'json',
+  'index',
+  'len',
+  'eq',
+  'ne',
+  'lt',
+  'le',
+  'gt',
+  'ge',
+  'and',
+  'or',
+  'not',
+  'join',
+  'split',
+  'upper',
+  'lower',
+  'title',
+  'println',
+  'print',
+  'printf',
+  'slice',
+  'truncate',
+  'pad',
+  'html',
+]);
 
 type Scope = Map<string, Json>;
 
@@ -171,14 +205,22 @@ function show(value: Json): string {
 function callFunction(name: string, args: readonly Json[]): Json {
   const [first, second] = args;
   const text = (value: Json): string => (typeof value === 'string' ? value : show(value));
-  const compare = (): number => (typeof first === 'number' && typeof second === 'number' ? first - second : text(first) < text(second) ? -1 : text(first) > text(second) ? 1 : 0);
+  const compare = (): number =>
+    typeof first === 'number' && typeof second === 'number'
+      ? first - second
+      : text(first) < text(second)
+        ? -1
+        : text(first) > text(second)
+          ? 1
+          : 0;
   switch (name) {
     case 'json':
       return JSON.stringify(first ?? null);
     case 'index':
       return args.slice(1).reduce<Json>((value, key) => {
         if (Array.isArray(value)) {
-          if (typeof key !== 'number' || key < 0 || key >= value.length) throw new TemplateError(`error calling index: reflect: slice index out of range`);
+          if (typeof key !== 'number' || key < 0 || key >= value.length)
+            throw new TemplateError(`error calling index: reflect: slice index out of range`);
           return value[key];
         }
         if (value === null || typeof value !== 'object') throw new TemplateError('error calling index: index of untyped nil');
@@ -229,7 +271,9 @@ function callFunction(name: string, args: readonly Json[]): Json {
       });
     }
     case 'slice':
-      return typeof first === 'string' || Array.isArray(first) ? first.slice(Number(second), args[2] === undefined ? undefined : Number(args[2])) : first;
+      return typeof first === 'string' || Array.isArray(first)
+        ? first.slice(Number(second), args[2] === undefined ? undefined : Number(args[2]))
+        : first;
     case 'truncate':
       return text(first).slice(0, Number(second));
     case 'pad':
@@ -240,10 +284,15 @@ function callFunction(name: string, args: readonly Json[]): Json {
 }
 
 function field(value: Json, name: string, whole: string): Json {
-  if (value === null || value === undefined) throw new TemplateError(`template: :1: executing "" at <.${whole}>: nil pointer evaluating interface {}.${name}`);
-  if (typeof value !== 'object' || Array.isArray(value)) throw new TemplateError(`template: :1: executing "" at <.${whole}>: can't evaluate field ${name} in type ${Array.isArray(value) ? '[]interface {}' : typeof value}`);
+  if (value === null || value === undefined)
+    throw new TemplateError(`template: :1: executing "" at <.${whole}>: nil pointer evaluating interface {}.${name}`);
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new TemplateError(
+      `template: :1: executing "" at <.${whole}>: can't evaluate field ${name} in type ${Array.isArray(value) ? '[]interface {}' : typeof value}`,
+    );
   const found = (value as Record<string, Json>)[name];
-  if (found === undefined && !(name in value)) throw new TemplateError(`template: :1:2: executing "" at <.${whole}>: map has no entry for key "${name}"`);
+  if (found === undefined && !(name in value))
+    throw new TemplateError(`template: :1:2: executing "" at <.${whole}>: map has no entry for key "${name}"`);
   return found;
 }
 
@@ -267,7 +316,10 @@ function pipeValue(pipe: Pipe, dot: Json, scope: Scope, methods: Methods): Json 
       const args = rest.map((operand) => operandValue(operand, dot, scope, methods));
       value = callFunction(head.name, [...args, ...previous]);
     } else {
-      const method = head.kind === 'fields' && head.of === 'dot' && head.path.length === 1 && rest.length === 1 ? methods[head.path[0] as string] : undefined;
+      const method =
+        head.kind === 'fields' && head.of === 'dot' && head.path.length === 1 && rest.length === 1
+          ? methods[head.path[0] as string]
+          : undefined;
       if (method !== undefined) value = method(dot, show(operandValue(rest[0] as Operand, dot, scope, methods)));
       else if (rest.length > 0) throw new TemplateError("template: :1: can't give argument to non-function");
       else value = operandValue(head, dot, scope, methods);

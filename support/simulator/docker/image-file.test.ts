@@ -29,7 +29,9 @@ servers:
     const { engine } = testbed;
     engine.createNetwork({ name: 'lab', subnets: ['198.51.100.0/24'] });
     engine.createContainer({ name: 'web', hostname: 'web', image: 'registry.example/team/web:1.0', networkMode: 'lab' }).start();
-    engine.createContainer({ name: 'site', hostname: 'site', image: 'registry.example/team/site', networkMode: 'lab', env: { PORT: '9000' } }).start();
+    engine
+      .createContainer({ name: 'site', hostname: 'site', image: 'registry.example/team/site', networkMode: 'lab', env: { PORT: '9000' } })
+      .start();
     const get = async (...args: string[]): Promise<string> => (await testbed.exec('site', ['curl', '-s', ...args])).stdout;
     expect(await get('http://web:8080/v1/?a=1')).toBe('web hello 198.51.100.3>198.51.100.2:8080 /v1/?a=1 ${x}\n');
     expect(await get('http://site:9000/files/a/b')).toBe('a file\n');
@@ -46,7 +48,7 @@ servers:
     load(
       testbed,
       `
-images: [outpost]
+images: [guard]
 servers:
   - port: 80
     allow:
@@ -57,10 +59,13 @@ servers:
     );
     const { engine } = testbed;
     engine.createNetwork({ name: 'lab', subnets: ['198.51.100.0/24'] });
-    engine.createContainer({ name: 'outpost', image: 'outpost', networkMode: 'lab', env: { ALLOWED: '198.51.100.3, 203.0.113.0/24' } }).start();
-    for (const name of ['friend', 'stranger']) engine.createContainer({ name, image: 'curlimages/curl', networkMode: 'lab', entrypoint: ['sleep', 'infinity'] }).start();
-    expect((await testbed.exec('friend', ['curl', '-s', 'http://outpost/'])).stdout).toBe('yes 198.51.100.3\n');
-    expect((await testbed.exec('stranger', ['curl', '-s', 'http://outpost/'])).stdout).toBe('no 198.51.100.4 (198.51.100.3, 203.0.113.0/24)\n');
+    engine.createContainer({ name: 'guard', image: 'guard', networkMode: 'lab', env: { ALLOWED: '198.51.100.3, 203.0.113.0/24' } }).start();
+    for (const name of ['friend', 'stranger'])
+      engine.createContainer({ name, image: 'curlimages/curl', networkMode: 'lab', entrypoint: ['sleep', 'infinity'] }).start();
+    expect((await testbed.exec('friend', ['curl', '-s', 'http://guard/'])).stdout).toBe('yes 198.51.100.3\n');
+    expect((await testbed.exec('stranger', ['curl', '-s', 'http://guard/'])).stdout).toBe(
+      'no 198.51.100.4 (198.51.100.3, 203.0.113.0/24)\n',
+    );
   });
 
   it('asks again and again, in time and over the family it was told', async () => {
@@ -88,7 +93,12 @@ requests:
     }
     testbed.clock.advance(20_000);
     const from = (address: string): number => web.log.filter((line) => line.text.startsWith(address)).length;
-    expect([from('2001:db8:1::3'), from('198.51.100.3'), from('198.51.100.4'), from('2001:db8:1::4')]).toEqual([expect.closeTo(19, -1), 0, expect.closeTo(19, -1), 0]);
+    expect([from('2001:db8:1::3'), from('198.51.100.3'), from('198.51.100.4'), from('2001:db8:1::4')]).toEqual([
+      expect.closeTo(19, -1),
+      0,
+      expect.closeTo(19, -1),
+      0,
+    ]);
     expect(from('2001:db8:1::3')).toBeGreaterThan(15);
     web.stop();
     const before = web.log.length;
@@ -112,23 +122,60 @@ requests:
   });
 
   it.each([
-    { text: 'images: [app]\nservers: [{port: 80}]', command: ['sleep', 'infinity'], entrypoint: undefined, line: '/app sleep infinity', count: 1, why: 'arguments go to the described program' },
-    { text: 'images: [app]\nservers: [{port: 80}]', command: undefined, entrypoint: ['sleep', 'infinity'], line: 'sleep infinity', count: 0, why: 'another entry point replaces it' },
-    { text: 'images: [app]\ncommand: [node, app.js]\nservers: [{port: 80}]', command: ['sleep', 'infinity'], entrypoint: undefined, line: 'sleep infinity', count: 0, why: 'a command replaces a command' },
-    { text: 'images: [app]\ncommand: [node, app.js]\nservers: [{port: 80}]', command: undefined, entrypoint: undefined, line: 'node app.js', count: 1, why: 'nothing replaces it' },
+    {
+      text: 'images: [app]\nservers: [{port: 80}]',
+      command: ['sleep', 'infinity'],
+      entrypoint: undefined,
+      line: '/app sleep infinity',
+      count: 1,
+      why: 'arguments go to the described program',
+    },
+    {
+      text: 'images: [app]\nservers: [{port: 80}]',
+      command: undefined,
+      entrypoint: ['sleep', 'infinity'],
+      line: 'sleep infinity',
+      count: 0,
+      why: 'another entry point replaces it',
+    },
+    {
+      text: 'images: [app]\ncommand: [node, app.js]\nservers: [{port: 80}]',
+      command: ['sleep', 'infinity'],
+      entrypoint: undefined,
+      line: 'sleep infinity',
+      count: 0,
+      why: 'a command replaces a command',
+    },
+    {
+      text: 'images: [app]\ncommand: [node, app.js]\nservers: [{port: 80}]',
+      command: undefined,
+      entrypoint: undefined,
+      line: 'node app.js',
+      count: 1,
+      why: 'nothing replaces it',
+    },
   ])('$why', async ({ text, command, entrypoint, line, count }) => {
     const testbed = createTestbed();
     load(testbed, text);
-    const container = testbed.engine.createContainer({ name: 'app', image: 'app', ...(command === undefined ? {} : { command }), ...(entrypoint === undefined ? {} : { entrypoint }) });
+    const container = testbed.engine.createContainer({
+      name: 'app',
+      image: 'app',
+      ...(command === undefined ? {} : { command }),
+      ...(entrypoint === undefined ? {} : { entrypoint }),
+    });
     container.start();
     expect(container.programs).toHaveLength(count);
-    expect((await testbed.type("docker inspect -f '{{.Path}} {{join .Args \" \"}}' app")).stdout).toBe(`${line}\n`);
+    expect((await testbed.type('docker inspect -f \'{{.Path}} {{join .Args " "}}\' app')).stdout).toBe(`${line}\n`);
   });
 });
 
 describe('a broken image file', () => {
   it.each([
-    { text: 'images: [a]\nserver: []', message: 'server: unknown key; known here: images, commands, shell, entrypoint, command, env, files, servers, requests, exit' },
+    {
+      text: 'images: [a]\nserver: []',
+      message:
+        'server: unknown key; known here: images, commands, shell, entrypoint, command, env, files, servers, requests, preloaded, exit',
+    },
     { text: 'shell: sh', message: 'images: expected a list of image names, saw nothing' },
     { text: 'images: web', message: 'images: expected a list, saw "web"' },
     { text: 'images: [web:1.0]', message: 'images[0]: expected a name without tag, saw "web:1.0"' },
@@ -136,18 +183,39 @@ describe('a broken image file', () => {
     { text: 'images: [a]\nshell: zsh', message: 'shell: expected bash, sh, none, saw "zsh"' },
     { text: 'images: [a]\nservers: [{}]', message: 'servers[0].port: expected a port, saw nothing' },
     { text: 'images: [a]\nservers: [{port: 70000}]', message: 'servers[0].port: expected a whole number from 1 to 65535, saw 70000' },
-    { text: 'images: [a]\nservers: [{port: 80, routes: [{}, {pth: /}]}]', message: 'servers[0].routes[1].pth: unknown key; known here: method, path, status, headers, body, delay' },
-    { text: 'images: [a]\nservers: [{port: 80, routes: [{path: v1}]}]', message: 'servers[0].routes[0].path: expected a path that starts with /, saw "v1"' },
-    { text: 'images: [a]\nservers: [{port: 80, routes: [{status: ok}]}]', message: 'servers[0].routes[0].status: expected a whole number from 100 to 599, saw "ok"' },
+    {
+      text: 'images: [a]\nservers: [{port: 80, routes: [{}, {pth: /}]}]',
+      message: 'servers[0].routes[1].pth: unknown key; known here: method, path, status, headers, body, delay',
+    },
+    {
+      text: 'images: [a]\nservers: [{port: 80, routes: [{path: v1}]}]',
+      message: 'servers[0].routes[0].path: expected a path that starts with /, saw "v1"',
+    },
+    {
+      text: 'images: [a]\nservers: [{port: 80, routes: [{status: ok}]}]',
+      message: 'servers[0].routes[0].status: expected a whole number from 100 to 599, saw "ok"',
+    },
     {
       text: 'images: [a]\nservers: [{port: 80, routes: [{body: "${host}"}]}]',
       message:
         'servers[0].routes[0].body: expected only ${hostname}, ${env.NAME}, ${env.NAME:-DEFAULT}, ${client.ip}, ${client.port}, ${server.ip}, ${server.port}, ${request.method}, ${request.path}, ${request.query}, ${request.body}, ${request.headers.NAME} in it (write $${ for a plain ${), saw "${host}"',
     },
-    { text: 'images: [a]\nservers: [{port: 80, allow: {from: "192.0.2.1, nobody"}}]', message: 'servers[0].allow.from: expected addresses or CIDRs, saw "192.0.2.1, nobody"' },
-    { text: 'images: [a]\nrequests: [{url: http://web}]', message: 'requests[0].every: expected a duration such as 500ms, 2s or 1m, saw nothing' },
-    { text: 'images: [a]\nrequests: [{every: 1, url: http://web}]', message: 'requests[0].every: expected a duration such as 500ms, 2s or 1m, saw 1' },
-    { text: 'images: [a]\nrequests: [{every: 1s, url: http://web, family: ipv5}]', message: 'requests[0].family: expected any, ipv4, ipv6, saw "ipv5"' },
+    {
+      text: 'images: [a]\nservers: [{port: 80, allow: {from: "192.0.2.1, nobody"}}]',
+      message: 'servers[0].allow.from: expected addresses or CIDRs, saw "192.0.2.1, nobody"',
+    },
+    {
+      text: 'images: [a]\nrequests: [{url: http://web}]',
+      message: 'requests[0].every: expected a duration such as 500ms, 2s or 1m, saw nothing',
+    },
+    {
+      text: 'images: [a]\nrequests: [{every: 1, url: http://web}]',
+      message: 'requests[0].every: expected a duration such as 500ms, 2s or 1m, saw 1',
+    },
+    {
+      text: 'images: [a]\nrequests: [{every: 1s, url: http://web, family: ipv5}]',
+      message: 'requests[0].family: expected any, ipv4, ipv6, saw "ipv5"',
+    },
     { text: '- a', message: 'the document: expected a mapping, saw a list' },
   ])('$text', ({ text, message }) => {
     expect(() => parseImageFile(parse(text), 'images/a.yaml')).toThrow(new Error(`images/a.yaml: ${message}`));

@@ -109,7 +109,12 @@ interface Allowance {
   readonly denied: Reply;
 }
 
-function parseReply(fields: { readonly status: Field; readonly headers: Field; readonly body: Field; readonly delay?: Field }, place: TemplatePlace, status: number, body: string): Reply {
+function parseReply(
+  fields: { readonly status: Field; readonly headers: Field; readonly body: Field; readonly delay?: Field },
+  place: TemplatePlace,
+  status: number,
+  body: string,
+): Reply {
   return {
     status: fields.status.number(100, 599, status),
     headers: Object.entries(fields.headers.texts()).map(([name, text]) => [name, compileTemplate(fields.headers, text, place)] as const),
@@ -170,17 +175,27 @@ function parseRoute(field: Field): RouteRule {
 function parseAllowance(field: Field): Allowance {
   const { from, denied } = field.members(['from', 'denied']);
   if (!from.isPresent) from.fail('a list or comma-separated text of addresses and CIDRs');
-  const text = Array.isArray(from.value) ? from.items().map((item) => item.text()).join(',') : from.text();
+  const text = Array.isArray(from.value)
+    ? from
+        .items()
+        .map((item) => item.text())
+        .join(',')
+    : from.text();
   if (!text.includes('${')) {
     for (const part of text.split(',')) if (part.trim() !== '' && parsePrefix(part.trim()) === undefined) from.fail('addresses or CIDRs');
   }
-  const reply = denied.isPresent ? parseReply(denied.members(['status', 'headers', 'body']), 'denied', 403, 'Forbidden\n') : { status: 403, headers: [], body: () => 'Forbidden\n', delayMs: 0 };
+  const reply = denied.isPresent
+    ? parseReply(denied.members(['status', 'headers', 'body']), 'denied', 403, 'Forbidden\n')
+    : { status: 403, headers: [], body: () => 'Forbidden\n', delayMs: 0 };
   return { from: compileTemplate(from, text, 'container'), denied: reply };
 }
 
 /** Source addresses from the environment: what is none is left out, as such programs do. */
 function parseSources(text: string): { readonly prefixes: readonly Prefix[]; readonly text: string } {
-  const parts = text.split(',').map((part) => part.trim()).filter((part) => part !== '');
+  const parts = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
   const prefixes = parts.map(parsePrefix).filter((prefix) => prefix !== undefined);
   return { prefixes, text: parts.join(', ') };
 }
@@ -192,7 +207,8 @@ function answer(rules: readonly RouteRule[], values: TemplateValues & { readonly
   for (const rule of rules) {
     if (rule.isPrefix ? !path.startsWith(rule.path) : path !== rule.path) continue;
     hasPath = true;
-    if (rule.method === undefined || rule.method === request.method || (rule.method === 'GET' && request.method === 'HEAD')) return render(rule, values);
+    if (rule.method === undefined || rule.method === request.method || (rule.method === 'GET' && request.method === 'HEAD'))
+      return render(rule, values);
   }
   const headers = { 'Content-Type': 'text/plain; charset=utf-8' };
   return hasPath ? { status: 405, headers, body: 'Method Not Allowed\n' } : { status: 404, headers, body: '404 page not found\n' };
@@ -202,14 +218,24 @@ function render(reply: Reply, values: TemplateValues): HttpResponse {
   const headers: Record<string, string> = {};
   for (const [name, value] of reply.headers) headers[name] = value(values);
   const body = reply.body(values);
-  if (body !== '' && !Object.keys(headers).some((name) => name.toLowerCase() === 'content-type')) headers['Content-Type'] = /^\s*[{[]/.test(body) ? 'application/json' : 'text/plain; charset=utf-8';
+  if (body !== '' && !Object.keys(headers).some((name) => name.toLowerCase() === 'content-type'))
+    headers['Content-Type'] = /^\s*[{[]/.test(body) ? 'application/json' : 'text/plain; charset=utf-8';
   return { status: reply.status, headers, body, ...(reply.delayMs > 0 ? { delayMs: reply.delayMs } : {}) };
 }
 
 const familyNames: Readonly<Record<string, readonly Family[]>> = { any: [4, 6], '': [4, 6], ipv4: [4], '4': [4], ipv6: [6], '6': [6] };
 
 function parseRequest(field: Field): ProgramFactory {
-  const { every, jitter, url, method, headers, body, family, timeout } = field.members(['every', 'jitter', 'url', 'method', 'headers', 'body', 'family', 'timeout']);
+  const { every, jitter, url, method, headers, body, family, timeout } = field.members([
+    'every',
+    'jitter',
+    'url',
+    'method',
+    'headers',
+    'body',
+    'family',
+    'timeout',
+  ]);
   const everyMs = every.duration();
   if (everyMs < 10) every.fail('at least 10ms');
   const jitterMs = jitter.duration(0);
@@ -241,4 +267,3 @@ function parseRequest(field: Field): ProgramFactory {
     });
   };
 }
-

@@ -57,7 +57,8 @@ export class Field {
   number(low: number, high: number, fallback?: number): number {
     if (!this.isPresent && fallback !== undefined) return fallback;
     const { value } = this;
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < low || value > high) this.fail(`a whole number from ${low} to ${high}`);
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < low || value > high)
+      this.fail(`a whole number from ${low} to ${high}`);
     return value as number;
   }
 

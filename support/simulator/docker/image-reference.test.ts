@@ -32,11 +32,18 @@ describe('the catalogue', () => {
     const catalogue = createImageCatalogue();
     const image = { name: 'docker.io/library/web', command: ['web'], programs: [], commands: [], shell: undefined } as const;
     catalogue.add(image);
-    for (const name of ['web', 'web:1', 'docker.io/web', 'docker.io/library/web:2', `library/web@${digest}`]) expect([name, catalogue.resolve(name)]).toEqual([name, image]);
+    for (const name of ['web', 'web:1', 'docker.io/web', 'docker.io/library/web:2', `library/web@${digest}`])
+      expect([name, catalogue.resolve(name)]).toEqual([name, image]);
     expect([catalogue.isDescribed('web:9'), catalogue.isDescribed('team/web')]).toEqual([true, false]);
   });
 
   it('takes an undescribed image for an idle one with a shell', () => {
-    expect(createImageCatalogue().resolve('team/unknown:1')).toEqual({ name: 'team/unknown', command: ['sleep', 'infinity'], programs: [], commands: ['*'], shell: 'bash' });
+    expect(createImageCatalogue().resolve('team/unknown:1')).toEqual({
+      name: 'team/unknown',
+      command: ['sleep', 'infinity'],
+      programs: [],
+      commands: ['*'],
+      shell: 'bash',
+    });
   });
 });

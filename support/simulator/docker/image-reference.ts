@@ -7,7 +7,8 @@ export interface ImageReference {
 }
 
 const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
-const domain = '(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?';
+const domain =
+  '(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?';
 const pattern = new RegExp(
   `^((?:${domain}/)?${component}(?:/${component})*)(?::([\\w][\\w.-]{0,127}))?(?:@([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?$`,
 );
@@ -22,8 +23,14 @@ export function parseImageReference(reference: string): ImageReference | undefin
 /** Why a reference cannot be pulled, as the engine words it; undefined when it can. */
 export function imageReferenceProblem(reference: string): string | undefined {
   if (parseImageReference(reference) !== undefined) return undefined;
-  const path = /[A-Z]/.test(reference.replace(/[:@].*$/s, '').split('/').slice(-1)[0] ?? '');
-  if (path && parseImageReference(reference.toLowerCase()) !== undefined) return 'invalid reference format: repository name must be lowercase';
+  const path = /[A-Z]/.test(
+    reference
+      .replace(/[:@].*$/s, '')
+      .split('/')
+      .slice(-1)[0] ?? '',
+  );
+  if (path && parseImageReference(reference.toLowerCase()) !== undefined)
+    return 'invalid reference format: repository name must be lowercase';
   return 'invalid reference format';
 }
 

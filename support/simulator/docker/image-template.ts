@@ -15,7 +15,17 @@ export type Template = (values: TemplateValues) => string;
 export type TemplatePlace = 'container' | 'request' | 'denied';
 
 const containerNames = ['hostname', 'env.NAME', 'env.NAME:-DEFAULT'];
-const requestNames = ['client.ip', 'client.port', 'server.ip', 'server.port', 'request.method', 'request.path', 'request.query', 'request.body', 'request.headers.NAME'];
+const requestNames = [
+  'client.ip',
+  'client.port',
+  'server.ip',
+  'server.port',
+  'request.method',
+  'request.path',
+  'request.query',
+  'request.body',
+  'request.headers.NAME',
+];
 
 /**
  * Compiles a text with `${…}` in it; `$${` stands for a plain `${`.

@@ -3,8 +3,8 @@ import { endpointId } from './engine.ts';
 import { familiarImageName, parseImageReference } from './image-reference.ts';
 import type { EngineNetwork } from './networks.ts';
 import { subnetLength } from './networks.ts';
-import { formatRfc3339Nano } from './timestamp.ts';
 import { humanDuration } from './text-table.ts';
+import { formatRfc3339Nano } from './timestamp.ts';
 import type { Container } from './types.ts';
 
 const never = '0001-01-01T00:00:00Z';
@@ -57,11 +57,12 @@ function portBindings(container: Container): Record<string, { HostIp: string; Ho
   return bindings;
 }
 
-function endpointSettings(engine: Engine, container: Container, network: EngineNetwork, asked: readonly string[]): Record<string, unknown> {
+function endpointSettings(container: Container, network: EngineNetwork, asked: readonly string[]): Record<string, unknown> {
   const member = network.members.get(container.id);
   const four = member?.ips.find((ip) => ip.family === 4);
   const six = member?.ips.find((ip) => ip.family === 6);
-  const gateway = (family: 4 | 6): string => (member === undefined ? '' : (network.subnets.find((subnet) => subnet.prefix.family === family)?.gateway.text ?? ''));
+  const gateway = (family: 4 | 6): string =>
+    member === undefined ? '' : (network.subnets.find((subnet) => subnet.prefix.family === family)?.gateway.text ?? '');
   const config = Object.fromEntries(asked.map((text) => [text.includes(':') ? 'IPv6Address' : 'IPv4Address', text]));
   return {
     IPAMConfig: asked.length === 0 ? null : config,
@@ -88,13 +89,15 @@ export function inspectContainer(engine: Engine, container: Container): Record<s
   const { options } = container;
   const mode = engine.networkModeOf(container);
   const joined = [...engine.networksOf(container)];
-  const networks = Object.fromEntries(joined.map(([network, asked]) => [network.name, endpointSettings(engine, container, network, asked)] as const));
+  const networks = Object.fromEntries(
+    joined.map(([network, asked]) => [network.name, endpointSettings(container, network, asked)] as const),
+  );
   if (mode === 'host' || mode === 'none') {
     const network = engine.findNetwork(mode);
-    if (network !== undefined) networks[mode] = endpointSettings(engine, container, network, []);
+    if (network !== undefined) networks[mode] = endpointSettings(container, network, []);
   }
   const onBridge = joined.find(([network]) => network.name === 'bridge')?.[0];
-  const bridgeSettings = onBridge === undefined ? {} : endpointSettings(engine, container, onBridge, []);
+  const bridgeSettings = onBridge === undefined ? {} : endpointSettings(container, onBridge, []);
   const isUp = container.state === 'running' || container.state === 'paused';
   const time = (at: number | undefined): string => (at === undefined ? never : formatRfc3339Nano(at));
   return {
@@ -139,7 +142,14 @@ export function inspectContainer(engine: Engine, container: Container): Record<s
     GraphDriver: { Data: null, Name: 'overlay2' },
     Mounts: (options.binds ?? []).map((bind) => {
       const [source = '', destination = '', flags = ''] = bind.split(':');
-      return { Type: 'bind', Source: source, Destination: destination, Mode: flags, RW: !flags.split(',').includes('ro'), Propagation: 'rprivate' };
+      return {
+        Type: 'bind',
+        Source: source,
+        Destination: destination,
+        Mode: flags,
+        RW: !flags.split(',').includes('ro'),
+        Propagation: 'rprivate',
+      };
     }),
     Config: {
       Hostname: mode.startsWith('container:') ? '' : container.hostname,
@@ -152,11 +162,16 @@ export function inspectContainer(engine: Engine, container: Container): Record<s
       OpenStdin: false,
       StdinOnce: false,
       Env: [...container.env].filter(([name]) => name !== 'HOSTNAME' && name !== 'HOME').map(([name, value]) => `${name}=${value}`),
-      Cmd: line.length > (options.entrypoint ?? container.image.entrypoint ?? []).length ? line.slice((options.entrypoint ?? container.image.entrypoint ?? []).length) : null,
+      Cmd:
+        line.length > (options.entrypoint ?? container.image.entrypoint ?? []).length
+          ? line.slice((options.entrypoint ?? container.image.entrypoint ?? []).length)
+          : null,
       Image: container.imageReference,
       Volumes: null,
       WorkingDir: options.workingDirectory ?? '',
-      Entrypoint: options.entrypoint ?? (container.image.entrypoint === undefined || container.image.entrypoint.length === 0 ? null : container.image.entrypoint),
+      Entrypoint:
+        options.entrypoint ??
+        (container.image.entrypoint === undefined || container.image.entrypoint.length === 0 ? null : container.image.entrypoint),
       OnBuild: null,
       Labels: options.labels ?? {},
     },
@@ -210,7 +225,10 @@ export function inspectNetwork(network: EngineNetwork): Record<string, unknown> 
     IPAM: {
       Driver: 'default',
       Options: network.isUserDefined ? {} : null,
-      Config: network.driver === 'bridge' ? network.subnets.map((subnet) => ({ Subnet: subnet.prefix.text, Gateway: subnet.gateway.text })) : null,
+      Config:
+        network.driver === 'bridge'
+          ? network.subnets.map((subnet) => ({ Subnet: subnet.prefix.text, Gateway: subnet.gateway.text }))
+          : null,
     },
     Internal: false,
     Attachable: false,

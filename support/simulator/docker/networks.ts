@@ -73,7 +73,8 @@ export class EngineNetwork implements DockerNetwork {
         result.push(wanted);
       } else if (families.has(family)) {
         const free = this.#lowestFree(family, new Set(fixed));
-        if (free === undefined) throw new EngineError(403, `no available IPv${family} addresses on this network's address pools: ${this.name} (${this.id})`);
+        if (free === undefined)
+          throw new EngineError(403, `no available IPv${family} addresses on this network's address pools: ${this.name} (${this.id})`);
         result.push(free);
       }
     }
@@ -121,7 +122,8 @@ export function chooseSubnets(
   const chosen: Prefix[] = [];
   for (const text of asked.subnets ?? []) {
     const network = parsePrefix(text);
-    if (network === undefined || !text.includes('/')) throw new EngineError(400, `invalid network config:\ninvalid subnet ${text}: invalid CIDR block notation`);
+    if (network === undefined || !text.includes('/'))
+      throw new EngineError(400, `invalid network config:\ninvalid subnet ${text}: invalid CIDR block notation`);
     if ([...used, ...chosen].some((other) => overlaps(other, network))) {
       throw new EngineError(403, 'invalid pool request: Pool overlaps with other one on this address space');
     }

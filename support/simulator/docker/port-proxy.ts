@@ -1,7 +1,10 @@
 import type { Ip, ListeningSocket, NetworkNamespace, TcpConnection } from '../net/types.ts';
 
 /** docker-proxy: what reaches a published port on the host itself is copied to the container and back. */
-export function startPortProxy(host: NetworkNamespace, port: { readonly ip?: Ip; readonly hostPort: number; readonly container: Ip; readonly containerPort: number }): ListeningSocket {
+export function startPortProxy(
+  host: NetworkNamespace,
+  port: { readonly ip?: Ip; readonly hostPort: number; readonly container: Ip; readonly containerPort: number },
+): ListeningSocket {
   return host.sockets.listen({
     port: port.hostPort,
     ...(port.ip === undefined ? {} : { ip: port.ip }),

@@ -22,10 +22,21 @@ describe('what docker prints', () => {
   ])('%d ms: %s', (ms, text) => expect(humanDuration(ms)).toBe(text));
 
   it('has columns of at least ten, three blanks apart', () => {
-    expect(textTable([['NETWORK ID', 'NAME', 'SCOPE'], ['0123456789ab', 'bridge', 'local']])).toBe('NETWORK ID     NAME      SCOPE\n0123456789ab   bridge    local\n');
+    expect(
+      textTable([
+        ['NETWORK ID', 'NAME', 'SCOPE'],
+        ['0123456789ab', 'bridge', 'local'],
+      ]),
+    ).toBe('NETWORK ID     NAME      SCOPE\n0123456789ab   bridge    local\n');
   });
 
   it('shortens and scales', () => {
-    expect([ellipsis('/sbin/tini -- /usr/lib/frr', 20), ellipsis('short', 20), humanSize(2048), humanSize(12), humanSize(1_234_567)]).toEqual(['/sbin/tini -- /usr/…', 'short', '2.05kB', '12B', '1.23MB']);
+    expect([
+      ellipsis('/sbin/tini -- /usr/lib/frr', 20),
+      ellipsis('short', 20),
+      humanSize(2048),
+      humanSize(12),
+      humanSize(1_234_567),
+    ]).toEqual(['/sbin/tini -- /usr/…', 'short', '2.05kB', '12B', '1.23MB']);
   });
 });

@@ -3,7 +3,12 @@ export function textTable(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths: number[] = [];
   for (let column = 0; column < columns - 1; column++) widths.push(Math.max(10, ...rows.map((row) => [...(row[column] ?? '')].length + 3)));
-  return rows.map((row) => `${row.map((cell, column) => (column < columns - 1 ? cell + ' '.repeat((widths[column] as number) - [...cell].length) : cell)).join('')}\n`).join('');
+  return rows
+    .map(
+      (row) =>
+        `${row.map((cell, column) => (column < columns - 1 ? cell + ' '.repeat((widths[column] as number) - [...cell].length) : cell)).join('')}\n`,
+    )
+    .join('');
 }
 
 /** `7 minutes`, `About an hour`, `2 weeks` (docker/go-units HumanDuration). */

@@ -105,7 +105,12 @@ export interface ContainerOptions {
   readonly binds?: readonly string[];
   readonly user?: string;
   readonly workingDirectory?: string;
-  readonly ports?: readonly { readonly hostIp?: string; readonly hostPort: number; readonly containerPort: number; readonly protocol: 'tcp' | 'udp' }[];
+  readonly ports?: readonly {
+    readonly hostIp?: string;
+    readonly hostPort: number;
+    readonly containerPort: number;
+    readonly protocol: 'tcp' | 'udp';
+  }[];
   readonly restartPolicy?: 'no' | 'always' | 'on-failure' | 'unless-stopped';
   readonly privileged?: boolean;
   /** Main process on a terminal (`docker run -t`). */
@@ -170,7 +175,10 @@ export interface ExecOptions {
 }
 
 export interface ShellSession {
-  run(script: string, options?: { readonly stdin?: string; readonly isTerminal?: boolean; readonly ask?: (prompt: string) => Promise<string | undefined> }): Promise<CommandResult>;
+  run(
+    script: string,
+    options?: { readonly stdin?: string; readonly isTerminal?: boolean; readonly ask?: (prompt: string) => Promise<string | undefined> },
+  ): Promise<CommandResult>;
   readonly cwd: string;
   readonly env: ReadonlyMap<string, string>;
 }
@@ -184,7 +192,10 @@ export interface DockerNetwork {
   readonly subnets: readonly { readonly prefix: Prefix; readonly gateway: Ip }[];
   readonly labels: Readonly<Record<string, string>>;
   readonly bridge: NetworkInterface | undefined;
-  readonly members: ReadonlyMap<string, { readonly container: Container; readonly ips: readonly Ip[]; readonly mac: Mac; readonly device: NetworkInterface }>;
+  readonly members: ReadonlyMap<
+    string,
+    { readonly container: Container; readonly ips: readonly Ip[]; readonly mac: Mac; readonly device: NetworkInterface }
+  >;
 }
 
 export interface CreateContainerOptions extends ContainerOptions {
@@ -218,7 +229,16 @@ export interface DockerEngine {
   createContainer(options: CreateContainerOptions): Container;
   removeContainer(reference: string, options?: { readonly force?: boolean }): void;
   /** IPv4 always; IPv6 where a subnet is given. Overlapping subnets are refused (403). */
-  createNetwork(options: { readonly name: string; readonly subnets?: readonly string[]; readonly gateways?: readonly string[]; readonly ipv6?: boolean; readonly bridgeName?: string; readonly mtu?: number; readonly labels?: Readonly<Record<string, string>>; readonly masquerade?: boolean }): DockerNetwork;
+  createNetwork(options: {
+    readonly name: string;
+    readonly subnets?: readonly string[];
+    readonly gateways?: readonly string[];
+    readonly ipv6?: boolean;
+    readonly bridgeName?: string;
+    readonly mtu?: number;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly masquerade?: boolean;
+  }): DockerNetwork;
   removeNetwork(reference: string): void;
   connect(network: DockerNetwork, container: Container, options?: { readonly ips?: readonly string[] }): void;
   disconnect(network: DockerNetwork, container: Container): void;

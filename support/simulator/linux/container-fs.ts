@@ -1,8 +1,8 @@
 import type { FsStat, IFileSystem } from 'just-bash';
 import { normalisePath, resolvePath } from '../docker/file-system.ts';
+import { formatIso } from '../docker/timestamp.ts';
 import type { FileSystem } from '../docker/types.ts';
 import { NetworkError } from '../net/network-error.ts';
-import { formatIso } from '../docker/timestamp.ts';
 
 type FileContent = string | Uint8Array;
 type Encoding = string | { encoding?: string | null } | undefined;
@@ -110,7 +110,8 @@ export class ContainerFileSystem implements IFileSystem {
 
   async readdir(path: string): Promise<string[]> {
     const names = this.#files.list(path);
-    if (names === undefined) throw (await this.exists(path)) ? problem('ENOTDIR', 'not a directory', path, 'scandir') : missing(path, 'scandir');
+    if (names === undefined)
+      throw (await this.exists(path)) ? problem('ENOTDIR', 'not a directory', path, 'scandir') : missing(path, 'scandir');
     if (normalisePath(path) !== '/usr/bin') return [...names];
     return [...new Set([...names, ...this.#programs()])].sort();
   }

@@ -9,7 +9,24 @@ export function programName(word: string): string {
 }
 
 /** Text tools that come with just-bash but with few images. */
-const rareBuiltins = new Set(['jq', 'yq', 'xan', 'sqlite3', 'rg', 'html-to-markdown', 'tree', 'file', 'python3', 'python', 'js-exec', 'curl', 'wget', 'help', 'history', 'clear']);
+const rareBuiltins = new Set([
+  'jq',
+  'yq',
+  'xan',
+  'sqlite3',
+  'rg',
+  'html-to-markdown',
+  'tree',
+  'file',
+  'python3',
+  'python',
+  'js-exec',
+  'curl',
+  'wget',
+  'help',
+  'history',
+  'clear',
+]);
 
 /** A whole machine, whose first process is an init system, has the usual tools. */
 function isMachine(container: Container): boolean {

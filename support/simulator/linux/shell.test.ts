@@ -32,14 +32,37 @@ describe('a terminal session', () => {
     { name: 'has a PIPESTATUS', scripts: ['false | true; echo ${PIPESTATUS[0]}'], stdout: '1\n' },
     { name: 'writes and reads files', scripts: ['echo hello > /tmp/x', 'cat < /tmp/x; cat /tmp/x'], stdout: 'hello\nhello\n' },
     { name: 'sees the files of the kernel', scripts: ['cat /proc/sys/net/ipv4/ip_forward'], stdout: '1\n' },
-    { name: 'finds programs', scripts: ['which docker ip; command -v curl; type nope'], stdout: '/usr/bin/docker\n/usr/bin/ip\n/usr/bin/curl\n', stderr: 'bash: type: nope: not found\n', exitCode: 1 },
+    {
+      name: 'finds programs',
+      scripts: ['which docker ip; command -v curl; type nope'],
+      stdout: '/usr/bin/docker\n/usr/bin/ip\n/usr/bin/curl\n',
+      stderr: 'bash: type: nope: not found\n',
+      exitCode: 1,
+    },
     { name: 'says when there is no such command', scripts: ['nope --x'], stderr: 'bash: nope: command not found\n', exitCode: 127 },
-    { name: 'runs programs by their path', scripts: ['/usr/sbin/ip -br link | head -1'], stdout: 'lo               UNKNOWN        00:00:00:00:00:00 <LOOPBACK,UP,LOWER_UP> \n' },
-    { name: 'runs scripts', scripts: ["printf '#!/bin/bash\\necho \"$0: $1 $2\"\\n' > /tmp/s.sh; chmod +x /tmp/s.sh", '/tmp/s.sh a "b c"'], stdout: '/tmp/s.sh: a b c\n' },
-    { name: 'runs xargs with our commands', scripts: ['echo lo | xargs ip -br link show'], stdout: 'lo               UNKNOWN        00:00:00:00:00:00 <LOOPBACK,UP,LOWER_UP> \n' },
+    {
+      name: 'runs programs by their path',
+      scripts: ['/usr/sbin/ip -br link | head -1'],
+      stdout: 'lo               UNKNOWN        00:00:00:00:00:00 <LOOPBACK,UP,LOWER_UP> \n',
+    },
+    {
+      name: 'runs scripts',
+      scripts: ['printf \'#!/bin/bash\\necho "$0: $1 $2"\\n\' > /tmp/s.sh; chmod +x /tmp/s.sh', '/tmp/s.sh a "b c"'],
+      stdout: '/tmp/s.sh: a b c\n',
+    },
+    {
+      name: 'runs xargs with our commands',
+      scripts: ['echo lo | xargs ip -br link show'],
+      stdout: 'lo               UNKNOWN        00:00:00:00:00:00 <LOOPBACK,UP,LOWER_UP> \n',
+    },
     { name: 'has a here-document', scripts: ['cat <<EOF\na $((1+2))\nEOF'], stdout: 'a 3\n' },
     { name: 'processes JSON', scripts: ['ip -j link show lo | jq -r ".[0].ifname"'], stdout: 'lo\n' },
-    { name: 'refuses to watch', scripts: ['watch ip a'], stderr: 'watch: not simulated: it would redraw the screen until it is interrupted\n', exitCode: 1 },
+    {
+      name: 'refuses to watch',
+      scripts: ['watch ip a'],
+      stderr: 'watch: not simulated: it would redraw the screen until it is interrupted\n',
+      exitCode: 1,
+    },
   ])('$name', async ({ scripts, stdout = '', stderr = '', exitCode = 0 }) => {
     let result = { stdout: '', stderr: '', exitCode: -1 };
     for (const script of scripts) result = await testbed.type(script);
@@ -47,7 +70,9 @@ describe('a terminal session', () => {
   });
 
   it('follows virtual time', async () => {
-    expect((await testbed.type('date; sleep 90; date -u +%H:%M:%S; sleep 0.5s | cat; date +%s.%3N')).stdout).toBe('Mon Jan 12 08:00:00 UTC 2026\n08:01:30\n1768204890.500\n');
+    expect((await testbed.type('date; sleep 90; date -u +%H:%M:%S; sleep 0.5s | cat; date +%s.%3N')).stdout).toBe(
+      'Mon Jan 12 08:00:00 UTC 2026\n08:01:30\n1768204890.500\n',
+    );
     expect(await testbed.type('timeout 2 sleep 60; echo $?; date +%T')).toEqual({ stdout: '124\n08:01:32\n', stderr: '', exitCode: 0 });
     expect((await testbed.type('timeout 5 sleep 1 && date +%T')).stdout).toBe('08:01:33\n');
   });
@@ -74,18 +99,52 @@ describe('a terminal session', () => {
   });
 
   it('gives commands exported variables only', async () => {
-    testbed.host.commands.set('show', (_args, { env, cwd }) => ({ stdout: `${env.get('A') ?? '-'} ${env.get('B') ?? '-'} ${cwd}\n`, stderr: '', exitCode: 0 }));
+    testbed.host.commands.set('show', (_args, { env, cwd }) => ({
+      stdout: `${env.get('A') ?? '-'} ${env.get('B') ?? '-'} ${cwd}\n`,
+      stderr: '',
+      exitCode: 0,
+    }));
     expect((await testbed.type('A=1; export B=2; cd /tmp; show | cat; C=3 A=4 show')).stdout).toBe('- 2 /tmp\n4 2 /tmp\n');
   });
 });
 
 describe('docker exec', () => {
   it.each([
-    { name: 'a program that is not there', argv: ['nope'], stderr: 'OCI runtime exec failed: exec failed: unable to start container process: exec: "nope": executable file not found in $PATH: unknown\n', exitCode: 127 },
-    { name: 'a path that is not there', argv: ['/opt/nope'], stderr: 'OCI runtime exec failed: exec failed: unable to start container process: exec: "/opt/nope": stat /opt/nope: no such file or directory: unknown\n', exitCode: 127 },
-    { name: 'a folder', argv: ['/etc'], stderr: 'OCI runtime exec failed: exec failed: unable to start container process: exec: "/etc": is a directory: permission denied: unknown\n', exitCode: 126 },
-    { name: 'a program of another image', argv: ['curl', 'http://192.0.2.1'], stderr: 'OCI runtime exec failed: exec failed: unable to start container process: exec: "curl": executable file not found in $PATH: unknown\n', exitCode: 127 },
-    { name: 'a shell that the image lacks', argv: ['bash', '-c', 'true'], stderr: 'OCI runtime exec failed: exec failed: unable to start container process: exec: "bash": executable file not found in $PATH: unknown\n', exitCode: 127 },
+    {
+      name: 'a program that is not there',
+      argv: ['nope'],
+      stderr:
+        'OCI runtime exec failed: exec failed: unable to start container process: exec: "nope": executable file not found in $PATH: unknown\n',
+      exitCode: 127,
+    },
+    {
+      name: 'a path that is not there',
+      argv: ['/opt/nope'],
+      stderr:
+        'OCI runtime exec failed: exec failed: unable to start container process: exec: "/opt/nope": stat /opt/nope: no such file or directory: unknown\n',
+      exitCode: 127,
+    },
+    {
+      name: 'a folder',
+      argv: ['/etc'],
+      stderr:
+        'OCI runtime exec failed: exec failed: unable to start container process: exec: "/etc": is a directory: permission denied: unknown\n',
+      exitCode: 126,
+    },
+    {
+      name: 'a program of another image',
+      argv: ['curl', 'http://192.0.2.1'],
+      stderr:
+        'OCI runtime exec failed: exec failed: unable to start container process: exec: "curl": executable file not found in $PATH: unknown\n',
+      exitCode: 127,
+    },
+    {
+      name: 'a shell that the image lacks',
+      argv: ['bash', '-c', 'true'],
+      stderr:
+        'OCI runtime exec failed: exec failed: unable to start container process: exec: "bash": executable file not found in $PATH: unknown\n',
+      exitCode: 127,
+    },
     { name: 'a tool of every image', argv: ['ls', '/etc'], stdout: 'hostname\nhosts\nresolv.conf\n', exitCode: 0 },
     { name: 'words with blanks', argv: ['echo', 'a  b', '$X'], stdout: 'a  b $X\n', exitCode: 0 },
     { name: 'sh -c with arguments', argv: ['sh', '-c', 'echo "$0 $1 $#"', 'zero', 'one'], stdout: 'zero one 1\n', exitCode: 0 },

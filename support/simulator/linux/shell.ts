@@ -41,8 +41,10 @@ class LinuxShell implements Shell {
   }
 
   async exec(container: Container, argv: readonly string[], options: ExecOptions = {}): Promise<CommandResult> {
-    if (container.state === 'paused') throw new EngineError(409, `container ${container.name} is paused, unpause the container before exec`);
-    if (container.state === 'restarting') throw new EngineError(409, `container ${container.id} is restarting, wait until the container is running`);
+    if (container.state === 'paused')
+      throw new EngineError(409, `container ${container.name} is paused, unpause the container before exec`);
+    if (container.state === 'restarting')
+      throw new EngineError(409, `container ${container.id} is restarting, wait until the container is running`);
     if (container.state !== 'running') throw new EngineError(409, `container ${container.id} is not running`);
     const env = new Map(container.env);
     if (options.user !== undefined && options.user !== '' && options.user !== 'root' && options.user !== '0') env.set('USER', options.user);
@@ -69,7 +71,8 @@ class LinuxShell implements Shell {
     const [word = '', ...args] = argv;
     const { container } = around;
     const name = programName(word);
-    const command = findCommand(this.#engine, container, name) ?? (name === word || word.includes('bin/') ? lightCommand(name, args) : undefined);
+    const command =
+      findCommand(this.#engine, container, name) ?? (name === word || word.includes('bin/') ? lightCommand(name, args) : undefined);
     if (command !== undefined) return command(args, this.#contextOf(around));
     if (name === 'sh' || name === 'bash' || name === 'ash' || name === 'dash') {
       if (container.image.shell === undefined || (name === 'bash' && container.image.shell !== 'bash')) return notFound(word);
@@ -119,7 +122,9 @@ class LinuxShell implements Shell {
       if (script === undefined) return { stdout: '', stderr: `${name}: ${rest[0]}: No such file or directory\n`, exitCode: 127 };
     } else if (script === undefined) {
       if (!around.hasStdin) {
-        return around.isTerminal ? { stdout: '', stderr: `${name}: not simulated: an interactive shell inside a command; use ${name} -c 'COMMAND'\n`, exitCode: 1 } : { stdout: '', stderr: '', exitCode: 0 };
+        return around.isTerminal
+          ? { stdout: '', stderr: `${name}: not simulated: an interactive shell inside a command; use ${name} -c 'COMMAND'\n`, exitCode: 1 }
+          : { stdout: '', stderr: '', exitCode: 0 };
       }
       script = around.stdin;
       parameters = [];
@@ -129,7 +134,10 @@ class LinuxShell implements Shell {
       const quick = await this.simple(script, around);
       if (quick !== undefined) return quick;
     }
-    const whole = [...options, parameters.length > 1 || (parameters.length === 1 && /\$0/.test(script)) ? withParameters(script, parameters) : script].join('\n');
+    const whole = [
+      ...options,
+      parameters.length > 1 || (parameters.length === 1 && /\$0/.test(script)) ? withParameters(script, parameters) : script,
+    ].join('\n');
     return this.script(whole, around, []).then((run) => run.result);
   }
 
@@ -154,7 +162,11 @@ class LinuxShell implements Shell {
   }
 
   /** Runs a script in just-bash, with our commands in place of programs. */
-  async script(script: string, around: Surroundings, args: readonly string[]): Promise<{ readonly result: CommandResult; readonly env: Readonly<Record<string, string>> }> {
+  async script(
+    script: string,
+    around: Surroundings,
+    args: readonly string[],
+  ): Promise<{ readonly result: CommandResult; readonly env: Readonly<Record<string, string>> }> {
     const library = await this.#load();
     const bug: { error?: unknown } = {};
     const bash = this.#newBash(library, around, bug);
@@ -174,7 +186,11 @@ class LinuxShell implements Shell {
     const names = commandNames(this.#engine, container);
     const builtins = [...this.#builtins].filter((name) => hasBuiltin(container, name)) as CommandName[];
     const options: BashOptions = {
-      fs: new ContainerFileSystem(container.files, () => [...names, ...builtins], () => this.#engine.clock.now()),
+      fs: new ContainerFileSystem(
+        container.files,
+        () => [...names, ...builtins],
+        () => this.#engine.clock.now(),
+      ),
       env: { ...Object.fromEntries(around.env), PWD: around.cwd },
       cwd: around.cwd,
       commands: builtins,
@@ -303,7 +319,8 @@ class Session implements ShellSession {
     const before = [
       // a terminal's shell is interactive
       ...(hasAliases ? ['shopt -s expand_aliases'] : []),
-      ...this.#functions.values(), ...(this.#options.length > 0 ? [`set ${this.#options.map((name) => `-o ${name}`).join(' ')}`] : []),
+      ...this.#functions.values(),
+      ...(this.#options.length > 0 ? [`set ${this.#options.map((name) => `-o ${name}`).join(' ')}`] : []),
     ];
     if (this.#lastStatus !== 0 && script.includes('$?')) before.push(`(exit ${this.#lastStatus})`);
     // set -e must not see the status of the script before
@@ -327,7 +344,11 @@ function notFound(word: string): CommandResult {
 }
 
 function permissionDenied(word: string): CommandResult {
-  return { stdout: '', stderr: `${runtimeFailure} unable to start container process: exec: "${word}": is a directory: permission denied: unknown\n`, exitCode: 126 };
+  return {
+    stdout: '',
+    stderr: `${runtimeFailure} unable to start container process: exec: "${word}": is a directory: permission denied: unknown\n`,
+    exitCode: 126,
+  };
 }
 
 /** How every refusal of the runtime begins: the program has not run. */

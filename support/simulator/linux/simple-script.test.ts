@@ -19,8 +19,25 @@ describe('a script without a shell', () => {
     { script: 'sysctl -w a=b', commands: [{ argv: ['sysctl', '-w', 'a=b'], after: 'always' }] },
   ])('$script', ({ script, commands }) => expect(parseSimpleScript(script)).toEqual(commands));
 
-  it.each(['a | b', 'a > b', 'echo $X', 'X=1', 'X=1 a', 'a & b', 'a `b`', 'ls *', 'a &&', '&& a', '(a)', '{ a; }', '! a', 'a # b', 'a "b', '~/x', 'echo "$X"', 'curl http://[2001:db8::1]/', ''])(
-    '%s needs one',
-    (script) => expect(parseSimpleScript(script)).toBeUndefined(),
-  );
+  it.each([
+    'a | b',
+    'a > b',
+    'echo $X',
+    'X=1',
+    'X=1 a',
+    'a & b',
+    'a `b`',
+    'ls *',
+    'a &&',
+    '&& a',
+    '(a)',
+    '{ a; }',
+    '! a',
+    'a # b',
+    'a "b',
+    '~/x',
+    'echo "$X"',
+    'curl http://[2001:db8::1]/',
+    '',
+  ])('%s needs one', (script) => expect(parseSimpleScript(script)).toBeUndefined());
 });

@@ -30,7 +30,10 @@ export function createTestbed(seed: string | number = 1): Testbed {
   const engine = createEngine({ network, clock, random: random.stream('docker'), hostNamespace });
   engine.shell = createShell(engine);
   engine.images.add({ name: 'test-machine', command: ['/sbin/init'], programs: [], commands: [], shell: 'bash' });
-  const host = engine.createUnlisted({ name: 'machine', image: 'test-machine', hostname: 'machine', workingDirectory: '/root' }, hostNamespace);
+  const host = engine.createUnlisted(
+    { name: 'machine', image: 'test-machine', hostname: 'machine', workingDirectory: '/root' },
+    hostNamespace,
+  );
   host.commands.set('docker', createDockerCli(engine));
   host.start();
   const session = engine.shell.open(host);
@@ -53,13 +56,26 @@ export async function createRoutedTestbed(): Promise<Testbed> {
   const testbed = createTestbed();
   const { engine } = testbed;
   const [left, router, right] = ['left', 'router', 'right'].map((name) => {
-    const container = engine.createContainer({ name, hostname: name, image: 'nicolaka/netshoot', command: ['sleep', 'infinity'], networkMode: 'none', privileged: true });
+    const container = engine.createContainer({
+      name,
+      hostname: name,
+      image: 'nicolaka/netshoot',
+      command: ['sleep', 'infinity'],
+      networkMode: 'none',
+      privileged: true,
+    });
     container.start();
     return container;
   }) as [Container, Container, Container];
   const { network } = engine;
-  network.createVeth({ namespace: router.namespace, name: 'net0', mac: '02:00:00:00:00:01' }, { namespace: left.namespace, name: 'net0', mac: '02:00:00:00:00:02' });
-  network.createVeth({ namespace: router.namespace, name: 'net1', mac: '02:00:00:00:00:03' }, { namespace: right.namespace, name: 'net0', mac: '02:00:00:00:00:04' });
+  network.createVeth(
+    { namespace: router.namespace, name: 'net0', mac: '02:00:00:00:00:01' },
+    { namespace: left.namespace, name: 'net0', mac: '02:00:00:00:00:02' },
+  );
+  network.createVeth(
+    { namespace: router.namespace, name: 'net1', mac: '02:00:00:00:00:03' },
+    { namespace: right.namespace, name: 'net0', mac: '02:00:00:00:00:04' },
+  );
   const wiring: readonly (readonly [string, string])[] = [
     ['router', 'sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1'],
     ['router', 'ip link set net0 up'],

@@ -27,9 +27,11 @@ export function publishCiliumNode({ api, node, config }: AgentContext): CiliumNo
   const annotations = Object.fromEntries(Object.entries(source.metadata.annotations ?? {}).filter(([key]) => isCopied(key)));
   const own = nodeAddresses(source).map((ip) => ({ ip, type: 'InternalIP' }));
   const others = (existing?.spec?.addresses ?? []).filter(({ type }) => type !== 'InternalIP');
+  // The agent takes over the ranges of the families that it serves (pkg/nodediscovery).
+  const isServed = (cidr: string) => config.get(cidr.includes(':') ? 'enable-ipv6' : 'enable-ipv4') === 'true';
   const podCidrs =
     (config.get('ipam') ?? 'cluster-pool') === 'kubernetes'
-      ? (source.spec.podCIDRs ?? (source.spec.podCIDR === undefined ? [] : [source.spec.podCIDR]))
+      ? (source.spec.podCIDRs ?? (source.spec.podCIDR === undefined ? [] : [source.spec.podCIDR])).filter(isServed)
       : existing?.spec?.ipam?.podCIDRs;
   const spec = {
     ...existing?.spec,

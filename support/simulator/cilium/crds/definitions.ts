@@ -37,3 +37,9 @@ export function defineCustomResources(server: ApiServer, version: CiliumVersion,
 export function isDefined(server: ApiServer, kind: string): boolean {
   return defined.get(server)?.has(kind) ?? false;
 }
+
+/** Whether a release has this kind at all, whatever is switched on. */
+export function isKnownKind(version: CiliumVersion, apiVersion: string, kind: string): boolean {
+  const everything = [...coreResources(version), ...loadBalancingResources(version), ...bgpResources(version), egressGatewayResource(version), ...envoyResources(), localRedirectResource()];
+  return everything.some((resource) => resource.kind === kind && resource.versions.some(({ name }) => `${resource.group}/${name}` === apiVersion));
+}

@@ -1,17 +1,31 @@
 import { EngineError } from '../engine-error.ts';
 import { listNetworks, networkInspect } from './list.ts';
-import { type CliCommand, CliExit, daemonError, findContainer, forEach, isSet, parseCli, valueOf } from './words.ts';
+import { type CliCommand, CliExit, daemonError, findContainer, forEach, isSet, optionOf, parseCli } from './words.ts';
 
 const create: CliCommand = (args, { engine }) => {
   const options = parseCli(args, {
     name: 'docker network create',
     usage: 'docker network create [OPTIONS] NETWORK',
-    options: { attachable: '', 'aux-address:': '', 'driver:': 'd', 'gateway:': '', internal: '', 'ip-range:': '', ipv4: '', ipv6: '', 'label:': '', 'opt:': 'o', 'subnet:': '', 'scope:': '' },
+    options: {
+      attachable: '',
+      'aux-address:': '',
+      'driver:': 'd',
+      'gateway:': '',
+      internal: '',
+      'ip-range:': '',
+      ipv4: '',
+      ipv6: '',
+      'label:': '',
+      'opt:': 'o',
+      'subnet:': '',
+      'scope:': '',
+    },
     minimum: 1,
     maximum: 1,
   });
-  for (const unsupported of ['aux-address', 'internal', 'ip-range']) if (options.values.has(unsupported)) throw new CliExit(`docker: not simulated: network create --${unsupported}\n`, 1);
-  const driver = valueOf(options, 'driver') ?? 'bridge';
+  for (const unsupported of ['aux-address', 'internal', 'ip-range'])
+    if (options.values.has(unsupported)) throw new CliExit(`docker: not simulated: network create --${unsupported}\n`, 1);
+  const driver = optionOf(options, 'driver') ?? 'bridge';
   if (driver !== 'bridge') throw new CliExit(`Error response from daemon: not simulated: network driver ${driver}\n`, 1);
   const opts = new Map((options.values.get('opt') ?? []).map((text) => [text.split('=')[0] ?? '', text.split(/=(.*)/s)[1] ?? ''] as const));
   const bridgeName = opts.get('com.docker.network.bridge.name');
@@ -22,7 +36,9 @@ const create: CliCommand = (args, { engine }) => {
     subnets: options.values.get('subnet') ?? [],
     gateways: options.values.get('gateway') ?? [],
     ipv6: isSet(options, 'ipv6'),
-    labels: Object.fromEntries((options.values.get('label') ?? []).map((label) => [label.split('=')[0] ?? '', label.split(/=(.*)/s)[1] ?? ''])),
+    labels: Object.fromEntries(
+      (options.values.get('label') ?? []).map((label) => [label.split('=')[0] ?? '', label.split(/=(.*)/s)[1] ?? '']),
+    ),
     ...(bridgeName === undefined ? {} : { bridgeName }),
     ...(mtu === undefined ? {} : { mtu: Number(mtu) }),
     ...(masquerade === undefined ? {} : { masquerade: masquerade === 'true' }),
@@ -31,7 +47,12 @@ const create: CliCommand = (args, { engine }) => {
 };
 
 const remove: CliCommand = (args, { engine }) => {
-  const options = parseCli(args, { name: 'docker network rm', usage: 'docker network rm NETWORK [NETWORK...]', options: { force: 'f' }, minimum: 1 });
+  const options = parseCli(args, {
+    name: 'docker network rm',
+    usage: 'docker network rm NETWORK [NETWORK...]',
+    options: { force: 'f' },
+    minimum: 1,
+  });
   const result = forEach(options.operands, (name) => {
     engine.removeNetwork(name);
     return undefined;
@@ -44,7 +65,8 @@ function connecting(verb: 'connect' | 'disconnect'): CliCommand {
     const options = parseCli(args, {
       name: `docker network ${verb}`,
       usage: `docker network ${verb} [OPTIONS] NETWORK CONTAINER`,
-      options: verb === 'connect' ? { 'alias:': '', 'ip:': '', 'ip6:': '', 'link:': '', 'driver-opt:': '', 'gw-priority:': '' } : { force: 'f' },
+      options:
+        verb === 'connect' ? { 'alias:': '', 'ip:': '', 'ip6:': '', 'link:': '', 'driver-opt:': '', 'gw-priority:': '' } : { force: 'f' },
       minimum: 2,
       maximum: 2,
     });
@@ -52,7 +74,7 @@ function connecting(verb: 'connect' | 'disconnect'): CliCommand {
     const network = engine.findNetwork(networkName);
     if (network === undefined) throw new EngineError(404, `network ${networkName} not found`);
     const container = findContainer(engine, containerName);
-    const ips = [valueOf(options, 'ip'), valueOf(options, 'ip6')].filter((text) => text !== undefined);
+    const ips = [optionOf(options, 'ip'), optionOf(options, 'ip6')].filter((text) => text !== undefined);
     if (verb === 'connect') engine.connect(network, container, { ips });
     else engine.disconnect(network, container);
     return { stdout: '', stderr: '', exitCode: 0 };
@@ -72,9 +94,16 @@ const commands: Readonly<Record<string, CliCommand>> = {
 
 export const network: CliCommand = async (args, context) => {
   const [verb, ...rest] = args;
-  if (verb === undefined || verb === '--help') return { stdout: '\nUsage:  docker network COMMAND\n\nManage networks\n', stderr: '', exitCode: 0 };
+  if (verb === undefined || verb === '--help')
+    return { stdout: '\nUsage:  docker network COMMAND\n\nManage networks\n', stderr: '', exitCode: 0 };
   const command = commands[verb];
-  if (command === undefined) throw new CliExit(verb === 'prune' ? 'docker: not simulated: network prune\n' : `docker: unknown command: docker network ${verb}\n\nUsage:  docker network COMMAND\n\nRun 'docker network --help' for more information\n`, 1);
+  if (command === undefined)
+    throw new CliExit(
+      verb === 'prune'
+        ? 'docker: not simulated: network prune\n'
+        : `docker: unknown command: docker network ${verb}\n\nUsage:  docker network\n\nRun 'docker network --help' for more information\n`,
+      1,
+    );
   try {
     return await command(rest, context);
   } catch (error) {

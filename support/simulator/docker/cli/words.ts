@@ -100,9 +100,18 @@ export function parseCli(args: readonly string[], spec: OptionSpec): CliOptions 
   }
   const { minimum = 0, maximum = Number.POSITIVE_INFINITY } = spec;
   if (operands.length < minimum || operands.length > maximum) {
+    const isExact = minimum === maximum;
     const count = operands.length < minimum ? minimum : maximum;
-    const wanted = minimum === maximum ? `${count === 0 ? 'accepts no arguments' : `requires ${count} argument${count === 1 ? '' : 's'}`}` : `requires at ${operands.length < minimum ? 'least' : 'most'} ${count} argument${count === 1 ? '' : 's'}`;
-    throw new CliExit(`docker: '${spec.name}' ${wanted}\n\nUsage:  ${spec.usage}\n\nSee '${spec.name} --help' for more information\n`, 1);
+    const wanted =
+      maximum === 0
+        ? 'accepts no arguments'
+        : `requires ${isExact ? '' : operands.length < minimum ? 'at least ' : 'at most '}${count} argument${count === 1 ? '' : 's'}`;
+    // CLI 28 says "See" in one of its checks and "Run" in the others
+    const verb = !isExact && operands.length < minimum ? 'See' : 'Run';
+    throw new CliExit(
+      `docker: '${spec.name}' ${wanted}\n\nUsage:  ${spec.usage}\n\n${verb} '${spec.name} --help' for more information\n`,
+      1,
+    );
   }
   return { values, operands };
 }
@@ -112,7 +121,7 @@ export function isSet(options: CliOptions, name: string): boolean {
   return value !== undefined && value !== 'false';
 }
 
-export function valueOf(options: CliOptions, name: string): string | undefined {
+export function optionOf(options: CliOptions, name: string): string | undefined {
   return options.values.get(name)?.at(-1);
 }
 

@@ -1,6 +1,6 @@
-import { serveHttp, type HttpRequest, type HttpResponse } from '../../net/http.ts';
-import type { Family, ListeningSocket } from '../../net/types.ts';
 import type { Timer } from '../../clock/clock.ts';
+import { type HttpRequest, type HttpResponse, serveHttp } from '../../net/http.ts';
+import type { Family, ListeningSocket } from '../../net/types.ts';
 import type { Container, Program } from '../types.ts';
 
 export interface HttpServerOptions {
@@ -19,7 +19,11 @@ export function httpServer(container: Container, options: HttpServerOptions): Pr
   const listen = (): void => {
     timer = undefined;
     try {
-      socket = serveHttp(container.namespace, { port: options.port, program: options.name, ...(options.family === undefined ? {} : { family: options.family }) }, (request) => options.respond(request, container));
+      socket = serveHttp(
+        container.namespace,
+        { port: options.port, program: options.name, ...(options.family === undefined ? {} : { family: options.family }) },
+        (request) => options.respond(request, container),
+      );
     } catch (error) {
       // somebody else in the namespace has the port: the real program would end with this line
       container.writeLog(`listen tcp :${options.port}: bind: address already in use`, 'stderr');

@@ -21,7 +21,8 @@ export function programsFor(container: EngineContainer): readonly Program[] {
   const isDefault = (!hasEntrypoint && !hasCommand) || line.join('\0') === image.command.join('\0');
   const make = (factories: readonly ProgramFactory[]): readonly Program[] => factories.map((factory) => factory(container));
   if (isDefault) {
-    if (image.programs.length === 0 && image.exitCode !== undefined && !container.hasTerminal) return [endingProgram(container, image.command[0] ?? 'sh', 1, image.exitCode)];
+    if (image.programs.length === 0 && image.exitCode !== undefined && !container.hasTerminal)
+      return [endingProgram(container, image.command[0] ?? 'sh', 1, image.exitCode)];
     return make(image.programs);
   }
   const recognised = recognise(line);
@@ -77,7 +78,9 @@ function recognise(line: readonly string[]): Recognised {
       return [(container) => nginx(container)];
     case 'httpd':
     case 'httpd-foreground':
-      return basename(program) === 'httpd' && args.includes('-p') ? [(container) => pythonHttpServer(container, numberAfter('-p') ?? 80)] : [(container) => httpd(container)];
+      return basename(program) === 'httpd' && args.includes('-p')
+        ? [(container) => pythonHttpServer(container, numberAfter('-p') ?? 80)]
+        : [(container) => httpd(container)];
     case 'http-echo':
       return [(container) => httpEcho(container, args)];
     case 'whoami':
@@ -116,8 +119,14 @@ function recognise(line: readonly string[]): Recognised {
 function recogniseScript(script: string): Recognised {
   const loop = /^while\s+(?:true|:|\[\s*1\s*\]|sleep\s+(\d+(?:\.\d+)?)s?)\s*(?:;|\n)\s*do\s+(.*?)[;\s]*done[;\s]*$/s.exec(script);
   if (loop !== null) return recogniseLoop(loop[2] as string, loop[1]);
-  if (/[|<>`$(){}&]/.test(script)) return /(?:^|[;&\s])(?:exec\s+)?(?:sleep\s+infinity|tail\s+-[fF]\s+\S+)\s*$/.test(script) && !/curl|wget|nc\b/.test(script) ? [] : undefined;
-  const parts = script.split(/;|\n/).map((part) => part.trim()).filter((part) => part !== '');
+  if (/[|<>`$(){}&]/.test(script))
+    return /(?:^|[;&\s])(?:exec\s+)?(?:sleep\s+infinity|tail\s+-[fF]\s+\S+)\s*$/.test(script) && !/curl|wget|nc\b/.test(script)
+      ? []
+      : undefined;
+  const parts = script
+    .split(/;|\n/)
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
   const [only] = parts;
   if (parts.length !== 1 || only === undefined) return undefined;
   const words = (only.match(/"[^"]*"|'[^']*'|\S+/g) ?? []).map((word) => word.replace(/^(["'])(.*)\1$/s, '$2'));
@@ -126,7 +135,10 @@ function recogniseScript(script: string): Recognised {
 
 /** `curl URL; sleep 1` in a loop becomes a periodic client that logs what it gets. */
 function recogniseLoop(body: string, sleepOfCondition: string | undefined): Recognised {
-  const parts = body.split(/;|\n/).map((part) => part.trim()).filter((part) => part !== '' && !/^echo\b/.test(part));
+  const parts = body
+    .split(/;|\n/)
+    .map((part) => part.trim())
+    .filter((part) => part !== '' && !/^echo\b/.test(part));
   let everyMs = sleepOfCondition === undefined ? undefined : Number(sleepOfCondition) * 1000;
   const clients: { readonly url: string; readonly timeoutMs: number }[] = [];
   for (const part of parts) {
@@ -135,9 +147,13 @@ function recogniseLoop(body: string, sleepOfCondition: string | undefined): Reco
       everyMs = Number(pause[1]) * 1000;
       continue;
     }
-    const words = (part.replace(/\s*(?:>|2>|&>)\s*\S+|\s*2>&1|\s*\|\|\s*(?:true|:).*$/g, '').match(/"[^"]*"|'[^']*'|\S+/g) ?? []).map((word) => word.replace(/^(["'])(.*)\1$/s, '$2'));
+    const words = (part.replace(/\s*(?:>|2>|&>)\s*\S+|\s*2>&1|\s*\|\|\s*(?:true|:).*$/g, '').match(/"[^"]*"|'[^']*'|\S+/g) ?? []).map(
+      (word) => word.replace(/^(["'])(.*)\1$/s, '$2'),
+    );
     if (words[0] !== 'curl' && words[0] !== 'wget') return undefined;
-    const url = words.slice(1).find((word, index) => !word.startsWith('-') && !/^-(?:m|o|O|w|T|H|X|-max-time|-connect-timeout)$/.test(words[index] ?? ''));
+    const url = words
+      .slice(1)
+      .find((word, index) => !word.startsWith('-') && !/^-(?:m|o|O|w|T|H|X|-max-time|-connect-timeout)$/.test(words[index] ?? ''));
     if (url === undefined || url.includes('$') || parseTarget(url) === undefined) return undefined;
     const limit = words.findIndex((word) => ['-m', '--max-time', '--connect-timeout', '-T'].includes(word));
     clients.push({ url, timeoutMs: limit < 0 ? 130_000 : Number(words[limit + 1]) * 1000 || 130_000 });

@@ -33,7 +33,12 @@ export function parseTarget(url: string): Target | undefined {
   const written = match[1] as string;
   const port = match[2] === undefined ? 80 : Number(match[2]);
   const path = match[3] ?? '/';
-  return { host: written.replace(/^\[|\]$/g, ''), authority: match[2] === undefined ? written : `${written}:${match[2]}`, port, path: path.startsWith('?') ? `/${path}` : path };
+  return {
+    host: written.replace(/^\[|\]$/g, ''),
+    authority: match[2] === undefined ? written : `${written}:${match[2]}`,
+    port,
+    path: path.startsWith('?') ? `/${path}` : path,
+  };
 }
 
 /** A client that asks the same thing again and again, each time over a connection of its own. */
@@ -63,7 +68,10 @@ export function periodicRequest(container: Container, options: PeriodicRequestOp
   };
   const tryAddress = (ips: readonly Ip[], index: number, thisTurn: number): void => {
     const ip = ips[index];
-    if (ip === undefined || target === undefined) return answered(undefined);
+    if (ip === undefined || target === undefined) {
+      answered(undefined);
+      return;
+    }
     call = requestHttp(
       namespace,
       {
@@ -90,7 +98,10 @@ export function periodicRequest(container: Container, options: PeriodicRequestOp
       if (turn === thisTurn) answered(undefined);
     });
     const literal = parseIp(target.host);
-    if (literal !== undefined) return tryAddress(options.families.includes(literal.family) ? [literal] : [], 0, thisTurn);
+    if (literal !== undefined) {
+      tryAddress(options.families.includes(literal.family) ? [literal] : [], 0, thisTurn);
+      return;
+    }
     resolveName(namespace, target.host, { families: options.families }, (result) => {
       if (turn === thisTurn) tryAddress('ips' in result ? result.ips : [], 0, thisTurn);
     });

@@ -28,7 +28,10 @@ function logAccess(container: Container, request: HttpRequest, response: HttpRes
   const client = request.remote.ip.text;
   if (style === 'python') {
     const time = civilTime(now(container));
-    container.writeLog(`${client} - - [${String(time.day).padStart(2, '0')}/${months[time.month - 1]}/${time.year} ${formatTime(time)}] ${line} -`, 'stderr');
+    container.writeLog(
+      `${client} - - [${String(time.day).padStart(2, '0')}/${months[time.month - 1]}/${time.year} ${formatTime(time)}] ${line} -`,
+      'stderr',
+    );
     return;
   }
   const tail = style === 'nginx' ? ` "${request.headers.get('referer') ?? '-'}" "${request.headers.get('user-agent') ?? '-'}" "-"` : '';
@@ -40,7 +43,15 @@ function pathOf(request: HttpRequest): string {
 }
 
 function contentType(path: string): string {
-  const types: Readonly<Record<string, string>> = { html: 'text/html', htm: 'text/html', txt: 'text/plain', json: 'application/json', css: 'text/css', js: 'application/javascript', xml: 'text/xml' };
+  const types: Readonly<Record<string, string>> = {
+    html: 'text/html',
+    htm: 'text/html',
+    txt: 'text/plain',
+    json: 'application/json',
+    css: 'text/css',
+    js: 'application/javascript',
+    xml: 'text/xml',
+  };
   return types[path.split('.').pop() ?? ''] ?? 'application/octet-stream';
 }
 
@@ -88,8 +99,10 @@ export function nginx(container: Container, port = 80): Program {
       const base = { Server: `nginx/${nginxVersion}`, Date: httpDate(now(container)) };
       const file = fileFor(container, '/usr/share/nginx/html', request);
       let response: HttpResponse;
-      if (request.method !== 'GET' && request.method !== 'HEAD') response = { status: 405, headers: { ...base, 'Content-Type': 'text/html' }, body: errorPage('405 Not Allowed') };
-      else if (file === undefined) response = { status: 404, headers: { ...base, 'Content-Type': 'text/html' }, body: errorPage('404 Not Found') };
+      if (request.method !== 'GET' && request.method !== 'HEAD')
+        response = { status: 405, headers: { ...base, 'Content-Type': 'text/html' }, body: errorPage('405 Not Allowed') };
+      else if (file === undefined)
+        response = { status: 404, headers: { ...base, 'Content-Type': 'text/html' }, body: errorPage('404 Not Found') };
       else response = { status: 200, headers: { ...base, 'Content-Type': contentType(file.path) }, body: file.text };
       logAccess(container, request, response, 'nginx');
       return response;
@@ -98,7 +111,15 @@ export function nginx(container: Container, port = 80): Program {
 }
 
 function errorPage(title: string): string {
-  const lines = ['<html>', `<head><title>${title}</title></head>`, '<body>', `<center><h1>${title}</h1></center>`, `<hr><center>nginx/${nginxVersion}</center>`, '</body>', '</html>'];
+  const lines = [
+    '<html>',
+    `<head><title>${title}</title></head>`,
+    '<body>',
+    `<center><h1>${title}</h1></center>`,
+    `<hr><center>nginx/${nginxVersion}</center>`,
+    '</body>',
+    '</html>',
+  ];
   return lines.map((line) => `${line}\r\n`).join('');
 }
 
@@ -112,7 +133,8 @@ export function httpd(container: Container): Program {
     respond(request) {
       const base = { Date: httpDate(now(container)), Server: 'Apache/2.4.62 (Unix)' };
       const file = fileFor(container, '/usr/local/apache2/htdocs', request);
-      const missing = '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n<p>The requested URL was not found on this server.</p>\n</body></html>\n';
+      const missing =
+        '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n<p>The requested URL was not found on this server.</p>\n</body></html>\n';
       const response: HttpResponse =
         file === undefined
           ? { status: 404, headers: { ...base, 'Content-Type': 'text/html; charset=iso-8859-1' }, body: missing }
@@ -204,8 +226,18 @@ export function httpEcho(container: Container, args: readonly string[]): Program
     name: 'http-echo',
     port,
     respond(request) {
-      if (pathOf(request) === '/health') return { status: 200, headers: { 'X-App-Name': 'http-echo', 'X-App-Version': '1.0.0' }, body: '{"status":"ok"}\n' };
-      return { status, headers: { 'X-App-Name': 'http-echo', 'X-App-Version': '1.0.0', Date: httpDate(now(container)), 'Content-Type': 'text/plain; charset=utf-8' }, body: `${text}\n` };
+      if (pathOf(request) === '/health')
+        return { status: 200, headers: { 'X-App-Name': 'http-echo', 'X-App-Version': '1.0.0' }, body: '{"status":"ok"}\n' };
+      return {
+        status,
+        headers: {
+          'X-App-Name': 'http-echo',
+          'X-App-Version': '1.0.0',
+          Date: httpDate(now(container)),
+          'Content-Type': 'text/plain; charset=utf-8',
+        },
+        body: `${text}\n`,
+      };
     },
   });
 }
@@ -216,7 +248,11 @@ export function echoServer(container: Container): Program {
     name: 'node',
     port: Number(container.env.get('PORT') ?? 80),
     respond(request) {
-      const query = Object.fromEntries((request.path.split('?')[1] ?? '').split('&').flatMap((pair) => (pair === '' ? [] : [pair.split('=').map(decodeURIComponent) as [string, string]])));
+      const query = Object.fromEntries(
+        (request.path.split('?')[1] ?? '')
+          .split('&')
+          .flatMap((pair) => (pair === '' ? [] : [pair.split('=').map(decodeURIComponent) as [string, string]])),
+      );
       const mapped = request.remote.ip.family === 4 ? `::ffff:${request.remote.ip.text}` : request.remote.ip.text;
       const value = {
         host: { hostname: (request.headers.get('host') ?? '').replace(/:\d+$/, ''), ip: mapped, ips: [] },
@@ -238,7 +274,11 @@ export function netexec(container: Container, args: readonly string[]): Program 
     port: Number(written ?? 8080),
     respond(request) {
       const { ip, port } = request.remote;
-      const plain = (body: string, status = 200): HttpResponse => ({ status, headers: { Date: httpDate(now(container)), 'Content-Type': 'text/plain; charset=utf-8' }, body });
+      const plain = (body: string, status = 200): HttpResponse => ({
+        status,
+        headers: { Date: httpDate(now(container)), 'Content-Type': 'text/plain; charset=utf-8' },
+        body,
+      });
       const parameter = (name: string): string | undefined => {
         const found = new RegExp(`[?&]${name}=([^&]*)`).exec(request.path)?.[1];
         return found === undefined ? undefined : decodeURIComponent(found.replaceAll('+', ' '));
@@ -246,7 +286,9 @@ export function netexec(container: Container, args: readonly string[]): Program 
       switch (pathOf(request)) {
         case '/': {
           const time = civilTime(now(container));
-          return plain(`NOW: ${formatDate(time)} ${formatTime(time)}.${String(Math.floor(time.milliseconds * 1000)).padStart(6, '0')}000 +0000 UTC m=+0.000000000`);
+          return plain(
+            `NOW: ${formatDate(time)} ${formatTime(time)}.${String(Math.floor(time.milliseconds * 1000)).padStart(6, '0')}000 +0000 UTC m=+0.000000000`,
+          );
         }
         case '/hostname':
         case '/hostName':
@@ -268,5 +310,9 @@ export function netexec(container: Container, args: readonly string[]): Program 
 
 /** agnhost serve-hostname. */
 export function serveHostname(container: Container): Program {
-  return httpServer(container, { name: 'agnhost', port: 9376, respond: () => ({ status: 200, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body: container.hostname }) });
+  return httpServer(container, {
+    name: 'agnhost',
+    port: 9376,
+    respond: () => ({ status: 200, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body: container.hostname }),
+  });
 }

@@ -1,4 +1,4 @@
-import { type Dict, isDict, sortedKeys } from './values.ts';
+import { isDict, sortedKeys } from './values.ts';
 
 /** JSON as Go's encoding/json writes a map: sorted keys, HTML characters escaped. */
 export function goJson(value: unknown): string {
@@ -6,28 +6,29 @@ export function goJson(value: unknown): string {
   if (typeof value === 'string') return goString(value);
   if (typeof value === 'number') return goNumber(value);
   if (Array.isArray(value)) return `[${value.map(goJson).join(',')}]`;
-  if (isDict(value))
-    return `{${definedKeys(value)
-      .map((key) => `${goString(key)}:${goJson(value[key])}`)
-      .join(',')}}`;
-  return String(value);
+  if (!isDict(value)) return String(value);
+  const members = sortedKeys(value).filter((key) => value[key] !== undefined);
+  return `{${members.map((key) => `${goString(key)}:${goJson(value[key])}`).join(',')}}`;
 }
 
-/** `-o json`: four blanks a level. */
-export function goJsonIndented(value: unknown, indent = ''): string {
+/** `-o json`: four blanks a level; sorted keys, or those of a typed object in the order of its Go fields. */
+export function goJsonIndented(value: unknown, isTyped = false, indent = ''): string {
   const inner = `${indent}    `;
-  if (Array.isArray(value) && value.length > 0)
-    return `[\n${value.map((item) => inner + goJsonIndented(item, inner)).join(',\n')}\n${indent}]`;
+  if (Array.isArray(value) && value.length > 0) {
+    return `[\n${value.map((item) => inner + goJsonIndented(item, isTyped, inner)).join(',\n')}\n${indent}]`;
+  }
   if (isDict(value)) {
-    const keys = definedKeys(value);
-    if (keys.length > 0)
-      return `{\n${keys.map((key) => `${inner}${goString(key)}: ${goJsonIndented(value[key], inner)}`).join(',\n')}\n${indent}}`;
+    const keys = (isTyped ? Object.keys(value) : sortedKeys(value)).filter((key) => value[key] !== undefined);
+    const members = keys.map((key) => `${inner}${goString(key)}: ${goJsonIndented(value[key], isTyped, inner)}`);
+    if (members.length > 0) return `{\n${members.join(',\n')}\n${indent}}`;
   }
   return goJson(value);
 }
 
-function definedKeys(dict: Dict): string[] {
-  return sortedKeys(dict).filter((key) => dict[key] !== undefined);
+/** The same object with its keys in order, for what is untyped inside a typed list. */
+export function sortedDeep(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedDeep);
+  return isDict(value) ? Object.fromEntries(sortedKeys(value).map((key) => [key, sortedDeep(value[key])])) : value;
 }
 
 export function goString(text: string): string {

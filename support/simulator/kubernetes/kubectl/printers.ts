@@ -53,8 +53,7 @@ export async function objectPrinter(
   let count = 0;
   switch (format) {
     case 'json':
-      // Typed objects keep the order of their Go fields.
-      return (object) => (options.isTyped === true ? `${JSON.stringify(clean(object), null, 4)}\n` : `${goJsonIndented(clean(object))}\n`);
+      return (object) => `${goJsonIndented(clean(object), options.isTyped ?? false)}\n`;
     case 'yaml':
       return (object) => (count++ > 0 ? '---\n' : '') + toYaml(clean(object));
     case 'name':

@@ -115,7 +115,8 @@ export function parseCurlOptions(args: readonly string[]): CurlOptions {
       options.flags.add(name);
       return;
     }
-    if (numbers.has(name) && !/^\d+(\.\d+)?$/.test(value)) throw new CommandFailure(`curl: option ${shown}: expected a proper numerical parameter\n${tryHelp}`, 2);
+    if (numbers.has(name) && !/^\d+(\.\d+)?$/.test(value))
+      throw new CommandFailure(`curl: option ${shown}: expected a proper numerical parameter\n${tryHelp}`, 2);
     switch (name) {
       case 'url':
         options.urls.push(value);
@@ -234,17 +235,23 @@ export function parseUrl(text: string): HttpUrl | undefined {
 /** URL globbing: `{a,b}` and `[1-3]`, but not an IPv6 address in brackets. @throws CommandFailure exit 3 */
 export function expandUrl(url: string): readonly string[] {
   const braces = /^(.*?)\{([^{}]*)\}(.*)$/s.exec(url);
-  if (braces !== null) return (braces[2] as string).split(',').flatMap((part) => expandUrl(`${braces[1] as string}${part}${braces[3] as string}`));
+  if (braces !== null)
+    return (braces[2] as string).split(',').flatMap((part) => expandUrl(`${braces[1] as string}${part}${braces[3] as string}`));
   const range = /^(.*?)\[(\d+|[a-z])-(\d+|[a-z])(?::(\d+))?\](.*)$/s.exec(url);
   if (range === null) return [url];
   const [, before = '', low = '', high = '', step = '1', after = ''] = range;
   const isNumeric = /^\d+$/.test(low);
   const first = isNumeric ? Number(low) : low.charCodeAt(0);
   const last = isNumeric ? Number(high) : high.charCodeAt(0);
-  if (isNumeric !== /^\d+$/.test(high) || last < first) throw new CommandFailure(`curl: (3) bad range in URL position ${before.length + 2}:\n${url}\n${' '.repeat(before.length + 1)}^\n`, 3);
+  if (isNumeric !== /^\d+$/.test(high) || last < first)
+    throw new CommandFailure(`curl: (3) bad range in URL position ${before.length + 2}:\n${url}\n${' '.repeat(before.length + 1)}^\n`, 3);
   const urls: string[] = [];
   for (let value = first; value <= last; value += Number(step)) {
-    urls.push(...expandUrl(`${before}${isNumeric ? String(value).padStart(low.startsWith('0') ? low.length : 1, '0') : String.fromCharCode(value)}${after}`));
+    urls.push(
+      ...expandUrl(
+        `${before}${isNumeric ? String(value).padStart(low.startsWith('0') ? low.length : 1, '0') : String.fromCharCode(value)}${after}`,
+      ),
+    );
   }
   return urls;
 }

@@ -1,7 +1,7 @@
 import { resolvePath } from '../../docker/file-system.ts';
 import type { Command, CommandContext } from '../../docker/types.ts';
 import { parseIp } from '../../net/address.ts';
-import { requestHttp, type ReceivedHttpResponse } from '../../net/http.ts';
+import { type ReceivedHttpResponse, requestHttp } from '../../net/http.ts';
 import { errnoText } from '../../net/network-error.ts';
 import type { Errno, Family, Ip } from '../../net/types.ts';
 import { type CurlOptions, expandUrl, type HttpUrl, parseCurlOptions, parseUrl } from './curl-options.ts';
@@ -51,7 +51,8 @@ export const curl: Command = (args, context) =>
     const options = parseCurlOptions(args);
     if (options.flags.has('version')) return output(versionText);
     if (options.flags.has('help')) return output('Usage: curl [options...] <url>\n');
-    if (options.urls.length === 0) throw new CommandFailure(`curl: no URL specified!\ncurl: try 'curl --help' or 'curl --manual' for more information\n`, 2);
+    if (options.urls.length === 0)
+      throw new CommandFailure(`curl: no URL specified!\ncurl: try 'curl --help' or 'curl --manual' for more information\n`, 2);
     const urls = options.flags.has('globoff') ? options.urls : options.urls.flatMap(expandUrl);
     let stdout = '';
     let stderr = '';
@@ -60,19 +61,30 @@ export const curl: Command = (args, context) =>
       const transfer = withRetries(url, options, context);
       stderr += transfer.verbose;
       const wanted = options.outputs[Math.min(index, options.outputs.length - 1)];
-      const target = index < options.outputs.length ? wanted : options.flags.has('remote-name') ? (parseUrl(url)?.path.split('/').pop() ?? '') : undefined;
+      const target =
+        index < options.outputs.length
+          ? wanted
+          : options.flags.has('remote-name')
+            ? (parseUrl(url)?.path.split('/').pop() ?? '')
+            : undefined;
       const text = contentOf(transfer, options);
       if (target === undefined || target === '-') stdout += text;
-      else if (target !== '/dev/null' && (text !== '' || transfer.exitCode === 0)) context.files.write(resolvePath(context.cwd, target), text);
+      else if (target !== '/dev/null' && (text !== '' || transfer.exitCode === 0))
+        context.files.write(resolvePath(context.cwd, target), text);
       const dump = options.values.get('dump-header');
       if (dump !== undefined && transfer.response !== undefined) {
         if (dump === '-') stdout = headText(transfer.response) + stdout;
         else context.files.write(resolvePath(context.cwd, dump), headText(transfer.response));
       }
       exitCode = transfer.exitCode;
-      if (exitCode !== 0 && (!options.flags.has('silent') || options.flags.has('show-error'))) stderr += `curl: (${exitCode}) ${transfer.error}\n`;
+      if (exitCode !== 0 && (!options.flags.has('silent') || options.flags.has('show-error')))
+        stderr += `curl: (${exitCode}) ${transfer.error}\n`;
       const format = options.values.get('write-out');
-      if (format !== undefined) stdout += writeOut(format.startsWith('@') ? (context.files.read(resolvePath(context.cwd, format.slice(1))) ?? '') : format, transfer);
+      if (format !== undefined)
+        stdout += writeOut(
+          format.startsWith('@') ? (context.files.read(resolvePath(context.cwd, format.slice(1))) ?? '') : format,
+          transfer,
+        );
       if (exitCode !== 0 && options.flags.has('fail-early')) break;
     }
     return { stdout, stderr, exitCode };
@@ -86,7 +98,8 @@ function headText(response: ReceivedHttpResponse): string {
 function contentOf(transfer: Transfer, options: CurlOptions): string {
   const { response } = transfer;
   if (response === undefined) return '';
-  if (transfer.exitCode === 22 && !options.flags.has('fail-with-body')) return options.flags.has('include') || options.flags.has('head') ? headText(response) : '';
+  if (transfer.exitCode === 22 && !options.flags.has('fail-with-body'))
+    return options.flags.has('include') || options.flags.has('head') ? headText(response) : '';
   const head = options.flags.has('include') || options.flags.has('head') ? headText(response) : '';
   return head + (transfer.method === 'HEAD' ? '' : response.body);
 }
@@ -165,7 +178,11 @@ function plan(url: HttpUrl, options: CurlOptions, context: CommandContext, redir
         }
         if (!text.startsWith('@') || kind === 'raw') return text;
         const file = text === '@-' ? context.stdin : context.files.read(resolvePath(context.cwd, text.slice(1)));
-        if (file === undefined) throw new CommandFailure(`curl: option -d: error encountered when reading a file\ncurl: try 'curl --help' or 'curl --manual' for more information\n`, 26);
+        if (file === undefined)
+          throw new CommandFailure(
+            `curl: option -d: error encountered when reading a file\ncurl: try 'curl --help' or 'curl --manual' for more information\n`,
+            26,
+          );
         return kind === 'plain' ? file.replace(/[\r\n]/g, '') : file;
       })
       .join(contentType === 'application/json' ? '' : '&');
@@ -179,7 +196,9 @@ function plan(url: HttpUrl, options: CurlOptions, context: CommandContext, redir
   // after a 302 a POST goes on as GET
   const isRedirectedPost = redirects > 0 && options.values.get('request') === undefined;
   if (isRedirectedPost) body = undefined;
-  const method = options.values.get('request') ?? (options.flags.has('head') ? 'HEAD' : upload !== undefined ? 'PUT' : body !== undefined ? 'POST' : 'GET');
+  const method =
+    options.values.get('request') ??
+    (options.flags.has('head') ? 'HEAD' : upload !== undefined ? 'PUT' : body !== undefined ? 'POST' : 'GET');
   const headers = new Map<string, string>([['Host', url.authority]]);
   const user = options.values.get('user') ?? url.user;
   if (user !== undefined) headers.set('Authorization', `Basic ${btoa(user)}`);
@@ -239,7 +258,12 @@ function transferOnce(text: string, options: CurlOptions, context: CommandContex
   if (url.scheme === 'https') return fail(35, 'not simulated: https');
   if (url.scheme !== 'http') return fail(1, `Protocol "${url.scheme}" not supported or disabled in libcurl`);
   const wanted = plan(url, options, context, redirects);
-  const done: Transfer = Object.assign(transfer, { method: wanted.method, url: /^[a-z]+:\/\//i.test(text) ? `${url.scheme}://${text.replace(/^[a-z]+:\/\//i, '')}${/\/\/[^/]*$/.test(text) ? '/' : ''}` : `http://${text}${text.includes('/') ? '' : '/'}` });
+  const done: Transfer = Object.assign(transfer, {
+    method: wanted.method,
+    url: /^[a-z]+:\/\//i.test(text)
+      ? `${url.scheme}://${text.replace(/^[a-z]+:\/\//i, '')}${/\/\/[^/]*$/.test(text) ? '/' : ''}`
+      : `http://${text}${text.includes('/') ? '' : '/'}`,
+  });
   const maxMs = limitOf(options, 'max-time');
   const connectMs = limitOf(options, 'connect-timeout');
   const endsAt = startedAt + maxMs;
@@ -304,7 +328,11 @@ function transferOnce(text: string, options: CurlOptions, context: CommandContex
     if (!isConnected && outcome !== 'response') {
       lastErrno = outcome === undefined || outcome === 'empty-reply' ? 'ECONNRESET' : outcome;
       const isImmediate = clock.now() === triedAt && lastErrno !== 'ECONNREFUSED';
-      note(isImmediate ? `* Immediate connect fail for ${ip.text}: ${errnoText(lastErrno)}` : `* connect to ${ip.text} port ${url.port} failed: ${errnoText(lastErrno)}`);
+      note(
+        isImmediate
+          ? `* Immediate connect fail for ${ip.text}: ${errnoText(lastErrno)}`
+          : `* connect to ${ip.text} port ${url.port} failed: ${errnoText(lastErrno)}`,
+      );
       if (number < found.length - 1) continue;
       const sentence = `Failed to connect to ${url.host} port ${url.port} after ${Math.floor(clock.now() - beganAt)} ms: Couldn't connect to server`;
       note(`* ${sentence}`);
@@ -314,7 +342,11 @@ function transferOnce(text: string, options: CurlOptions, context: CommandContex
     transfer.remote = { ip, port: url.port };
     transfer.local = call.connection.local;
     note(`* Connected to ${url.host} (${ip.text}) port ${url.port} (#0)`);
-    note(`> ${wanted.method} ${wanted.path} HTTP/1.1\n${Object.entries(wanted.headers).map(([name, value]) => `> ${name}: ${value}\n`).join('')}> `);
+    note(
+      `> ${wanted.method} ${wanted.path} HTTP/1.1\n${Object.entries(wanted.headers)
+        .map(([name, value]) => `> ${name}: ${value}\n`)
+        .join('')}> `,
+    );
     clock.runUntil(() => outcome !== undefined, leftMs());
     if (outcome === undefined) {
       call.abort();
@@ -324,7 +356,10 @@ function transferOnce(text: string, options: CurlOptions, context: CommandContex
     }
     return finish(done, url, outcome, options, note, fail, context);
   }
-  return fail(7, `Failed to connect to ${url.host} port ${url.port} after ${Math.floor(clock.now() - beganAt)} ms: ${errnoText(lastErrno ?? 'ECONNREFUSED')}`);
+  return fail(
+    7,
+    `Failed to connect to ${url.host} port ${url.port} after ${Math.floor(clock.now() - beganAt)} ms: ${errnoText(lastErrno ?? 'ECONNREFUSED')}`,
+  );
 }
 
 function finish(
@@ -344,7 +379,13 @@ function finish(
     if (outcome === 'empty-reply') return fail(52, 'Empty reply from server');
     return fail(56, `Recv failure: ${errnoText(outcome === 'response' ? 'ECONNRESET' : outcome)}`);
   }
-  note(headText(response).trimEnd().split('\n').map((line) => `< ${line}`).join('\n'));
+  note(
+    headText(response)
+      .trimEnd()
+      .split('\n')
+      .map((line) => `< ${line}`)
+      .join('\n'),
+  );
   note('< ');
   const size = new TextEncoder().encode(response.body).length;
   if (!context.isTerminal && size > 0 && transfer.method !== 'HEAD') note(`{ [${size} bytes data]`);
@@ -359,7 +400,13 @@ function finish(
 }
 
 /** The addresses to try, in order: a literal, `--resolve`, or the resolver's answer. */
-function addressesOf(url: HttpUrl, family: Family | undefined, options: CurlOptions, context: CommandContext, limitMs: number): readonly Ip[] | 'timeout' {
+function addressesOf(
+  url: HttpUrl,
+  family: Family | undefined,
+  options: CurlOptions,
+  context: CommandContext,
+  limitMs: number,
+): readonly Ip[] | 'timeout' {
   const literal = parseIp(url.host);
   if (literal !== undefined) return family === undefined || literal.family === family ? [literal] : [];
   for (const entry of options.resolve) {

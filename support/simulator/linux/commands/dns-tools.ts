@@ -27,7 +27,10 @@ export const nslookup: Command = (args, context) =>
     const asked = serverOf(context);
     const four = ask(context, name, 4);
     const six = ask(context, name, 6);
-    if (asked === undefined || [four, six].every((result) => 'error' in result && (result.error === 'TIMEOUT' || result.error === 'SERVFAIL'))) {
+    if (
+      asked === undefined ||
+      [four, six].every((result) => 'error' in result && (result.error === 'TIMEOUT' || result.error === 'SERVFAIL'))
+    ) {
       return output(';; connection timed out; no servers could be reached\n\n', 1);
     }
     let text = `Server:\t\t${asked.text}\nAddress:\t${asked.text}#53\n\n`;
@@ -53,7 +56,8 @@ export const dig: Command = (args, context) =>
       else if (arg === '-x') throw noReverse('dig');
       else if (arg === '-t' || arg === '-4' || arg === '-6') continue;
       else if (/^(a|aaaa)$/i.test(arg)) types.push(arg.toUpperCase() as 'A' | 'AAAA');
-      else if (/^(any|mx|ns|txt|soa|srv|ptr|cname)$/i.test(arg)) throw new CommandFailure(`dig: not simulated: type ${arg.toUpperCase()}\n`, 1);
+      else if (/^(any|mx|ns|txt|soa|srv|ptr|cname)$/i.test(arg))
+        throw new CommandFailure(`dig: not simulated: type ${arg.toUpperCase()}\n`, 1);
       else name ??= arg;
     }
     if (name === undefined) throw new CommandFailure('dig: not simulated: a query without a name\n', 1);
@@ -81,12 +85,17 @@ export const dig: Command = (args, context) =>
 export const host: Command = (args, context) =>
   run(() => {
     const name = args.find((arg) => !arg.startsWith('-'));
-    if (name === undefined) throw new CommandFailure('Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]\n            [-R number] [-m flag] [-p port] hostname [server]\n', 1);
+    if (name === undefined)
+      throw new CommandFailure(
+        'Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]\n            [-R number] [-m flag] [-p port] hostname [server]\n',
+        1,
+      );
     if (parseIp(name) !== undefined) throw noReverse('host');
     const results = [ask(context, name, 4), ask(context, name, 6)];
     const ips = results.flatMap((result) => ('ips' in result ? result.ips : []));
     if (ips.length > 0) return output(ips.map((ip) => `${name} has ${ip.family === 6 ? 'IPv6 ' : ''}address ${ip.text}\n`).join(''));
-    if (results.every((result) => 'error' in result && result.error !== 'NXDOMAIN' && result.error !== 'NODATA')) return output(';; connection timed out; no servers could be reached\n', 1);
+    if (results.every((result) => 'error' in result && result.error !== 'NXDOMAIN' && result.error !== 'NODATA'))
+      return output(';; connection timed out; no servers could be reached\n', 1);
     return output(`Host ${name} not found: 3(NXDOMAIN)\n`, 1);
   });
 
@@ -95,7 +104,8 @@ export const getent: Command = (args, context) =>
   run(() => {
     const [database, ...keys] = args;
     if (database === undefined) throw new CommandFailure('getent: wrong number of arguments\n', 1);
-    if (!['hosts', 'ahosts', 'ahostsv4', 'ahostsv6'].includes(database)) throw new CommandFailure(`getent: not simulated: database ${database}\n`, 1);
+    if (!['hosts', 'ahosts', 'ahostsv4', 'ahostsv6'].includes(database))
+      throw new CommandFailure(`getent: not simulated: database ${database}\n`, 1);
     let text = '';
     let isMissing = false;
     for (const key of keys) {
@@ -107,7 +117,8 @@ export const getent: Command = (args, context) =>
         const six = result.ips.filter((ip) => ip.family === 6);
         for (const ip of six.length > 0 ? six : result.ips) text += `${ip.text.padEnd(15)} ${key}\n`;
       } else {
-        for (const ip of result.ips) text += `${ip.text.padEnd(15)} STREAM ${key}\n${ip.text.padEnd(15)} DGRAM  \n${ip.text.padEnd(15)} RAW    \n`;
+        for (const ip of result.ips)
+          text += `${ip.text.padEnd(15)} STREAM ${key}\n${ip.text.padEnd(15)} DGRAM  \n${ip.text.padEnd(15)} RAW    \n`;
       }
     }
     return output(text, isMissing ? 2 : 0);

@@ -1,5 +1,5 @@
-import type { Command, CommandContext } from '../../docker/types.ts';
 import { parsePrefix } from '../../docker/addresses.ts';
+import type { Command, CommandContext } from '../../docker/types.ts';
 import { parseIp } from '../../net/address.ts';
 import type { Family, NetfilterRule, Prefix } from '../../net/types.ts';
 import { CommandFailure, output, run } from './result.ts';
@@ -36,7 +36,16 @@ function execute(name: string, family: Family, args: readonly string[], context:
   const bad = (text: string): never => {
     throw new CommandFailure(`${name} v1.8.9 (nf_tables): ${text}\nTry \`${name} -h' or '${name} --help' for more information.\n`, 2);
   };
-  const task: Task = { verb: undefined, chain: undefined, position: undefined, table: 'filter', policy: undefined, isNumeric: false, isVerbose: false, hasNumbers: false };
+  const task: Task = {
+    verb: undefined,
+    chain: undefined,
+    position: undefined,
+    table: 'filter',
+    policy: undefined,
+    isNumeric: false,
+    isVerbose: false,
+    hasNumbers: false,
+  };
   const rule: Draft = { target: { kind: 'return' } };
   let targetName: string | undefined;
   let isNext = false;
@@ -44,7 +53,11 @@ function execute(name: string, family: Family, args: readonly string[], context:
   const take = (option: string): string => words.shift() ?? bad(`option "${option}" requires an argument`);
   const prefixOf = (text: string): Prefix => {
     const prefix = parsePrefix(text);
-    if (prefix === undefined || prefix.family !== family) throw new CommandFailure(`${name} v1.8.9 (nf_tables): host/network \`${text}' not found\nTry \`${name} -h' or '${name} --help' for more information.\n`, 2);
+    if (prefix === undefined || prefix.family !== family)
+      throw new CommandFailure(
+        `${name} v1.8.9 (nf_tables): host/network \`${text}' not found\nTry \`${name} -h' or '${name} --help' for more information.\n`,
+        2,
+      );
     return prefix;
   };
   const ports = (text: string): { low: number; high: number } => {
@@ -60,7 +73,8 @@ function execute(name: string, family: Family, args: readonly string[], context:
     const next = words[0];
     if (next !== undefined && !next.startsWith('-') && next !== '!') task.chain = words.shift();
     else if (!isOptional) bad(`option "${verb}" requires an argument`);
-    if ((verb === 'insert' || verb === 'delete' || verb === 'list-rules') && /^\d+$/.test(words[0] ?? '')) task.position = Number(words.shift());
+    if ((verb === 'insert' || verb === 'delete' || verb === 'list-rules') && /^\d+$/.test(words[0] ?? ''))
+      task.position = Number(words.shift());
   };
   while (words.length > 0) {
     const word = words.shift() as string;
@@ -73,7 +87,11 @@ function execute(name: string, family: Family, args: readonly string[], context:
       case '-t':
       case '--table': {
         const table = take(word);
-        if (!(table in builtinChains)) throw new CommandFailure(`${name} v1.8.9 (nf_tables): can't initialize ${name} table \`${table}': Table does not exist (do you need to insmod?)\nPerhaps ${name} or your kernel needs to be upgraded.\n`, 3);
+        if (!(table in builtinChains))
+          throw new CommandFailure(
+            `${name} v1.8.9 (nf_tables): can't initialize ${name} table \`${table}': Table does not exist (do you need to insmod?)\nPerhaps ${name} or your kernel needs to be upgraded.\n`,
+            3,
+          );
         task.table = table as Table;
         break;
       }
@@ -142,7 +160,18 @@ function execute(name: string, family: Family, args: readonly string[], context:
       case '-p':
       case '--protocol': {
         const protocol = take(word);
-        const known: Readonly<Record<string, NonNullable<NetfilterRule['protocol']>>> = { tcp: 'tcp', udp: 'udp', icmp: 'icmp', icmpv6: 'icmpv6', 'ipv6-icmp': 'icmpv6', all: 'all', '6': 'tcp', '17': 'udp', '1': 'icmp', '58': 'icmpv6' };
+        const known: Readonly<Record<string, NonNullable<NetfilterRule['protocol']>>> = {
+          tcp: 'tcp',
+          udp: 'udp',
+          icmp: 'icmp',
+          icmpv6: 'icmpv6',
+          'ipv6-icmp': 'icmpv6',
+          all: 'all',
+          '6': 'tcp',
+          '17': 'udp',
+          '1': 'icmp',
+          '58': 'icmpv6',
+        };
         const found = known[protocol];
         if (found === undefined) bad(`unknown protocol "${protocol}" specified`);
         else rule.protocol = found;
@@ -177,7 +206,8 @@ function execute(name: string, family: Family, args: readonly string[], context:
       case '-m':
       case '--match': {
         const match = take(word);
-        if (!['tcp', 'udp', 'icmp', 'icmp6', 'conntrack', 'state', 'mark', 'comment'].includes(match)) throw new CommandFailure(`${name}: not simulated: -m ${match}\n`, 2);
+        if (!['tcp', 'udp', 'icmp', 'icmp6', 'conntrack', 'state', 'mark', 'comment'].includes(match))
+          throw new CommandFailure(`${name}: not simulated: -m ${match}\n`, 2);
         break;
       }
       case '--ctstate':
@@ -206,7 +236,10 @@ function execute(name: string, family: Family, args: readonly string[], context:
         const text = take(word);
         const match = /^(?:\[([^\]]+)\]|([^:]+)|([0-9a-fA-F:]+))?(?::(\d+))?$/.exec(text);
         const address = match?.[1] ?? match?.[2] ?? (parseIp(text) === undefined ? undefined : text);
-        hasTo = { ...(address === undefined ? {} : { address }), ...(match?.[4] === undefined || parseIp(text) !== undefined ? {} : { port: Number(match[4]) }) };
+        hasTo = {
+          ...(address === undefined ? {} : { address }),
+          ...(match?.[4] === undefined || parseIp(text) !== undefined ? {} : { port: Number(match[4]) }),
+        };
         break;
       }
       case '--to-ports':
@@ -241,8 +274,14 @@ function execute(name: string, family: Family, args: readonly string[], context:
     const all = [...builtinChains[table], ...[...chains.keys()].filter((other) => !builtinChains[table].includes(other))];
     const shown = task.chain === undefined ? all : [task.chain];
     for (const each of shown) if (!knows(each)) throw noChain();
-    const view = (each: string): ChainView => ({ name: each, policy: chains.get(each)?.policy ?? (builtinChains[table].includes(each) ? 'accept' : undefined), rules: chains.get(each)?.rules ?? [] });
-    return output(verb === 'list' ? shown.map((each) => listText(view(each), task, family)).join('\n') : rulesText(shown.map(view), family));
+    const view = (each: string): ChainView => ({
+      name: each,
+      policy: chains.get(each)?.policy ?? (builtinChains[table].includes(each) ? 'accept' : undefined),
+      rules: chains.get(each)?.rules ?? [],
+    });
+    return output(
+      verb === 'list' ? shown.map((each) => listText(view(each), task, family)).join('\n') : rulesText(shown.map(view), family),
+    );
   }
   if (verb === 'zero') return output('');
   if (verb === 'flush') {
@@ -259,21 +298,38 @@ function execute(name: string, family: Family, args: readonly string[], context:
   if (!knows(chain)) throw noChain();
   if (verb === 'policy') {
     const policy = task.policy?.toLowerCase();
-    if (!builtinChains[table].includes(chain) || (policy !== 'accept' && policy !== 'drop')) throw new CommandFailure(`${name}: Bad policy name. Run \`dmesg' for more information.\n`, 1);
+    if (!builtinChains[table].includes(chain) || (policy !== 'accept' && policy !== 'drop'))
+      throw new CommandFailure(`${name}: Bad policy name. Run \`dmesg' for more information.\n`, 1);
     if (table !== 'filter') throw new CommandFailure(`${name}: not simulated: a policy of table ${table}\n`, 1);
     netfilter.setPolicy(family, chain, policy);
     return output('');
   }
   const address = hasTo.address === undefined ? undefined : parseIp(hasTo.address);
-  if (targetName !== undefined) rule.target = targetOf(name, targetName, { ...(address === undefined ? {} : { address }), ...(hasTo.port === undefined ? {} : { port: hasTo.port }) }, mark, rejectWith, knows, table);
+  if (targetName !== undefined)
+    rule.target = targetOf(
+      name,
+      targetName,
+      { ...(address === undefined ? {} : { address }), ...(hasTo.port === undefined ? {} : { port: hasTo.port }) },
+      mark,
+      rejectWith,
+      knows,
+      table,
+    );
   const rules = chains.get(chain)?.rules ?? [];
   if (verb === 'append') netfilter.append(family, table, chain, rule);
   else if (verb === 'insert') {
     if ((task.position ?? 1) > rules.length + 1) throw new CommandFailure(`${name}: Index of insertion too big.\n`, 1);
     netfilter.insert(family, table, chain, rule, task.position ?? 1);
   } else {
-    const found = task.position === undefined ? rules.find((other) => ruleText(other, family) === ruleText(rule, family)) : rules[task.position - 1];
-    if (found === undefined) throw new CommandFailure(task.position === undefined ? `${name}: Bad rule (does a matching rule exist in that chain?).\n` : `${name}: Index of deletion too big.\n`, 1);
+    const found =
+      task.position === undefined ? rules.find((other) => ruleText(other, family) === ruleText(rule, family)) : rules[task.position - 1];
+    if (found === undefined)
+      throw new CommandFailure(
+        task.position === undefined
+          ? `${name}: Bad rule (does a matching rule exist in that chain?).\n`
+          : `${name}: Index of deletion too big.\n`,
+        1,
+      );
     if (verb === 'delete') netfilter.delete(family, table, chain, found);
   }
   return output('');
@@ -300,9 +356,14 @@ function targetOf(
     case 'MASQUERADE':
     case 'SNAT':
     case 'DNAT':
-      if (table !== 'nat') throw new CommandFailure(`${name} v1.8.9 (nf_tables):  RULE_APPEND failed (Invalid argument): rule in chain\n`, 4);
+      if (table !== 'nat')
+        throw new CommandFailure(`${name} v1.8.9 (nf_tables):  RULE_APPEND failed (Invalid argument): rule in chain\n`, 4);
       if (target === 'MASQUERADE') return { kind: 'masquerade' };
-      if (to.address === undefined && to.port === undefined) throw new CommandFailure(`${name} v1.8.9 (nf_tables): ${target}: option "--to-${target === 'DNAT' ? 'destination' : 'source'}" must be specified\nTry \`${name} -h' or '${name} --help' for more information.\n`, 2);
+      if (to.address === undefined && to.port === undefined)
+        throw new CommandFailure(
+          `${name} v1.8.9 (nf_tables): ${target}: option "--to-${target === 'DNAT' ? 'destination' : 'source'}" must be specified\nTry \`${name} -h' or '${name} --help' for more information.\n`,
+          2,
+        );
       return { kind: target === 'SNAT' ? 'snat' : 'dnat', ...to };
     case 'MARK':
       return { kind: 'mark', value: mark ?? 0 };
@@ -313,7 +374,11 @@ function targetOf(
     case 'CT':
       throw new CommandFailure(`${name}: not simulated: -j ${target}\n`, 2);
     default:
-      if (!knows(target)) throw new CommandFailure(`${name} v1.8.9 (nf_tables): Couldn't load target \`${target}':No such file or directory\n\nTry \`${name} -h' or '${name} --help' for more information.\n`, 2);
+      if (!knows(target))
+        throw new CommandFailure(
+          `${name} v1.8.9 (nf_tables): Couldn't load target \`${target}':No such file or directory\n\nTry \`${name} -h' or '${name} --help' for more information.\n`,
+          2,
+        );
       return { kind: 'jump', chain: target };
   }
 }
@@ -325,7 +390,9 @@ interface ChainView {
 }
 
 function rulesText(chains: readonly ChainView[], family: Family): string {
-  const heads = chains.map((chain) => (chain.policy === undefined ? `-N ${chain.name}\n` : `-P ${chain.name} ${chain.policy.toUpperCase()}\n`));
+  const heads = chains.map((chain) =>
+    chain.policy === undefined ? `-N ${chain.name}\n` : `-P ${chain.name} ${chain.policy.toUpperCase()}\n`,
+  );
   return [...heads, ...chains.flatMap((chain) => chain.rules.map((rule) => `-A ${chain.name}${ruleText(rule, family)}\n`))].join('');
 }
 
@@ -342,12 +409,14 @@ function ruleText(rule: NetfilterRule, family: Family): string {
   if (rule.inInterface !== undefined) text += `${not(rule.inInterface.inverted)} -i ${rule.inInterface.name}`;
   if (rule.outInterface !== undefined) text += `${not(rule.outInterface.inverted)} -o ${rule.outInterface.name}`;
   if (rule.protocol !== undefined && rule.protocol !== 'all') text += ` -p ${rule.protocol === 'icmpv6' ? 'ipv6-icmp' : rule.protocol}`;
-  const range = (ports: { readonly low: number; readonly high: number }): string => (ports.low === ports.high ? String(ports.low) : `${ports.low}:${ports.high}`);
+  const range = (ports: { readonly low: number; readonly high: number }): string =>
+    ports.low === ports.high ? String(ports.low) : `${ports.low}:${ports.high}`;
   if (rule.sourcePort !== undefined || rule.destinationPort !== undefined) text += ` -m ${rule.protocol ?? 'tcp'}`;
   if (rule.sourcePort !== undefined) text += ` --sport ${range(rule.sourcePort)}`;
   if (rule.destinationPort !== undefined) text += ` --dport ${range(rule.destinationPort)}`;
   if (rule.connectionState !== undefined) text += ` -m conntrack --ctstate ${stateText(rule.connectionState)}`;
-  if (rule.mark !== undefined) text += ` -m mark --mark ${hex(rule.mark.value)}${rule.mark.mask >>> 0 === 0xffffffff ? '' : `/${hex(rule.mark.mask)}`}`;
+  if (rule.mark !== undefined)
+    text += ` -m mark --mark ${hex(rule.mark.value)}${rule.mark.mask >>> 0 === 0xffffffff ? '' : `/${hex(rule.mark.mask)}`}`;
   if (rule.comment !== undefined) text += ` -m comment --comment ${/^[\w-]+$/.test(rule.comment) ? rule.comment : `"${rule.comment}"`}`;
   const { target } = rule;
   switch (target.kind) {
@@ -367,7 +436,10 @@ function ruleText(rule: NetfilterRule, family: Family): string {
 
 /** The kernel keeps states as bits and prints them in this order. */
 function stateText(states: readonly string[]): string {
-  return ['invalid', 'new', 'related', 'established'].filter((state) => states.includes(state)).join(',').toUpperCase();
+  return ['invalid', 'new', 'related', 'established']
+    .filter((state) => states.includes(state))
+    .join(',')
+    .toUpperCase();
 }
 
 function defaultReject(family: Family): string {
@@ -393,15 +465,20 @@ function listText(chain: ChainView, task: Task, family: Family): string {
     const target = rule.target.kind === 'jump' ? rule.target.chain : rule.target.kind.toUpperCase();
     const anywhere = task.isNumeric ? (family === 4 ? '0.0.0.0/0' : '::/0') : 'anywhere';
     const place = (side: NetfilterRule['source']): string =>
-      side === undefined ? anywhere : `${side.inverted === true ? '!' : ''}${side.prefix.length === (family === 4 ? 32 : 128) ? side.prefix.address.text : side.prefix.text}`;
-    const device = (side: NetfilterRule['inInterface']): string => (side === undefined ? '*' : `${side.inverted === true ? '!' : ''}${side.name}`);
+      side === undefined
+        ? anywhere
+        : `${side.inverted === true ? '!' : ''}${side.prefix.length === (family === 4 ? 32 : 128) ? side.prefix.address.text : side.prefix.text}`;
+    const device = (side: NetfilterRule['inInterface']): string =>
+      side === undefined ? '*' : `${side.inverted === true ? '!' : ''}${side.name}`;
     const extras: string[] = [];
-    const range = (ports: { readonly low: number; readonly high: number }, word: string): string => (ports.low === ports.high ? `${word}:${ports.low}` : `${word}s:${ports.low}:${ports.high}`);
+    const range = (ports: { readonly low: number; readonly high: number }, word: string): string =>
+      ports.low === ports.high ? `${word}:${ports.low}` : `${word}s:${ports.low}:${ports.high}`;
     if (rule.sourcePort !== undefined || rule.destinationPort !== undefined) extras.push(rule.protocol ?? 'tcp');
     if (rule.sourcePort !== undefined) extras.push(range(rule.sourcePort, 'spt'));
     if (rule.destinationPort !== undefined) extras.push(range(rule.destinationPort, 'dpt'));
     if (rule.connectionState !== undefined) extras.push(`ctstate ${stateText(rule.connectionState)}`);
-    if (rule.mark !== undefined) extras.push(`mark match ${hex(rule.mark.value)}${rule.mark.mask >>> 0 === 0xffffffff ? '' : `/${hex(rule.mark.mask)}`}`);
+    if (rule.mark !== undefined)
+      extras.push(`mark match ${hex(rule.mark.value)}${rule.mark.mask >>> 0 === 0xffffffff ? '' : `/${hex(rule.mark.mask)}`}`);
     if (rule.comment !== undefined) extras.push(`/* ${rule.comment} */`);
     if (rule.target.kind === 'snat' || rule.target.kind === 'dnat') extras.push(`to:${endpointText(rule.target, family)}`);
     if (rule.target.kind === 'reject') extras.push(`reject-with ${rule.target.with ?? defaultReject(family)}`);

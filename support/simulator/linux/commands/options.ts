@@ -1,4 +1,4 @@
-import { CommandFailure } from './result.ts';
+import type { CommandFailure } from './result.ts';
 
 /** Options as getopt(3) reads them: combined letters, values joined or apart. */
 export interface ParsedOptions {
@@ -14,7 +14,13 @@ export interface ParsedOptions {
  */
 export function parseOptions(
   args: readonly string[],
-  spec: { readonly letters: string; readonly long?: readonly string[]; readonly unknown: (option: string) => CommandFailure; readonly missing?: (option: string) => CommandFailure; readonly stopAtOperand?: boolean },
+  spec: {
+    readonly letters: string;
+    readonly long?: readonly string[];
+    readonly unknown: (option: string) => CommandFailure;
+    readonly missing?: (option: string) => CommandFailure;
+    readonly stopAtOperand?: boolean;
+  },
 ): ParsedOptions {
   const options = new Map<string, string[]>();
   const operands: string[] = [];

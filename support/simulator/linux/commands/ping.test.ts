@@ -101,16 +101,41 @@ From 198.51.100.1 icmp_seq=1 Destination Host Unreachable
       exitCode: 1,
     },
     { name: 'its own blackhole', on: 'router', line: 'ping -c 1 -W 1 192.0.2.9', stderr: 'ping: connect: Invalid argument\n', exitCode: 2 },
-    { name: 'its own blackhole, IPv6', on: 'router', line: 'ping -c 1 -W 1 2001:db8:b::1', stderr: 'ping: connect: Invalid argument\n', exitCode: 2 },
+    {
+      name: 'its own blackhole, IPv6',
+      on: 'router',
+      line: 'ping -c 1 -W 1 2001:db8:b::1',
+      stderr: 'ping: connect: Invalid argument\n',
+      exitCode: 2,
+    },
     { name: 'no route', on: 'router', line: 'ping -c 1 10.1.1.25', stderr: 'ping: connect: Network is unreachable\n', exitCode: 2 },
-    { name: 'an unknown name', on: 'left', line: 'ping -c 1 web.example', stderr: 'ping: web.example: Name or service not known\n', exitCode: 2 },
-    { name: 'no end', on: 'left', line: 'ping 203.0.113.2', stderr: 'ping: not simulated: without -c COUNT it would run until it is interrupted\n', exitCode: 2 },
-    { name: 'a time limit', on: 'left', line: 'timeout 2.5 ping 192.0.2.9', stdout: 'PING 192.0.2.9 (192.0.2.9) 56(84) bytes of data.\n', exitCode: 124 },
+    {
+      name: 'an unknown name',
+      on: 'left',
+      line: 'ping -c 1 web.example',
+      stderr: 'ping: web.example: Name or service not known\n',
+      exitCode: 2,
+    },
+    {
+      name: 'no end',
+      on: 'left',
+      line: 'ping 203.0.113.2',
+      stderr: 'ping: not simulated: without -c COUNT it would run until it is interrupted\n',
+      exitCode: 2,
+    },
+    {
+      name: 'a time limit',
+      on: 'left',
+      line: 'timeout 2.5 ping 192.0.2.9',
+      stdout: 'PING 192.0.2.9 (192.0.2.9) 56(84) bytes of data.\n',
+      exitCode: 124,
+    },
     {
       name: 'traceroute',
       on: 'left',
       line: 'traceroute -n 203.0.113.2',
-      stdout: 'traceroute to 203.0.113.2 (203.0.113.2), 30 hops max, 60 byte packets\n 1  198.51.100.1  0.040 ms  0.040 ms  0.040 ms\n 2  203.0.113.2  0.080 ms  0.080 ms  0.080 ms\n',
+      stdout:
+        'traceroute to 203.0.113.2 (203.0.113.2), 30 hops max, 60 byte packets\n 1  198.51.100.1  0.040 ms  0.040 ms  0.040 ms\n 2  203.0.113.2  0.080 ms  0.080 ms  0.080 ms\n',
     },
     {
       // the router drops before it looks at the TTL

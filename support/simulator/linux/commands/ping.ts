@@ -1,7 +1,7 @@
 import type { Command, CommandContext } from '../../docker/types.ts';
+import { parseIp } from '../../net/address.ts';
 import { errnoText } from '../../net/network-error.ts';
 import type { Family, IcmpKind, Ip } from '../../net/types.ts';
-import { parseIp } from '../../net/address.ts';
 import { DeadlineClock, DeadlinePassed } from '../deadline-clock.ts';
 import { decisionErrno } from './ip/route.ts';
 import { resolveHost } from './names.ts';
@@ -96,27 +96,36 @@ function seconds(text: string, fallback: number): number {
 function readOptions(args: readonly string[], context: CommandContext, fixedFamily: Family | undefined): PingOptions {
   const parsed = parseOptions(args, {
     letters: '46c:W:w:i:s:I:t:qnvM:DOUabdhm:l:p:Q:S:AB',
-    unknown: (option) => new CommandFailure(`ping: invalid option -- '${option.replace(/^-+/, '')}'\n\nUsage\n  ping [options] <destination>\n`, 2),
-    missing: (option) => new CommandFailure(`ping: option requires an argument -- '${option.replace(/^-+/, '')}'\n\nUsage\n  ping [options] <destination>\n`, 2),
+    unknown: (option) =>
+      new CommandFailure(`ping: invalid option -- '${option.replace(/^-+/, '')}'\n\nUsage\n  ping [options] <destination>\n`, 2),
+    missing: (option) =>
+      new CommandFailure(
+        `ping: option requires an argument -- '${option.replace(/^-+/, '')}'\n\nUsage\n  ping [options] <destination>\n`,
+        2,
+      ),
   });
   const [target] = parsed.operands;
   if (target === undefined) throw new CommandFailure('ping: usage error: Destination address required\n', 1);
   const family = parsed.options.has('6') ? 6 : parsed.options.has('4') ? 4 : fixedFamily;
   const literal = parseIp(target);
-  if (literal !== undefined && family !== undefined && literal.family !== family) throw new CommandFailure(`ping: ${target}: Address family for hostname not supported\n`, 2);
+  if (literal !== undefined && family !== undefined && literal.family !== family)
+    throw new CommandFailure(`ping: ${target}: Address family for hostname not supported\n`, 2);
   const ip = literal ?? resolveHost(context, target, family)[0];
   if (ip === undefined) throw new CommandFailure(`ping: ${target}: Name or service not known\n`, 2);
   const countText = lastOf(parsed, 'c');
   const deadlineText = lastOf(parsed, 'w');
-  if (countText !== undefined && !/^[1-9]\d*$/.test(countText)) throw new CommandFailure(`ping: invalid argument: '${countText}': out of range: 1 <= value <= 9223372036854775807\n`, 1);
+  if (countText !== undefined && !/^[1-9]\d*$/.test(countText))
+    throw new CommandFailure(`ping: invalid argument: '${countText}': out of range: 1 <= value <= 9223372036854775807\n`, 1);
   if (countText === undefined && deadlineText === undefined && !(context.clock instanceof DeadlineClock)) {
     throw new CommandFailure('ping: not simulated: without -c COUNT it would run until it is interrupted\n', 2);
   }
   const from = lastOf(parsed, 'I', 'S');
   const source = from === undefined ? undefined : parseIp(from);
   const device = from === undefined || source !== undefined ? undefined : from;
-  if (device !== undefined && context.container.namespace.getInterface(device) === undefined) throw new CommandFailure(`ping: ${device}: No such device\n`, 2);
-  if (source !== undefined && !context.container.namespace.isLocalAddress(source)) throw new CommandFailure(`ping: bind: Cannot assign requested address\n`, 2);
+  if (device !== undefined && context.container.namespace.getInterface(device) === undefined)
+    throw new CommandFailure(`ping: ${device}: No such device\n`, 2);
+  if (source !== undefined && !context.container.namespace.isLocalAddress(source))
+    throw new CommandFailure(`ping: bind: Cannot assign requested address\n`, 2);
   const waitText = lastOf(parsed, 'W');
   const ttlText = lastOf(parsed, 't');
   return {
@@ -138,11 +147,17 @@ function send(options: PingOptions, context: CommandContext): { stdout: string; 
   const { clock } = context;
   const { namespace } = context.container;
   const { ip, count } = options;
-  const decision = namespace.routes.lookup(ip, { ...(options.source === undefined ? {} : { source: options.source }), ...(options.device === undefined ? {} : { outputDevice: options.device }) });
+  const decision = namespace.routes.lookup(ip, {
+    ...(options.source === undefined ? {} : { source: options.source }),
+    ...(options.device === undefined ? {} : { outputDevice: options.device }),
+  });
   const errno = decisionErrno(decision);
   if (errno !== undefined) throw new CommandFailure(`ping: connect: ${errnoText(errno)}\n`, 2);
   const own = options.source ?? (decision.kind === 'forward' ? decision.source : ip) ?? ip;
-  const from = options.source === undefined && options.device === undefined ? '' : ` from ${own.text}${options.device === undefined ? '' : ` ${options.device}`}:`;
+  const from =
+    options.source === undefined && options.device === undefined
+      ? ''
+      : ` from ${own.text}${options.device === undefined ? '' : ` ${options.device}`}:`;
   let stdout =
     ip.family === 4
       ? `PING ${options.target} (${ip.text})${from} ${options.size}(${options.size + 28}) bytes of data.\n`
@@ -172,14 +187,17 @@ function send(options: PingOptions, context: CommandContext): { stdout: string; 
       sequence,
       size: options.size,
       onReply: (reply) => {
-        if (reply.kind !== 'echo-reply') return fails(`${reply.from.text} icmp_seq=${sequence} ${icmpText(reply.kind, ip.family, reply.mtu)}`);
+        if (reply.kind !== 'echo-reply')
+          return fails(`${reply.from.text} icmp_seq=${sequence} ${icmpText(reply.kind, ip.family, reply.mtu)}`);
         lastAt = clock.now();
         const took = lastAt - sentAt;
         roundTrips.push(took);
-        if (!options.isQuiet) stdout += `${options.size + 8} bytes from ${reply.from.text}: icmp_seq=${sequence} ttl=${reply.ttl} time=${roundTripText(took)} ms\n`;
+        if (!options.isQuiet)
+          stdout += `${options.size + 8} bytes from ${reply.from.text}: icmp_seq=${sequence} ttl=${reply.ttl} time=${roundTripText(took)} ms\n`;
       },
       onError: (failed) => {
-        if (failed === 'EHOSTUNREACH') return fails(`${own.text} icmp_seq=${sequence} ${icmpText('address-unreachable', ip.family, undefined)}`);
+        if (failed === 'EHOSTUNREACH')
+          return fails(`${own.text} icmp_seq=${sequence} ${icmpText('address-unreachable', ip.family, undefined)}`);
         errors++;
         stderr += `ping: sendmsg: ${errnoText(failed)}\n`;
       },

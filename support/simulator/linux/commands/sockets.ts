@@ -1,6 +1,6 @@
 import type { Command, CommandContext } from '../../docker/types.ts';
-import { errnoText } from '../../net/network-error.ts';
 import { parseIp } from '../../net/address.ts';
+import { errnoText } from '../../net/network-error.ts';
 import type { Errno, Ip, TcpConnection } from '../../net/types.ts';
 import { resolveHost } from './names.ts';
 import { lastOf, parseOptions } from './options.ts';
@@ -78,11 +78,26 @@ export const ss: Command = (args, context) =>
     const isBare = !wantsTcp && !wantsUdp;
     const rows = socketRows(context).filter((row) => {
       const isListening = row.state === 'LISTEN' || row.state === 'UNCONN';
-      return (isBare || (row.protocol === 'tcp' ? wantsTcp : wantsUdp)) && (wantsAll || isListening === wantsListening) && (!has('4', 'ipv4') || row.family === 4) && (!has('6', 'ipv6') || row.family === 6);
+      return (
+        (isBare || (row.protocol === 'tcp' ? wantsTcp : wantsUdp)) &&
+        (wantsAll || isListening === wantsListening) &&
+        (!has('4', 'ipv4') || row.family === 4) &&
+        (!has('6', 'ipv6') || row.family === 6)
+      );
     });
     const showsProtocol = wantsTcp === wantsUdp;
     const showsProcess = has('p', 'processes');
-    const head = [...(showsProtocol ? ['Netid'] : []), 'State', 'Recv-Q', 'Send-Q', 'Local Address:', 'Port', 'Peer Address:', 'Port', 'Process'];
+    const head = [
+      ...(showsProtocol ? ['Netid'] : []),
+      'State',
+      'Recv-Q',
+      'Send-Q',
+      'Local Address:',
+      'Port',
+      'Peer Address:',
+      'Port',
+      'Process',
+    ];
     const cells = rows.map((row) => [
       ...(showsProtocol ? [row.protocol] : []),
       row.state,
@@ -124,7 +139,9 @@ export const netstat: Command = (args, context) => {
           return `${route.destination.address.text.padEnd(16)}${(hop.via?.text ?? '0.0.0.0').padEnd(16)}${maskText.padEnd(16)}${flags.padEnd(6)}${'0'.padStart(4)} ${'0'.padEnd(8)} ${'0'.padStart(4)} ${hop.device ?? ''}\n`;
         }),
       );
-    return output(`Kernel IP routing table\nDestination     Gateway         Genmask         Flags   MSS Window  irtt Iface\n${rows.join('')}`);
+    return output(
+      `Kernel IP routing table\nDestination     Gateway         Genmask         Flags   MSS Window  irtt Iface\n${rows.join('')}`,
+    );
   }
   const rows = socketRows(context).filter((row) => {
     const isListening = row.state === 'LISTEN' || row.state === 'UNCONN';
@@ -132,10 +149,24 @@ export const netstat: Command = (args, context) => {
     return isWanted && (letters.has('a') || isListening === letters.has('l'));
   });
   const title = letters.has('a') ? '(servers and established)' : letters.has('l') ? '(only servers)' : '(w/o servers)';
-  const netstatState: Readonly<Record<string, string>> = { ESTAB: 'ESTABLISHED', 'SYN-SENT': 'SYN_SENT', 'SYN-RECV': 'SYN_RECV', 'FIN-WAIT-2': 'FIN_WAIT2', 'CLOSE-WAIT': 'CLOSE_WAIT', 'TIME-WAIT': 'TIME_WAIT', LISTEN: 'LISTEN', UNCONN: '' };
+  const netstatState: Readonly<Record<string, string>> = {
+    ESTAB: 'ESTABLISHED',
+    'SYN-SENT': 'SYN_SENT',
+    'SYN-RECV': 'SYN_RECV',
+    'FIN-WAIT-2': 'FIN_WAIT2',
+    'CLOSE-WAIT': 'CLOSE_WAIT',
+    'TIME-WAIT': 'TIME_WAIT',
+    LISTEN: 'LISTEN',
+    UNCONN: '',
+  };
   const plain = (text: string): string => text.replace(/^\*:/, ':::').replace(/[[\]]/g, '');
-  const lines = rows.map((row) => `${(row.protocol + (row.family === 6 ? '6' : '')).padEnd(6)}${'0'.padStart(6)} ${'0'.padStart(6)} ${plain(row.local).padEnd(23)} ${plain(row.peer).padEnd(23)} ${(netstatState[row.state] ?? '').padEnd(11)}\n`);
-  return output(`Active Internet connections ${title}\nProto Recv-Q Send-Q Local Address           Foreign Address         State      \n${lines.join('')}`);
+  const lines = rows.map(
+    (row) =>
+      `${(row.protocol + (row.family === 6 ? '6' : '')).padEnd(6)}${'0'.padStart(6)} ${'0'.padStart(6)} ${plain(row.local).padEnd(23)} ${plain(row.peer).padEnd(23)} ${(netstatState[row.state] ?? '').padEnd(11)}\n`,
+  );
+  return output(
+    `Active Internet connections ${title}\nProto Recv-Q Send-Q Local Address           Foreign Address         State      \n${lines.join('')}`,
+  );
 };
 
 /** nc(1) of OpenBSD: `-z` and `-v` checks, and one exchange with what stands on standard input. */
@@ -143,11 +174,16 @@ export const nc: Command = (args, context) =>
   run(() => {
     const parsed = parseOptions(args, {
       letters: '46zvnw:lkup:s:q:N',
-      unknown: (option) => new CommandFailure(`nc: invalid option -- '${option.replace(/^-+/, '')}'\nusage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [-M ttl]\n`, 1),
+      unknown: (option) =>
+        new CommandFailure(
+          `nc: invalid option -- '${option.replace(/^-+/, '')}'\nusage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [-M ttl]\n`,
+          1,
+        ),
     });
     if (parsed.options.has('l')) throw new CommandFailure('nc: not simulated: listening in the foreground (-l) would never end\n', 1);
     const [host, portText] = parsed.operands;
-    if (host === undefined || portText === undefined) throw new CommandFailure('usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [-M ttl]\n', 1);
+    if (host === undefined || portText === undefined)
+      throw new CommandFailure('usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [-M ttl]\n', 1);
     const family = parsed.options.has('6') ? 6 : parsed.options.has('4') ? 4 : undefined;
     const ip = parseIp(host) ?? resolveHost(context, host, family)[0];
     if (ip === undefined) throw new CommandFailure(`nc: getaddrinfo for host "${host}" port ${portText}: Name or service not known\n`, 1);
@@ -161,14 +197,16 @@ export const nc: Command = (args, context) =>
     let stdout = '';
     let stderr = '';
     let isOpen = false;
-    const service = (port: number): string => ({ 22: 'ssh', 53: 'domain', 80: 'http', 179: 'bgp', 443: 'https', 8080: 'http-alt' })[port] ?? '*';
+    const service = (port: number): string =>
+      ({ 22: 'ssh', 53: 'domain', 80: 'http', 179: 'bgp', 443: 'https', 8080: 'http-alt' })[port] ?? '*';
     for (let port = first; port <= last; port++) {
       const protocol = isUdp ? 'udp' : 'tcp';
       const result = isUdp ? { received: '' } : exchange(context, ip, port, waitMs, parsed.options.has('z') ? undefined : context.stdin);
       if (result.errno === undefined) {
         isOpen = true;
         stdout += result.received;
-        if (isVerbose) stderr += `Connection to ${host} ${parseIp(host) === undefined ? `(${ip.text}) ` : ''}${port} port [${protocol}/${service(port)}] succeeded!\n`;
+        if (isVerbose)
+          stderr += `Connection to ${host} ${parseIp(host) === undefined ? `(${ip.text}) ` : ''}${port} port [${protocol}/${service(port)}] succeeded!\n`;
       } else if (isVerbose) {
         stderr += `nc: connect to ${host} ${parseIp(host) === undefined ? `(${ip.text}) ` : ''}port ${port} (${protocol}) ${result.errno === 'ETIMEDOUT' ? 'timed out: Operation now in progress' : `failed: ${errnoText(result.errno)}`}\n`;
       }
@@ -223,10 +261,17 @@ function exchange(context: CommandContext, ip: Ip, port: number, waitMs: number,
 /** arping(8): is somebody on the link answering for this IPv4 address? */
 export const arping: Command = (args, context) =>
   run(() => {
-    const parsed = parseOptions(args, { letters: 'c:I:w:W:fqbDUAs:S:i:', unknown: (option) => new CommandFailure(`arping: invalid option -- '${option.replace(/^-+/, '')}'\n`, 2) });
+    const parsed = parseOptions(args, {
+      letters: 'c:I:w:W:fqbDUAs:S:i:',
+      unknown: (option) => new CommandFailure(`arping: invalid option -- '${option.replace(/^-+/, '')}'\n`, 2),
+    });
     const [target] = parsed.operands;
     const ip = target === undefined ? undefined : parseIp(target);
-    if (ip === undefined || ip.family !== 4) throw new CommandFailure(target === undefined ? 'arping: usage error: Destination address required\n' : `arping: ${target}: Name or service not known\n`, 2);
+    if (ip === undefined || ip.family !== 4)
+      throw new CommandFailure(
+        target === undefined ? 'arping: usage error: Destination address required\n' : `arping: ${target}: Name or service not known\n`,
+        2,
+      );
     const { namespace } = context.container;
     const decision = namespace.routes.lookup(ip);
     const name = lastOf(parsed, 'I', 'i') ?? ('device' in decision ? decision.device.name : undefined);
@@ -244,8 +289,17 @@ export const arping: Command = (args, context) =>
     for (let number = 0; number < count; number++) {
       namespace.neighbours.delete(ip, device.name);
       const sentAt = context.clock.now();
-      namespace.sockets.ping({ destination: ip, device: device.name, identifier: 1, sequence: number, size: 0, onReply: () => {}, onError: () => {} });
-      const entry = (): string | undefined => namespace.neighbours.list().find((other) => other.ip === ip && other.device === device.name && other.mac !== undefined)?.mac;
+      namespace.sockets.ping({
+        destination: ip,
+        device: device.name,
+        identifier: 1,
+        sequence: number,
+        size: 0,
+        onReply: () => {},
+        onError: () => {},
+      });
+      const entry = (): string | undefined =>
+        namespace.neighbours.list().find((other) => other.ip === ip && other.device === device.name && other.mac !== undefined)?.mac;
       if (context.clock.runUntil(() => entry() !== undefined, 1000)) {
         received++;
         stdout += `Unicast reply from ${ip.text} [${(entry() ?? '').toUpperCase()}]  ${(context.clock.now() - sentAt).toFixed(3)}ms\n`;

@@ -34,7 +34,10 @@ export const sysctl: Command = (args, context) =>
       const key = dotted(name.trim());
       const value = rest.join('=').trim();
       try {
-        if (namespace.getSysctl(key) === undefined || !namespace.setSysctl(key, value)) return unknown(key);
+        if (namespace.getSysctl(key) === undefined || !namespace.setSysctl(key, value)) {
+          unknown(key);
+          return;
+        }
       } catch (error) {
         const refused = errnoOf(error);
         if (refused === undefined) throw error;
@@ -53,7 +56,7 @@ export const sysctl: Command = (args, context) =>
       if (text === undefined) throw new CommandFailure(`sysctl: cannot open "${path}": No such file or directory\n`, 1);
       for (const line of text.split('\n')) if (/^\s*[^#;\s].*=/.test(line)) set(line);
     } else if (parsed.operands.length === 0) {
-      throw new CommandFailure('sysctl: no variables specified\nTry `sysctl --help\' for more information.\n', 1);
+      throw new CommandFailure("sysctl: no variables specified\nTry `sysctl --help' for more information.\n", 1);
     }
     if (!has('p', 'load')) {
       for (const operand of parsed.operands) {

@@ -1,6 +1,6 @@
 import type { Random } from '../../clock/random.ts';
-import type { Command, Container } from '../../docker/types.ts';
 import { civilTime, formatTime } from '../../docker/timestamp.ts';
+import type { Command, Container } from '../../docker/types.ts';
 import { failure, output } from './result.ts';
 
 /** hostname(1). */
@@ -19,20 +19,35 @@ export const hostname: Command = (args, context) => {
     case '-d':
       return output(`${container.hostname.split('.').slice(1).join('.')}\n`);
     case '-I':
-      return output(`${[...addresses.filter((ip) => ip.family === 4), ...addresses.filter((ip) => ip.family === 6)].map((ip) => `${ip.text} `).join('')}\n`);
+      return output(
+        `${[...addresses.filter((ip) => ip.family === 4), ...addresses.filter((ip) => ip.family === 6)].map((ip) => `${ip.text} `).join('')}\n`,
+      );
     case '-i':
       return output(`${(container.namespace.hosts.get(container.hostname) ?? []).map((ip) => ip.text).join(' ')}\n`);
     default:
-      return args[0]?.startsWith('-') === true ? failure(`hostname: invalid option -- '${args[0].slice(1)}'\n`) : failure('hostname: you must be root to change the host name\n');
+      return args[0]?.startsWith('-') === true
+        ? failure(`hostname: invalid option -- '${args[0].slice(1)}'\n`)
+        : failure('hostname: you must be root to change the host name\n');
   }
 };
 
 /** uname(1): a machine of today. */
 export const uname: Command = (args, context) => {
-  const values = { s: 'Linux', n: context.container.hostname, r: '6.8.0-45-generic', v: '#45-Ubuntu SMP PREEMPT_DYNAMIC', m: 'x86_64', p: 'x86_64', i: 'x86_64', o: 'GNU/Linux' };
+  const values = {
+    s: 'Linux',
+    n: context.container.hostname,
+    r: '6.8.0-45-generic',
+    v: '#45-Ubuntu SMP PREEMPT_DYNAMIC',
+    m: 'x86_64',
+    p: 'x86_64',
+    i: 'x86_64',
+    o: 'GNU/Linux',
+  };
   const letters = new Set(args.flatMap((arg) => (arg === '--all' ? ['a'] : [...arg.replace(/^-+/, '')])));
   if (letters.size === 0) return output(`${values.s}\n`);
-  for (const letter of letters) if (letter !== 'a' && !(letter in values)) return failure(`uname: invalid option -- '${letter}'\nTry 'uname --help' for more information.\n`);
+  for (const letter of letters)
+    if (letter !== 'a' && !(letter in values))
+      return failure(`uname: invalid option -- '${letter}'\nTry 'uname --help' for more information.\n`);
   const order = ['s', 'n', 'r', 'v', 'm', 'p', 'i', 'o'] as const;
   const chosen = letters.has('a') ? (['s', 'n', 'r', 'v', 'm', 'o'] as const) : order.filter((letter) => letters.has(letter));
   return output(`${chosen.map((letter) => values[letter]).join(' ')}\n`);
@@ -73,12 +88,18 @@ export const ps: Command = (args, context) => {
   const option = args.join('').replace(/^-/, '');
   const started = formatTime(civilTime(context.container.startedAt ?? context.clock.now())).slice(0, 5);
   if (option.includes('f')) {
-    return output(`UID          PID    PPID  C STIME TTY          TIME CMD\n${processes.map(({ pid, command }) => `root     ${String(pid).padStart(7)} ${String(pid === 1 ? 0 : 1).padStart(7)}  0 ${started} ?        00:00:00 ${command}\n`).join('')}`);
+    return output(
+      `UID          PID    PPID  C STIME TTY          TIME CMD\n${processes.map(({ pid, command }) => `root     ${String(pid).padStart(7)} ${String(pid === 1 ? 0 : 1).padStart(7)}  0 ${started} ?        00:00:00 ${command}\n`).join('')}`,
+    );
   }
   if (option.includes('u')) {
-    return output(`USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND\n${processes.map(({ pid, command }) => `root     ${String(pid).padStart(7)}  0.0  0.1   2576  1024 ?        Ss   ${started}   0:00 ${command}\n`).join('')}`);
+    return output(
+      `USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND\n${processes.map(({ pid, command }) => `root     ${String(pid).padStart(7)}  0.0  0.1   2576  1024 ?        Ss   ${started}   0:00 ${command}\n`).join('')}`,
+    );
   }
-  return output(`PID   USER     TIME  COMMAND\n${processes.map(({ pid, command }) => `${String(pid).padStart(5)} root      0:00 ${command}\n`).join('')}`);
+  return output(
+    `PID   USER     TIME  COMMAND\n${processes.map(({ pid, command }) => `${String(pid).padStart(5)} root      0:00 ${command}\n`).join('')}`,
+  );
 };
 
 export const systemctl: Command = () =>

@@ -1,5 +1,5 @@
-import type { Command } from '../../docker/types.ts';
 import { civilTime, formatDate, formatTime } from '../../docker/timestamp.ts';
+import type { Command } from '../../docker/types.ts';
 import { DeadlineClock, DeadlinePassed } from '../deadline-clock.ts';
 import { parseOptions } from './options.ts';
 import { CommandFailure, failure, output, run } from './result.ts';
@@ -36,7 +36,8 @@ export const timeout: Command = async (args, context) => {
     parsed = parseOptions(args, {
       letters: 'k:s:v',
       long: ['kill-after:', 'signal:', 'preserve-status', 'foreground', 'verbose'],
-      unknown: (option) => new CommandFailure(`timeout: invalid option -- '${option.replace(/^-+/, '')}'\nTry 'timeout --help' for more information.\n`, 125),
+      unknown: (option) =>
+        new CommandFailure(`timeout: invalid option -- '${option.replace(/^-+/, '')}'\nTry 'timeout --help' for more information.\n`, 125),
       stopAtOperand: true,
     });
   } catch (error) {
@@ -44,13 +45,18 @@ export const timeout: Command = async (args, context) => {
     throw error;
   }
   const [limitText, ...argv] = parsed.operands;
-  if (limitText === undefined || argv.length === 0) return failure("timeout: missing operand\nTry 'timeout --help' for more information.\n", 125);
+  if (limitText === undefined || argv.length === 0)
+    return failure("timeout: missing operand\nTry 'timeout --help' for more information.\n", 125);
   const limit = durationMs(limitText);
-  if (limit === undefined) return failure(`timeout: invalid time interval '${limitText}'\nTry 'timeout --help' for more information.\n`, 125);
+  if (limit === undefined)
+    return failure(`timeout: invalid time interval '${limitText}'\nTry 'timeout --help' for more information.\n`, 125);
   const stdin = context.hasStdin ? { stdin: context.stdin } : {};
   if (limit === 0) return context.run(argv, stdin);
   const deadline = context.clock.now() + limit;
-  const killed = parsed.options.get('signal')?.includes('KILL') || parsed.options.get('s')?.includes('KILL') || parsed.options.get('s')?.includes('9') ? 137 : 124;
+  const killed =
+    parsed.options.get('signal')?.includes('KILL') || parsed.options.get('s')?.includes('KILL') || parsed.options.get('s')?.includes('9')
+      ? 137
+      : 124;
   const endStatus = parsed.options.has('preserve-status') ? 143 : killed;
   try {
     const result = await context.run(argv, { ...stdin, clock: new DeadlineClock(context.clock, deadline) });
@@ -72,7 +78,8 @@ export const date: Command = (args, context) =>
     const parsed = parseOptions(words, {
       letters: 'uRd:s:r:',
       long: ['utc', 'universal', 'rfc-email', 'iso-8601', 'iso-8601:', 'rfc-3339:', 'date:'],
-      unknown: (option) => new CommandFailure(`date: invalid option -- '${option.replace(/^-+/, '')}'\nTry 'date --help' for more information.\n`, 1),
+      unknown: (option) =>
+        new CommandFailure(`date: invalid option -- '${option.replace(/^-+/, '')}'\nTry 'date --help' for more information.\n`, 1),
     });
     if (parsed.options.has('s')) throw new CommandFailure('date: cannot set date: Operation not permitted\n', 1);
     let now = context.clock.now();
@@ -93,7 +100,16 @@ export const date: Command = (args, context) =>
     if (parsed.options.has('R') || parsed.options.has('rfc-email')) return output(`${strftime('%a, %d %b %Y %T %z', now)}\n`);
     const iso = parsed.options.get('iso-8601')?.[0];
     if (iso !== undefined) {
-      const forms: Readonly<Record<string, string>> = { '': '%F', date: '%F', d: '%F', s: '%FT%T+00:00', seconds: '%FT%T+00:00', ns: '%FT%T,%N+00:00', m: '%FT%H:%M+00:00', h: '%FT%H+00:00' };
+      const forms: Readonly<Record<string, string>> = {
+        '': '%F',
+        date: '%F',
+        d: '%F',
+        s: '%FT%T+00:00',
+        seconds: '%FT%T+00:00',
+        ns: '%FT%T,%N+00:00',
+        m: '%FT%H:%M+00:00',
+        h: '%FT%H+00:00',
+      };
       return output(`${strftime(forms[iso] ?? '%F', now)}\n`);
     }
     const rfc3339 = parsed.options.get('rfc-3339')?.[0];
@@ -136,7 +152,9 @@ export function strftime(format: string, epochMs: number): string {
       case 'n':
         return '\n';
       case 'N':
-        return `${Math.floor(time.milliseconds * 1000).toString().padStart(6, '0')}000`;
+        return `${Math.floor(time.milliseconds * 1000)
+          .toString()
+          .padStart(6, '0')}000`;
       case 'p':
         return time.hour < 12 ? 'AM' : 'PM';
       case 'R':

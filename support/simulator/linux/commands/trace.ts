@@ -57,7 +57,8 @@ function markOf(kind: IcmpKind): string {
 function targetOf(context: CommandContext, name: string, text: string | undefined, family: 4 | 6 | undefined): Ip {
   if (text === undefined) throw new CommandFailure(`Usage:\n  ${name} [ options ] host\n`, 2);
   const ip = parseIp(text) ?? resolveHost(context, text, family)[0];
-  if (ip === undefined) throw new CommandFailure(`${text}: Name or service not known\nCannot handle "host" cmdline arg \`${text}' on position 1 (argc 1)\n`, 2);
+  if (ip === undefined)
+    throw new CommandFailure(`${text}: Name or service not known\nCannot handle "host" cmdline arg \`${text}' on position 1 (argc 1)\n`, 2);
   const errno = decisionErrno(context.container.namespace.routes.lookup(ip));
   if (errno !== undefined) throw new CommandFailure(`connect: ${errnoText(errno)}\n`, 1);
   return ip;
@@ -88,7 +89,8 @@ export const traceroute: Command = (args, context) =>
           stdout += number === 0 ? '  *' : ' *';
           continue;
         }
-        if (answer.from !== last) stdout += parsed.options.has('n') ? `  ${answer.from.text}` : `  ${answer.from.text} (${answer.from.text})`;
+        if (answer.from !== last)
+          stdout += parsed.options.has('n') ? `  ${answer.from.text}` : `  ${answer.from.text} (${answer.from.text})`;
         last = answer.from;
         stdout += `  ${answer.tookMs.toFixed(3)} ms${markOf(answer.kind)}`;
         isEnd ||= answer.kind !== 'time-exceeded';
@@ -102,7 +104,10 @@ export const traceroute: Command = (args, context) =>
 /** tracepath(8) of iputils, without the search for a smaller MTU on the way. */
 export const tracepath: Command = (args, context) =>
   run(() => {
-    const parsed = parseOptions(args, { letters: '46nbm:l:p:', unknown: (option) => new CommandFailure(`tracepath: invalid option -- '${option.replace(/^-+/, '')}'\n`, 1) });
+    const parsed = parseOptions(args, {
+      letters: '46nbm:l:p:',
+      unknown: (option) => new CommandFailure(`tracepath: invalid option -- '${option.replace(/^-+/, '')}'\n`, 1),
+    });
     const [host] = parsed.operands;
     const ip = targetOf(context, 'tracepath', host, parsed.options.has('6') ? 6 : parsed.options.has('4') ? 4 : undefined);
     const hops = Number(lastOf(parsed, 'm') ?? 30);

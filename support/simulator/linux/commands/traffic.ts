@@ -1,7 +1,7 @@
+import { civilTime, formatTime } from '../../docker/timestamp.ts';
 import type { Command } from '../../docker/types.ts';
 import { parseIp } from '../../net/address.ts';
 import { type Frame, type NetworkInterface, type Packet, tcpFlag } from '../../net/types.ts';
-import { civilTime, formatTime } from '../../docker/timestamp.ts';
 import { DeadlinePassed } from '../deadline-clock.ts';
 import { byIndex } from './ip/device.ts';
 import { lastOf, parseOptions } from './options.ts';
@@ -19,9 +19,11 @@ export const tcpdump: Command = (args, context) =>
     });
     if (parsed.options.has('w') || parsed.options.has('r')) throw new CommandFailure('tcpdump: not simulated: capture files\n', 1);
     const { namespace } = context.container;
-    const name = lastOf(parsed, 'i') ?? byIndex(namespace.interfaces).find((device) => device.kind !== 'loopback' && device.isAdminUp)?.name ?? 'lo';
+    const name =
+      lastOf(parsed, 'i') ?? byIndex(namespace.interfaces).find((device) => device.kind !== 'loopback' && device.isAdminUp)?.name ?? 'lo';
     const isAny = name === 'any';
-    if (!isAny && namespace.getInterface(name) === undefined) throw new CommandFailure(`tcpdump: ${name}: No such device exists\n(No such device exists)\n`, 1);
+    if (!isAny && namespace.getInterface(name) === undefined)
+      throw new CommandFailure(`tcpdump: ${name}: No such device exists\n(No such device exists)\n`, 1);
     const filter = captureFilter(parsed.operands.join(' '));
     const limit = Number(lastOf(parsed, 'c') ?? Number.POSITIVE_INFINITY);
     const isBare = parsed.options.has('t');
@@ -32,7 +34,11 @@ export const tcpdump: Command = (args, context) =>
       if (device.namespace !== namespace || (!isAny && device.name !== name) || count >= limit || !filter(frame)) return;
       count++;
       const time = civilTime(context.clock.now());
-      const stamp = isBare ? '' : `${formatTime(time)}.${Math.floor(time.milliseconds * 1000).toString().padStart(6, '0')} `;
+      const stamp = isBare
+        ? ''
+        : `${formatTime(time)}.${Math.floor(time.milliseconds * 1000)
+            .toString()
+            .padStart(6, '0')} `;
       stdout += `${stamp}${isAny ? `${device.name.padEnd(6)}${direction === 'in' ? 'In ' : 'Out'} ` : ''}${showsLink ? `${frame.source} > ${frame.destination}, ` : ''}${frameText(frame, device)}\n`;
     });
     try {
@@ -83,7 +89,9 @@ export function packetText(packet: Packet): string {
       'host-unreachable': `host ${about} unreachable`,
       'port-unreachable': six ? `destination unreachable, unreachable port, ${about}` : `${about} port unreachable`,
       'protocol-unreachable': `${about} protocol unreachable`,
-      'admin-prohibited': six ? `destination unreachable, unreachable prohibited ${about}` : `host ${about} unreachable - admin prohibited filter`,
+      'admin-prohibited': six
+        ? `destination unreachable, unreachable prohibited ${about}`
+        : `host ${about} unreachable - admin prohibited filter`,
       'no-route': `destination unreachable, unreachable route ${about}`,
       'address-unreachable': `destination unreachable, unreachable address ${about}`,
       'fragmentation-needed': `${about} unreachable - need to frag (mtu ${transport.mtu ?? 0})`,
@@ -97,14 +105,28 @@ export function packetText(packet: Packet): string {
   const { flags } = transport;
   const letters = `${flags & tcpFlag.syn ? 'S' : ''}${flags & tcpFlag.fin ? 'F' : ''}${flags & tcpFlag.rst ? 'R' : ''}${flags & tcpFlag.psh ? 'P' : ''}${flags & tcpFlag.ack ? '.' : ''}`;
   const { length } = transport.payload;
-  const sequence = length > 0 ? `seq ${transport.sequence}:${transport.sequence + length}` : flags & (tcpFlag.syn | tcpFlag.fin | tcpFlag.rst) ? `seq ${transport.sequence}` : '';
-  const parts = [`Flags [${letters || 'none'}]`, sequence, flags & tcpFlag.ack ? `ack ${transport.acknowledgment}` : '', 'win 64240', `length ${length}`];
+  const sequence =
+    length > 0
+      ? `seq ${transport.sequence}:${transport.sequence + length}`
+      : flags & (tcpFlag.syn | tcpFlag.fin | tcpFlag.rst)
+        ? `seq ${transport.sequence}`
+        : '';
+  const parts = [
+    `Flags [${letters || 'none'}]`,
+    sequence,
+    flags & tcpFlag.ack ? `ack ${transport.acknowledgment}` : '',
+    'win 64240',
+    `length ${length}`,
+  ];
   return between + parts.filter((part) => part !== '').join(', ');
 }
 
 /** The commonest words of pcap-filter(7); anything else is refused, not ignored. */
 function captureFilter(expression: string): (frame: Frame) => boolean {
-  const words = expression.replace(/[()]/g, ' ').split(/\s+/).filter((word) => word !== '');
+  const words = expression
+    .replace(/[()]/g, ' ')
+    .split(/\s+/)
+    .filter((word) => word !== '');
   if (words.length === 0) return () => true;
   const alternatives: ((frame: Frame) => boolean)[][] = [[]];
   const put = (test: (frame: Frame) => boolean): void => {
@@ -123,10 +145,19 @@ function captureFilter(expression: string): (frame: Frame) => boolean {
     }
     if (word === 'arp') add((frame) => frame.content.kind === 'neighbour' && frame.content.message.target.family === 4);
     else if (word === 'ip') add((frame) => packetOf(frame)?.source.family === 4);
-    else if (word === 'ip6') add((frame) => packetOf(frame)?.source.family === 6 || (frame.content.kind === 'neighbour' && frame.content.message.target.family === 6));
+    else if (word === 'ip6')
+      add(
+        (frame) =>
+          packetOf(frame)?.source.family === 6 || (frame.content.kind === 'neighbour' && frame.content.message.target.family === 6),
+      );
     else if (word === 'tcp' || word === 'udp') add((frame) => packetOf(frame)?.transport.protocol === word);
     else if (word === 'icmp') add((frame) => packetOf(frame)?.transport.protocol === 'icmp' && packetOf(frame)?.source.family === 4);
-    else if (word === 'icmp6') add((frame) => (packetOf(frame)?.transport.protocol === 'icmp' && packetOf(frame)?.source.family === 6) || (frame.content.kind === 'neighbour' && frame.content.message.target.family === 6));
+    else if (word === 'icmp6')
+      add(
+        (frame) =>
+          (packetOf(frame)?.transport.protocol === 'icmp' && packetOf(frame)?.source.family === 6) ||
+          (frame.content.kind === 'neighbour' && frame.content.message.target.family === 6),
+      );
     else if (word === 'port' || ((word === 'src' || word === 'dst') && words[index + 1] === 'port')) {
       const side = word === 'port' ? undefined : word;
       if (side !== undefined) index++;
@@ -144,7 +175,11 @@ function captureFilter(expression: string): (frame: Frame) => boolean {
       add((frame) => {
         const packet = packetOf(frame);
         if (packet !== undefined) return (word !== 'dst' && packet.source === ip) || (word !== 'src' && packet.destination === ip);
-        return frame.content.kind === 'neighbour' && word === 'host' && (frame.content.message.target === ip || frame.content.message.senderIp === ip);
+        return (
+          frame.content.kind === 'neighbour' &&
+          word === 'host' &&
+          (frame.content.message.target === ip || frame.content.message.senderIp === ip)
+        );
       });
     } else throw new CommandFailure(`tcpdump: not simulated: the filter word '${word}'\n`, 1);
   }
@@ -157,9 +192,15 @@ export const ethtool: Command = (args, context) => {
   if (name === undefined) return failure('ethtool: bad command line argument(s)\nFor more information run ethtool -h\n');
   const device = context.container.namespace.getInterface(name);
   if (device === undefined) return failure(`netlink error: no device matches name (offset 24)\nnetlink error: No such device\n`, 75);
-  if (args[0] === '-i') return output(`driver: ${device.kind}\nversion: 1.0\nfirmware-version: \nexpansion-rom-version: \nbus-info: \nsupports-statistics: yes\nsupports-test: no\nsupports-eeprom-access: no\nsupports-register-dump: no\nsupports-priv-flags: no\n`);
+  if (args[0] === '-i')
+    return output(
+      `driver: ${device.kind}\nversion: 1.0\nfirmware-version: \nexpansion-rom-version: \nbus-info: \nsupports-statistics: yes\nsupports-test: no\nsupports-eeprom-access: no\nsupports-register-dump: no\nsupports-priv-flags: no\n`,
+    );
   if (args[0]?.startsWith('-') === true) return failure(`ethtool: not simulated: ${args[0]}\n`);
-  const speed = device.kind === 'veth' ? '\tSpeed: 10000Mb/s\n\tDuplex: Full\n\tPort: Twisted Pair\n\tPHYAD: 0\n\tTransceiver: internal\n\tAuto-negotiation: off\n' : '';
+  const speed =
+    device.kind === 'veth'
+      ? '\tSpeed: 10000Mb/s\n\tDuplex: Full\n\tPort: Twisted Pair\n\tPHYAD: 0\n\tTransceiver: internal\n\tAuto-negotiation: off\n'
+      : '';
   return output(`Settings for ${name}:\n${speed}\tLink detected: ${device.isAdminUp && device.hasCarrier ? 'yes' : 'no'}\n`);
 };
 
@@ -171,8 +212,18 @@ export const bridge: Command = (args, context) => {
   return output(
     ports
       .map((device) => {
-        const flags = ['BROADCAST', 'MULTICAST', ...(device.isAdminUp ? ['UP'] : []), ...(device.isAdminUp && device.hasCarrier ? ['LOWER_UP'] : [])];
-        const name = device.peer === undefined ? device.name : device.peer.namespace === device.namespace ? `${device.name}@${device.peer.name}` : `${device.name}@if${device.peer.index}`;
+        const flags = [
+          'BROADCAST',
+          'MULTICAST',
+          ...(device.isAdminUp ? ['UP'] : []),
+          ...(device.isAdminUp && device.hasCarrier ? ['LOWER_UP'] : []),
+        ];
+        const name =
+          device.peer === undefined
+            ? device.name
+            : device.peer.namespace === device.namespace
+              ? `${device.name}@${device.peer.name}`
+              : `${device.name}@if${device.peer.index}`;
         return `${device.index}: ${name}: <${flags.join(',')}> mtu ${device.mtu} master ${device.master?.name ?? ''} state ${device.isAdminUp && device.hasCarrier ? 'forwarding' : 'disabled'} priority 32 cost 2 \n`;
       })
       .join(''),
@@ -192,7 +243,14 @@ export const tc: Command = (args, context) =>
     if (name !== undefined && device === undefined) throw new CommandFailure(`Cannot find device "${name}"\n`, 1);
     if ('show'.startsWith(verb) || 'list'.startsWith(verb)) {
       const shown = device === undefined ? byIndex(namespace.interfaces) : [device];
-      return output(shown.map((each) => `qdisc ${each.netem === undefined ? 'noqueue 0:' : 'netem 8001:'} ${device === undefined ? `dev ${each.name} ` : ''}root refcnt 2 ${netemText(each)}\n`).join(''));
+      return output(
+        shown
+          .map(
+            (each) =>
+              `qdisc ${each.netem === undefined ? 'noqueue 0:' : 'netem 8001:'} ${device === undefined ? `dev ${each.name} ` : ''}root refcnt 2 ${netemText(each)}\n`,
+          )
+          .join(''),
+      );
     }
     if (device === undefined) throw new CommandFailure('Device name is required.\n', 1);
     if ('delete'.startsWith(verb)) {
@@ -204,7 +262,8 @@ export const tc: Command = (args, context) =>
     const kind = rest.indexOf('netem');
     if (kind < 0) throw new CommandFailure('tc: not simulated: queueing disciplines other than netem\n', 1);
     if (verb === 'add' && device.netem !== undefined) throw new CommandFailure('Error: Exclusivity flag on, cannot modify.\n', 2);
-    if (verb === 'change' && device.netem === undefined) throw new CommandFailure('Error: Qdisc not found. To create specify NLM_F_CREATE flag.\n', 2);
+    if (verb === 'change' && device.netem === undefined)
+      throw new CommandFailure('Error: Qdisc not found. To create specify NLM_F_CREATE flag.\n', 2);
     const wanted = { delayMs: 0, lossFraction: 0 };
     for (let index = kind + 1; index < rest.length; index++) {
       const word = rest[index];
@@ -227,6 +286,7 @@ export const tc: Command = (args, context) =>
 function netemText(device: NetworkInterface): string {
   if (device.netem === undefined) return '';
   const { delayMs, lossFraction } = device.netem;
-  const delay = delayMs === 0 ? '' : ` delay ${delayMs >= 1000 ? `${delayMs / 1000}s` : delayMs >= 1 ? `${delayMs}ms` : `${delayMs * 1000}us`}`;
+  const delay =
+    delayMs === 0 ? '' : ` delay ${delayMs >= 1000 ? `${delayMs / 1000}s` : delayMs >= 1 ? `${delayMs}ms` : `${delayMs * 1000}us`}`;
   return `limit 1000${delay}${lossFraction === 0 ? '' : ` loss ${Number((lossFraction * 100).toPrecision(6))}%`}`;
 }

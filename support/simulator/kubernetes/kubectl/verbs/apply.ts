@@ -1,12 +1,12 @@
 import { isBuiltIn } from '../builtin.ts';
 import { AggregateKubectlError, isNotFound, KubectlError, StatusError } from '../errors.ts';
 import { fieldValidationOf } from '../flags.ts';
-import { goJson } from '../json.ts';
+import { goJson, sortedDeep } from '../json.ts';
 import { contentTypes, threeWayPatch } from '../patches.ts';
-import { encode, listOf, notSimulated, objectNames, objectPrinter } from '../printers.ts';
+import { encode, notSimulated, objectNames, objectPrinter } from '../printers.ts';
 import { collect, type Info, infoText, readInfo, withSource } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
-import { at, type Dict, isDict, type Mutable, nameOf, textAt } from '../values.ts';
+import { at, type Dict, isDict, nameOf, textAt } from '../values.ts';
 import { parseYaml } from '../yaml-parser.ts';
 
 export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -60,8 +60,11 @@ export async function apply(session: Session): Promise<void> {
     }
   }
   if (printsObjects && applied.length > 0) {
-    const print = await objectPrinter(session, output);
-    session.stdout += print(applied.length === 1 ? (applied[0] as Dict) : listOf(applied));
+    // Several objects come as a typed list, of objects that are not.
+    const [only] = applied;
+    const isList = only !== undefined && applied.length > 1;
+    const print = await objectPrinter(session, output, [], { isTyped: isList });
+    session.stdout += print(isList ? { kind: 'List', apiVersion: 'v1', metadata: {}, items: applied.map(sortedDeep) } : (only as Dict));
   }
   if (errors.length === 1) throw errors[0];
   if (errors.length > 1) throw new AggregateKubectlError(errors);
@@ -182,13 +185,18 @@ function migrateAnnotation(session: Session, info: Info, annotation: string): vo
   }
 }
 
-/** The object with itself in its annotation, as client-side apply sends it. */
-export function withLastApplied(object: Dict): Dict {
+/** The object as it is remembered: without its own annotation. */
+export function withoutLastApplied(object: Dict): Dict {
   const metadata = isDict(object.metadata) ? object.metadata : {};
   const { [lastApplied]: _, ...annotations } = isDict(metadata.annotations) ? metadata.annotations : {};
-  const bare = { ...object, metadata: { ...metadata, annotations } };
-  const result: Mutable = { ...object, metadata: { ...metadata, annotations: { ...annotations, [lastApplied]: encode(bare) } } };
-  return result;
+  return { ...object, metadata: { ...metadata, annotations } };
+}
+
+/** The object with itself in its annotation, as client-side apply sends it. */
+export function withLastApplied(object: Dict): Dict {
+  const bare = withoutLastApplied(object);
+  const metadata = bare.metadata as Dict;
+  return { ...bare, metadata: { ...metadata, annotations: { ...(metadata.annotations as Dict), [lastApplied]: encode(bare) } } };
 }
 
 export async function viewLastApplied(session: Session): Promise<void> {

@@ -29,7 +29,7 @@ export async function describe(session: Session): Promise<void> {
     args: flags.args,
     selector: flags.text('selector'),
     isAllAllowed: true,
-    reads: 'named and files',
+    reads: 'named',
     listQuery: limit,
   });
   const onlyMissing = errors.length > 0 && errors.every(isNotFound);

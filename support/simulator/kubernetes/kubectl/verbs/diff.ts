@@ -10,7 +10,7 @@ import { collect, type Info, readInfo } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
 import { at, byText, type Dict, isDict } from '../values.ts';
 import { parseYaml } from '../yaml-parser.ts';
-import { lastApplied, withLastApplied } from './apply.ts';
+import { lastApplied, withoutLastApplied } from './apply.ts';
 
 /** `kubectl diff`: what an apply would change, exit code 1 when that is something. */
 export function diff(session: Session): void {
@@ -71,15 +71,7 @@ function clientSide(session: Session, info: Info): { readonly live: Dict | undef
   const annotation = at(live, 'metadata', 'annotations', lastApplied);
   const original = typeof annotation === 'string' && annotation !== '' ? parseYaml(annotation) : {};
   const kind = isBuiltIn(info.type) ? 'strategic' : 'merge';
-  const modified = withLastApplied(info.object as Dict);
-  const patch = threeWayPatch(kind, isDict(original) ? original : {}, modified, live, info.type.kind);
-  const metadata = isDict(patch.metadata) ? { ...patch.metadata } : {};
-  const annotations = isDict(metadata.annotations) ? { ...metadata.annotations } : {};
-  delete annotations[lastApplied];
-  if (Object.keys(annotations).length === 0) delete metadata.annotations;
-  else metadata.annotations = annotations;
-  if (Object.keys(metadata).length === 0) delete patch.metadata;
-  else patch.metadata = metadata;
+  const patch = threeWayPatch(kind, isDict(original) ? original : {}, withoutLastApplied(info.object as Dict), live, info.type.kind);
   if (Object.keys(patch).length === 0) return { live, merged: live };
   const body = { ...patch, metadata: { ...(isDict(patch.metadata) ? patch.metadata : {}), resourceVersion: resourceVersionOf(live) } };
   return {

@@ -1,4 +1,3 @@
-import { Random } from '../../../clock/random.ts';
 import { ExitError, KubectlError, StatusError, UsageError } from '../errors.ts';
 import { containerNames, defaultContainer, findPods, podSelector, readTarget } from '../owned-pods.ts';
 import { notSimulated } from '../printers.ts';
@@ -46,13 +45,6 @@ export async function exec(session: Session): Promise<void> {
   }).catch((error: unknown) => {
     throw asKubectlError(error);
   });
-  if ((result.exitCode === 126 || result.exitCode === 127) && result.stderr.startsWith('OCI runtime exec failed')) {
-    const id = new Random(`exec/${name}/${session.now}`).hex(64);
-    session.stdout += result.stdout;
-    throw new KubectlError(
-      `Internal error occurred: error executing command in container: failed to exec in container: failed to start exec "${id}": ${result.stderr.trimEnd()}`,
-    );
-  }
   session.stdout += result.stdout;
   session.stderr += result.stderr;
   if (result.exitCode !== 0) {
@@ -65,9 +57,11 @@ function badRequest(message: string): StatusError {
   return new StatusError({ kind: 'Status', status: 'Failure', code: 400, reason: 'BadRequest', message });
 }
 
-/** What a kubelet refuses is a Status, or a message of the stream. */
+/** What the API server refuses is its Status; what goes wrong in the stream after that is only a message. */
 function asKubectlError(error: unknown): unknown {
   const status = at(error, 'status');
-  if (isDict(status) && status.kind === 'Status') return new StatusError(status);
-  return error;
+  if (!isDict(status) || status.kind !== 'Status') return error;
+  const message = textAt(status, 'message');
+  if (/^(Internal error occurred: error executing command|unable to upgrade connection)/.test(message)) return new KubectlError(message);
+  return new StatusError(message.startsWith('error dialing backend') ? { ...status, reason: '' } : status);
 }

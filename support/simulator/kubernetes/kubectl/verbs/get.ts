@@ -54,7 +54,7 @@ async function getObjects(session: Session, output: string): Promise<void> {
     fieldSelector: flags.text('field-selector'),
     isAllAllowed: true,
     reads: 'named and files',
-    listQuery: listQuery(session),
+    listQuery: flags.text('sort-by') === '' ? listQuery(session) : {},
     subresource: flags.text('subresource'),
   });
   const errors = withoutIgnored(session, collected.errors);

@@ -100,7 +100,7 @@ export function version(session: Session): void {
   };
   let server: Readonly<Record<string, unknown>> | undefined;
   if (!flags.is('client')) {
-    const answer = session.request('GET', '/version', { query: { timeout: '32s' } });
+    const answer = session.request('GET', '/version', { query: { timeout: '32s' }, accept: accepts.any });
     if (isDict(answer)) server = answer;
   }
   if (output !== '') {

@@ -30,11 +30,11 @@ export async function run(session: Session): Promise<void> {
       spec: { ports: [{ protocol: 'TCP', port, targetPort: port }], selector: labels },
       status: { loadBalancer: {} },
     };
-    print(dryRun === 'client' ? service : post(session, service, query, accepts.json), 'created');
+    print(dryRun === 'client' ? service : post(session, service, query, accepts.any), 'created');
     // The real one ends the service's YAML with a separator of its own.
     if (flags.text('output') === 'yaml') session.stdout += '---\n';
   }
-  print(dryRun === 'client' ? pod : post(session, pod, query, accepts.json), 'created');
+  print(dryRun === 'client' ? pod : post(session, pod, query, accepts.any), 'created');
 }
 
 export async function expose(session: Session): Promise<void> {

@@ -1,7 +1,7 @@
 import { parsePrefix } from '../../../docker/addresses.ts';
-import { parseIp } from '../../../net/address.ts';
 import type { CommandResult } from '../../../docker/types.ts';
-import type { Ip, InterfaceAddress, NetworkInterface } from '../../../net/types.ts';
+import { parseIp } from '../../../net/address.ts';
+import type { InterfaceAddress, Ip, NetworkInterface } from '../../../net/types.ts';
 import { CommandFailure, output } from '../result.ts';
 import { byIndex, deviceJson, deviceText, isDockerDevice, nameWithPeer, stateOf } from './device.ts';
 import { asKernel, changedDevice, expectPrefix, type IpContext, json, matches, shownDevice, Words } from './words.ts';
@@ -31,7 +31,10 @@ const usage = `Usage: ip address {add|change|replace} IFADDR dev IFNAME [ LIFETI
        ip address {showdump|restore}
 `;
 
-function addressWords(words: Words, context: IpContext): { readonly ip: Ip; readonly length: number | undefined; readonly device: NetworkInterface; readonly options: Map<string, string> } {
+function addressWords(
+  words: Words,
+  context: IpContext,
+): { readonly ip: Ip; readonly length: number | undefined; readonly device: NetworkInterface; readonly options: Map<string, string> } {
   let text: string | undefined;
   let deviceName: string | undefined;
   const options = new Map<string, string>();
@@ -40,7 +43,15 @@ function addressWords(words: Words, context: IpContext): { readonly ip: Ip; read
     if (word === 'dev') deviceName = words.take();
     else if (word === 'local' || word === 'to') text = words.take();
     else if (word === 'brd' || matches(word, 'broadcast')) options.set('brd', words.take());
-    else if (word === 'scope' || word === 'label' || word === 'valid_lft' || word === 'preferred_lft' || word === 'metric' || word === 'proto') options.set(word, words.take());
+    else if (
+      word === 'scope' ||
+      word === 'label' ||
+      word === 'valid_lft' ||
+      word === 'preferred_lft' ||
+      word === 'metric' ||
+      word === 'proto'
+    )
+      options.set(word, words.take());
     else if (['nodad', 'noprefixroute', 'home', 'mngtmpaddr', 'autojoin', 'optimistic', 'secondary'].includes(word)) options.set(word, '');
     else if (text === undefined) text = word;
     else throw new CommandFailure(`Error: either "local" is duplicate, or "${word}" is a garbage.\n`, 255);
@@ -50,7 +61,11 @@ function addressWords(words: Words, context: IpContext): { readonly ip: Ip; read
   const [addressText = '', lengthText] = text.split('/');
   const ip = parseIp(addressText);
   const length = lengthText === undefined ? undefined : Number(lengthText);
-  if (ip === undefined || (context.family !== undefined && ip.family !== context.family) || (lengthText !== undefined && parsePrefix(text) === undefined)) {
+  if (
+    ip === undefined ||
+    (context.family !== undefined && ip.family !== context.family) ||
+    (lengthText !== undefined && parsePrefix(text) === undefined)
+  ) {
     const kind = context.family === undefined ? 'any valid' : context.family === 4 ? 'inet' : 'inet6';
     throw new CommandFailure(`Error: ${kind} prefix is expected rather than "${text}".\n`, 1);
   }
@@ -60,7 +75,12 @@ function addressWords(words: Words, context: IpContext): { readonly ip: Ip; read
 function add(words: Words, context: IpContext, isReplace: boolean): CommandResult {
   const { ip, length = ip.family === 4 ? 32 : 128, device, options } = addressWords(words, context);
   if (isReplace && device.addresses.some((address) => address.ip === ip && address.prefixLength === length)) return output('');
-  asKernel(() => device.addAddress(ip, length, { ...(options.has('nodad') ? { noDad: true } : {}), ...(options.has('noprefixroute') ? { noPrefixRoute: true } : {}) }));
+  asKernel(() =>
+    device.addAddress(ip, length, {
+      ...(options.has('nodad') ? { noDad: true } : {}),
+      ...(options.has('noprefixroute') ? { noPrefixRoute: true } : {}),
+    }),
+  );
   const broadcast = options.get('brd');
   if (broadcast !== undefined && ip.family === 4) {
     const text = broadcast === '+' || broadcast === '-' ? broadcastOf(ip, length) : broadcast;
@@ -92,7 +112,15 @@ interface Filter {
 }
 
 function filterWords(words: Words): Filter {
-  const filter: Filter = { device: undefined, isUp: false, scope: undefined, master: undefined, type: undefined, to: undefined, label: undefined };
+  const filter: Filter = {
+    device: undefined,
+    isUp: false,
+    scope: undefined,
+    master: undefined,
+    type: undefined,
+    to: undefined,
+    label: undefined,
+  };
   while (words.hasMore) {
     const word = words.take();
     if (word === 'dev') filter.device = words.take();
@@ -110,13 +138,18 @@ function filterWords(words: Words): Filter {
 }
 
 /** Devices that a `show` or `flush` is about. */
-export function selectDevices(words: Words, context: IpContext): { readonly devices: readonly NetworkInterface[]; readonly filter: Filter } {
+export function selectDevices(
+  words: Words,
+  context: IpContext,
+): { readonly devices: readonly NetworkInterface[]; readonly filter: Filter } {
   const filter = filterWords(words);
   const { namespace } = context;
   const all = filter.device === undefined ? byIndex(namespace.interfaces) : [shownDevice(namespace, filter.device)];
   const devices = all.filter(
     (device) =>
-      (!filter.isUp || device.isAdminUp) && (filter.master === undefined || device.master?.name === filter.master) && (filter.type === undefined || device.kind === filter.type),
+      (!filter.isUp || device.isAdminUp) &&
+      (filter.master === undefined || device.master?.name === filter.master) &&
+      (filter.type === undefined || device.kind === filter.type),
   );
   return { devices, filter };
 }
@@ -131,7 +164,10 @@ function addressesOf(device: NetworkInterface, context: IpContext, filter: Filte
   );
   // the kernel lists IPv6 addresses by scope, the widest first
   const rank = { global: 0, link: 1, host: 2 } as const;
-  return [...chosen.filter((address) => address.ip.family === 4), ...chosen.filter((address) => address.ip.family === 6).sort((a, b) => rank[a.scope] - rank[b.scope])];
+  return [
+    ...chosen.filter((address) => address.ip.family === 4),
+    ...chosen.filter((address) => address.ip.family === 6).sort((a, b) => rank[a.scope] - rank[b.scope]),
+  ];
 }
 
 function broadcastOf(address: Ip, length: number): string {
@@ -174,7 +210,9 @@ function show(words: Words, context: IpContext): CommandResult {
     return output(
       json(
         shown.map(({ device, addresses }) => ({
-          ...(context.isBrief ? { ...(device.peer === undefined ? {} : { link_index: device.peer.index }), ifname: device.name, operstate: stateOf(device) } : deviceJson(device, context, false)),
+          ...(context.isBrief
+            ? { ...(device.peer === undefined ? {} : { link_index: device.peer.index }), ifname: device.name, operstate: stateOf(device) }
+            : deviceJson(device, context, false)),
           addr_info: addresses.map((address) => addressJson(device, address, context.isBrief)),
         })),
         context,
@@ -184,17 +222,29 @@ function show(words: Words, context: IpContext): CommandResult {
   if (context.isBrief) {
     return output(
       shown
-        .map(({ device, addresses }) => `${nameWithPeer(device).padEnd(16)} ${stateOf(device).padEnd(14)} ${addresses.map((address) => `${address.ip.text}/${address.prefixLength} `).join('')}\n`)
+        .map(
+          ({ device, addresses }) =>
+            `${nameWithPeer(device).padEnd(16)} ${stateOf(device).padEnd(14)} ${addresses.map((address) => `${address.ip.text}/${address.prefixLength} `).join('')}\n`,
+        )
         .join(''),
     );
   }
   if (context.isOneLine) {
     return output(
-      shown.flatMap(({ device, addresses }) => addresses.map((address) => `${device.index}: ${device.name.padEnd(1)}${addressText(device, address, '\\')}\n`)).join(''),
+      shown
+        .flatMap(({ device, addresses }) =>
+          addresses.map((address) => `${device.index}: ${device.name.padEnd(1)}${addressText(device, address, '\\')}\n`),
+        )
+        .join(''),
     );
   }
   return output(
-    shown.map(({ device, addresses }) => `${headText(device, context, filter)}${addresses.map((address) => `${addressText(device, address, '\n')}\n`).join('')}`).join(''),
+    shown
+      .map(
+        ({ device, addresses }) =>
+          `${headText(device, context, filter)}${addresses.map((address) => `${addressText(device, address, '\n')}\n`).join('')}`,
+      )
+      .join(''),
   );
 }
 
@@ -224,6 +274,7 @@ function addressJson(device: NetworkInterface, address: InterfaceAddress, isBrie
 function flush(words: Words, context: IpContext): CommandResult {
   if (!words.hasMore) throw new CommandFailure('Flush requires arguments.\n', 1);
   const { devices, filter } = selectDevices(words, context);
-  for (const device of devices) for (const address of [...addressesOf(device, context, filter)]) asKernel(() => device.removeAddress(address.ip, address.prefixLength));
+  for (const device of devices)
+    for (const address of [...addressesOf(device, context, filter)]) asKernel(() => device.removeAddress(address.ip, address.prefixLength));
   return output('');
 }

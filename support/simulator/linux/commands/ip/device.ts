@@ -92,9 +92,18 @@ export function deviceText(device: NetworkInterface, options: IpContext, isLink:
 /** Columns as wide as their heads, or wider where a number needs it (ipaddress.c, print_stats64). */
 function statisticsText(device: NetworkInterface, separator: string): string {
   const { rxBytes, rxPackets, txBytes, txPackets } = device.statistics;
-  const widths = [Math.max(10, String(rxBytes).length, String(txBytes).length), Math.max(7, String(rxPackets).length, String(txPackets).length), 6, 7, 7, 7];
+  const widths = [
+    Math.max(10, String(rxBytes).length, String(txBytes).length),
+    Math.max(7, String(rxPackets).length, String(txPackets).length),
+    6,
+    7,
+    7,
+    7,
+  ];
   const table = (title: string, last: readonly [string, string], bytes: number, packets: number): string => {
-    const heads = ['bytes', 'packets', 'errors', 'dropped', ...last].map((head, column) => head.padStart((widths[column] as number) - (column === 0 ? 4 : 0)));
+    const heads = ['bytes', 'packets', 'errors', 'dropped', ...last].map((head, column) =>
+      head.padStart((widths[column] as number) - (column === 0 ? 4 : 0)),
+    );
     const values = [bytes, packets, 0, 0, 0, 0].map((value, column) => String(value).padStart(widths[column] as number));
     return `    ${title}: ${heads.join(' ')} ${' '.repeat(10)}${separator}    ${values.join(' ')} ${separator}`;
   };

@@ -15,7 +15,9 @@ describe('ip on a router', () => {
 
   // forms as recorded with iproute2 6.1 in containers with veth links
   it('shows addresses with the peers of veth pairs', async () => {
-    expect(await ip(testbed, 'router', 'addr')).toBe(`1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN group default qlen 1000
+    expect(
+      await ip(testbed, 'router', 'addr'),
+    ).toBe(`1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN group default qlen 1000
     link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00
     inet 127.0.0.1/8 scope host lo
        valid_lft forever preferred_lft forever
@@ -73,7 +75,9 @@ default via 2001:db8:1::1 dev net0 metric 1024 pref medium
   it('shows several next hops on lines of their own', async () => {
     await ip(testbed, 'router', 'route add 192.0.2.254/32 nexthop via 198.51.100.2 weight 1 nexthop via 203.0.113.2 weight 2');
     await ip(testbed, 'router', 'route add 192.0.2.253/32 via inet6 2001:db8:2::2 dev net1');
-    expect(await ip(testbed, 'router', 'route show 192.0.2.254')).toBe('192.0.2.254 \n\tnexthop via 198.51.100.2 dev net0 weight 1 \n\tnexthop via 203.0.113.2 dev net1 weight 2 \n');
+    expect(await ip(testbed, 'router', 'route show 192.0.2.254')).toBe(
+      '192.0.2.254 \n\tnexthop via 198.51.100.2 dev net0 weight 1 \n\tnexthop via 203.0.113.2 dev net1 weight 2 \n',
+    );
     expect(await ip(testbed, 'router', 'route show 192.0.2.253')).toBe('192.0.2.253 via inet6 2001:db8:2::2 dev net1 \n');
   });
 
@@ -84,10 +88,16 @@ default via 2001:db8:1::1 dev net0 metric 1024 pref medium
     { line: 'route get 192.0.2.130', prints: 'RTNETLINK answers: No route to host\n[2]\n' },
     { line: 'route get 192.0.2.200', prints: 'RTNETLINK answers: Permission denied\n[2]\n' },
     { line: 'route get 10.0.0.1', prints: 'RTNETLINK answers: Network is unreachable\n[2]\n' },
-    { line: '-6 route get 2001:db8:2::2', prints: '2001:db8:2::2 from :: dev net1 proto kernel src 2001:db8:2::1 metric 256 pref medium\n' },
+    {
+      line: '-6 route get 2001:db8:2::2',
+      prints: '2001:db8:2::2 from :: dev net1 proto kernel src 2001:db8:2::1 metric 256 pref medium\n',
+    },
     { line: '-6 route get 2001:db8:b::1', prints: 'RTNETLINK answers: Invalid argument\n[2]\n' },
     { line: '-6 route get 2001:db9::', prints: 'RTNETLINK answers: Network is unreachable\n[2]\n' },
-    { line: 'route add 198.51.100.0/24 dev net0 proto kernel scope link src 198.51.100.1', prints: 'RTNETLINK answers: File exists\n[2]\n' },
+    {
+      line: 'route add 198.51.100.0/24 dev net0 proto kernel scope link src 198.51.100.1',
+      prints: 'RTNETLINK answers: File exists\n[2]\n',
+    },
     { line: 'route add 10.0.0.0/8 via 10.9.9.9', prints: 'Error: Nexthop has invalid gateway.\n[2]\n' },
     { line: 'route add 10.0.0.0/8 dev net9', prints: 'Cannot find device "net9"\n[1]\n' },
     { line: 'route del 10.0.0.0/8', prints: 'RTNETLINK answers: No such process\n[2]\n' },
@@ -107,7 +117,10 @@ default via 2001:db8:1::1 dev net0 metric 1024 pref medium
     { line: '-6 rule', prints: '0:\tfrom all lookup local\n32766:\tfrom all lookup main\n' },
     { line: '-br link show net0', prints: 'net0@if2         UP             02:00:00:00:00:01 <BROADCAST,MULTICAST,UP,LOWER_UP> \n' },
     { line: '-br addr show net0', prints: 'net0@if2         UP             198.51.100.1/24 2001:db8:1::1/64 fe80::ff:fe00:1/64 \n' },
-    { line: '-o -4 addr show net0', prints: '2: net0    inet 198.51.100.1/24 scope global net0\\       valid_lft forever preferred_lft forever\n' },
+    {
+      line: '-o -4 addr show net0',
+      prints: '2: net0    inet 198.51.100.1/24 scope global net0\\       valid_lft forever preferred_lft forever\n',
+    },
   ])('ip $line', async ({ line, prints }) => {
     expect(await ip(testbed, 'router', line)).toBe(prints);
   });
@@ -115,7 +128,9 @@ default via 2001:db8:1::1 dev net0 metric 1024 pref medium
   it('adds, shows and deletes rules', async () => {
     expect(await ip(testbed, 'router', 'rule add fwmark 0x200/0xf00 table 2004 priority 9')).toBe('');
     expect(await ip(testbed, 'router', 'rule add from 198.51.100.0/24 lookup 100')).toBe('');
-    expect(await ip(testbed, 'router', 'rule')).toBe('0:\tfrom all lookup local\n8:\tfrom 198.51.100.0/24 lookup 100\n9:\tfrom all fwmark 0x200/0xf00 lookup 2004\n32766:\tfrom all lookup main\n32767:\tfrom all lookup default\n');
+    expect(await ip(testbed, 'router', 'rule')).toBe(
+      '0:\tfrom all lookup local\n8:\tfrom 198.51.100.0/24 lookup 100\n9:\tfrom all fwmark 0x200/0xf00 lookup 2004\n32766:\tfrom all lookup main\n32767:\tfrom all lookup default\n',
+    );
     expect(await ip(testbed, 'router', 'rule del from 198.51.100.0/24 lookup 100')).toBe('');
   });
 
@@ -132,8 +147,15 @@ default via 2001:db8:1::1 dev net0 metric 1024 pref medium
     await ip(testbed, 'left', 'link add v0 type veth peer name v1');
     expect(await ip(testbed, 'left', `link set v1 netns ${pid}`)).toBe('');
     expect(await ip(testbed, 'left', 'link set v0 name uplink0')).toBe('');
-    expect((await ip(testbed, 'right', '-br link')).split('\n').map((line) => line.split(' ')[0])).toEqual(['lo', 'net0@if3', 'v1@if4', '']);
-    expect(await ip(testbed, 'left', 'link set uplink0 netns 99999')).toBe('Error: argument "99999" is wrong: Invalid "netns" value\n\n[255]\n');
+    expect((await ip(testbed, 'right', '-br link')).split('\n').map((line) => line.split(' ')[0])).toEqual([
+      'lo',
+      'net0@if3',
+      'v1@if4',
+      '',
+    ]);
+    expect(await ip(testbed, 'left', 'link set uplink0 netns 99999')).toBe(
+      'Error: argument "99999" is wrong: Invalid "netns" value\n\n[255]\n',
+    );
   });
 
   it('prints JSON', async () => {
@@ -157,7 +179,17 @@ default via 2001:db8:1::1 dev net0 metric 1024 pref medium
         address: '02:00:00:00:00:02',
         broadcast: 'ff:ff:ff:ff:ff:ff',
         link_netnsid: 0,
-        addr_info: [{ family: 'inet', local: '198.51.100.2', prefixlen: 24, scope: 'global', label: 'net0', valid_life_time: 4294967295, preferred_life_time: 4294967295 }],
+        addr_info: [
+          {
+            family: 'inet',
+            local: '198.51.100.2',
+            prefixlen: 24,
+            scope: 'global',
+            label: 'net0',
+            valid_life_time: 4294967295,
+            preferred_life_time: 4294967295,
+          },
+        ],
       },
     ]);
   });
@@ -177,7 +209,9 @@ describe('ip in a container of a docker network', () => {
     testbed.engine.createNetwork({ name: 'lab', subnets: ['198.51.100.0/24', '2001:db8:1::/64'] });
     testbed.engine.createContainer({ name: 'web', image: 'alpine', networkMode: 'lab' }).start();
     testbed.clock.advance(2000);
-    expect(await ip(testbed, 'web', 'a show eth0')).toBe(`4: eth0@if5: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP group default 
+    expect(
+      await ip(testbed, 'web', 'a show eth0'),
+    ).toBe(`4: eth0@if5: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP group default 
     link/ether 02:42:c6:33:64:02 brd ff:ff:ff:ff:ff:ff link-netnsid 0
     inet 198.51.100.2/24 brd 198.51.100.255 scope global eth0
        valid_lft forever preferred_lft forever

@@ -53,7 +53,15 @@ where  OBJECT := { address | addrlabel | amt | fou | help | ila | ioam | l2tp |
 /** iproute2's `ip`: addresses, links, routes, rules and neighbours of the container's network namespace. Texts as of iproute2 6.1. */
 export const ip: Command = (args, command) =>
   run(() => {
-    const options: IpOptions = { family: undefined, isBrief: false, isJson: false, isPretty: false, isOneLine: false, hasDetails: false, hasStatistics: false };
+    const options: IpOptions = {
+      family: undefined,
+      isBrief: false,
+      isJson: false,
+      isPretty: false,
+      isOneLine: false,
+      hasDetails: false,
+      hasStatistics: false,
+    };
     let next = 0;
     for (; next < args.length; next++) {
       const word = (args[next] as string).replace(/^--/, '-');
@@ -62,7 +70,8 @@ export const ip: Command = (args, command) =>
       else if (word === '-6') options.family = 6;
       else if (matches(word, '-family') && word.length > 1) {
         const family = args[++next];
-        if (family !== 'inet' && family !== 'inet6') throw new CommandFailure(`Error: argument "${family ?? ''}" is wrong: invalid protocol family\n\n`, 255);
+        if (family !== 'inet' && family !== 'inet6')
+          throw new CommandFailure(`Error: argument "${family ?? ''}" is wrong: invalid protocol family\n\n`, 255);
         options.family = family === 'inet' ? 4 : 6;
       } else if (matches(word, '-brief') && word.length > 2) options.isBrief = true;
       else if (matches(word, '-json') && word.length > 1) options.isJson = true;
@@ -71,8 +80,18 @@ export const ip: Command = (args, command) =>
       else if (matches(word, '-details') && word.length > 1) options.hasDetails = true;
       else if (matches(word, '-statistics') || matches(word, '-stats')) options.hasStatistics = true;
       else if (word === '-V' || word === '-Version') return output('ip utility, iproute2-6.1.0, libbpf 1.1.0\n');
-      else if (matches(word, '-color') || word.startsWith('-c=') || word.startsWith('-color=') || matches(word, '-human') || word === '-iec' || word === '-N' || matches(word, '-timestamp')) continue;
-      else if (word === '-n' || word === '-netns' || matches(word, '-batch') || matches(word, '-all')) throw new CommandFailure(`not simulated: ip ${word}\n`, 1);
+      else if (
+        matches(word, '-color') ||
+        word.startsWith('-c=') ||
+        word.startsWith('-color=') ||
+        matches(word, '-human') ||
+        word === '-iec' ||
+        word === '-N' ||
+        matches(word, '-timestamp')
+      )
+        continue;
+      else if (word === '-n' || word === '-netns' || matches(word, '-batch') || matches(word, '-all'))
+        throw new CommandFailure(`not simulated: ip ${word}\n`, 1);
       else if (word === '-h' || word === '-help') return failure(usage, 255);
       else throw new CommandFailure(`Option "${word}" is unknown, try "ip -help".\n`, 255);
     }

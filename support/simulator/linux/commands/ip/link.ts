@@ -11,17 +11,34 @@ export function ipLink(words: readonly string[], context: IpContext): CommandRes
   if (matches(verb, 'set') || matches(verb, 'change')) return set(new Words(rest), context);
   if (matches(verb, 'delete')) return remove(new Words(rest), context);
   if (matches(verb, 'show') || matches(verb, 'list') || matches(verb, 'lst')) return show(new Words(rest), context);
-  if (matches(verb, 'help')) return { stdout: '', stderr: 'Usage: ip link add  [link DEV | parentdev NAME] [ name ] NAME\n', exitCode: 255 };
+  if (matches(verb, 'help'))
+    return { stdout: '', stderr: 'Usage: ip link add  [link DEV | parentdev NAME] [ name ] NAME\n', exitCode: 255 };
   throw new CommandFailure(`Command "${verb}" is unknown, try "ip link help".\n`, 255);
 }
 
 function show(words: Words, context: IpContext): CommandResult {
   const { devices } = selectDevices(words, context);
   if (context.isJson) {
-    return output(json(devices.map((device) => (context.isBrief ? { ifname: device.name, operstate: stateOf(device), address: macShown(device), flags: flagsOf(device) } : deviceJson(device, context, true))), context));
+    return output(
+      json(
+        devices.map((device) =>
+          context.isBrief
+            ? { ifname: device.name, operstate: stateOf(device), address: macShown(device), flags: flagsOf(device) }
+            : deviceJson(device, context, true),
+        ),
+        context,
+      ),
+    );
   }
   if (context.isBrief) {
-    return output(devices.map((device) => `${nameWithPeer(device).padEnd(16)} ${stateOf(device).padEnd(14)} ${macShown(device)} <${flagsOf(device).join(',')}> \n`).join(''));
+    return output(
+      devices
+        .map(
+          (device) =>
+            `${nameWithPeer(device).padEnd(16)} ${stateOf(device).padEnd(14)} ${macShown(device)} <${flagsOf(device).join(',')}> \n`,
+        )
+        .join(''),
+    );
   }
   return output(devices.map((device) => deviceText(device, context, true).replace(/\\$/, '\n')).join(''));
 }
@@ -30,7 +47,22 @@ function macShown(device: NetworkInterface): string {
   return isLoopback(device) ? '00:00:00:00:00:00' : device.mac;
 }
 
-const notSimulated = new Set(['vlan', 'macvlan', 'ipvlan', 'bond', 'vrf', 'gre', 'ipip', 'sit', 'wireguard', 'ifb', 'tun', 'geneve', 'gretap', 'ip6tnl']);
+const notSimulated = new Set([
+  'vlan',
+  'macvlan',
+  'ipvlan',
+  'bond',
+  'vrf',
+  'gre',
+  'ipip',
+  'sit',
+  'wireguard',
+  'ifb',
+  'tun',
+  'geneve',
+  'gretap',
+  'ip6tnl',
+]);
 
 interface NewLink {
   name: string | undefined;
@@ -43,7 +75,15 @@ interface NewLink {
 }
 
 function add(words: Words, context: IpContext): CommandResult {
-  const wanted: NewLink = { name: undefined, type: undefined, mtu: undefined, mac: undefined, peer: undefined, peerNamespace: undefined, vxlan: { id: 0, port: 8472 } };
+  const wanted: NewLink = {
+    name: undefined,
+    type: undefined,
+    mtu: undefined,
+    mac: undefined,
+    peer: undefined,
+    peerNamespace: undefined,
+    vxlan: { id: 0, port: 8472 },
+  };
   while (words.hasMore) {
     const word = words.take();
     if (word === 'name' || word === 'dev') wanted.name = words.take();
@@ -99,7 +139,8 @@ function typeWords(words: Words, wanted: NewLink): void {
     else if (wanted.type === 'vxlan' && (word === 'external' || word === 'nolearning' || word === 'learning')) continue;
     else if (wanted.type === 'vxlan' && ['dev', 'local', 'remote', 'group', 'ttl'].includes(word)) words.take();
     else if (wanted.type === 'bridge') throw new CommandFailure(`Error: not simulated: ip link add type bridge ${word}\n`, 2);
-    else if (wanted.type !== 'veth' && wanted.type !== 'vxlan' && wanted.type !== 'dummy') throw new CommandFailure('Error: Unknown device type.\n', 2);
+    else if (wanted.type !== 'veth' && wanted.type !== 'vxlan' && wanted.type !== 'dummy')
+      throw new CommandFailure('Error: Unknown device type.\n', 2);
     else throw new CommandFailure(`${wanted.type}: unknown command "${word}"?\n`, 255);
   }
 }
@@ -113,7 +154,8 @@ function freeName(context: IpContext, kind: string, except?: string): string {
 }
 
 function checkName(name: string): void {
-  if (name.length > 15 || name === '' || /[\s/]/.test(name)) throw new CommandFailure(`Error: argument "${name}" is wrong: "name" not a valid ifname\n`, 255);
+  if (name.length > 15 || name === '' || /[\s/]/.test(name))
+    throw new CommandFailure(`Error: argument "${name}" is wrong: "name" not a valid ifname\n`, 255);
 }
 
 function expectMac(text: string): string {
@@ -170,7 +212,11 @@ function set(words: Words, context: IpContext): CommandResult {
         if (target.getInterface(device.name) !== undefined) refuse('RTNETLINK answers: File exists\n');
         device.moveTo(target);
       });
-    } else if (['txqueuelen', 'txqlen', 'qlen', 'alias', 'group', 'promisc', 'multicast', 'allmulticast', 'arp', 'addrgenmode', 'type'].includes(word)) {
+    } else if (
+      ['txqueuelen', 'txqlen', 'qlen', 'alias', 'group', 'promisc', 'multicast', 'allmulticast', 'arp', 'addrgenmode', 'type'].includes(
+        word,
+      )
+    ) {
       throw new CommandFailure(`Error: not simulated: ip link set ${device.name} ${word}\n`, 2);
     } else throw new CommandFailure(`Error: either "dev" is duplicate, or "${word}" is a garbage.\n`, 255);
   }

@@ -1,12 +1,13 @@
 import type { CommandResult } from '../../../docker/types.ts';
+import { contains } from '../../../net/address.ts';
 import type { NeighbourEntry } from '../../../net/types.ts';
 import { CommandFailure, output } from '../result.ts';
 import { changedDevice, expectAddress, expectPrefix, type IpContext, json, matches, shownDevice, Words } from './words.ts';
-import { contains } from '../../../net/address.ts';
 
 export function ipNeigh(words: readonly string[], context: IpContext): CommandResult {
   const [verb = 'show', ...rest] = words;
-  if (matches(verb, 'add') || matches(verb, 'change') || matches(verb, 'chg') || matches(verb, 'replace')) return add(new Words(rest), context, !matches(verb, 'add'));
+  if (matches(verb, 'add') || matches(verb, 'change') || matches(verb, 'chg') || matches(verb, 'replace'))
+    return add(new Words(rest), context, !matches(verb, 'add'));
   if (matches(verb, 'delete')) return remove(new Words(rest), context);
   if (matches(verb, 'show') || matches(verb, 'list') || matches(verb, 'lst')) return show(new Words(rest), context);
   if (matches(verb, 'flush')) return flush(new Words(rest), context);
@@ -48,7 +49,8 @@ function remove(words: Words, context: IpContext): CommandResult {
   }
   if (device === undefined || address === undefined) throw new CommandFailure('Device and destination are required arguments.\n', 255);
   changedDevice(context.namespace, device);
-  if (!context.namespace.neighbours.delete(expectAddress(address, context.family), device)) throw new CommandFailure('RTNETLINK answers: No such file or directory\n', 2);
+  if (!context.namespace.neighbours.delete(expectAddress(address, context.family), device))
+    throw new CommandFailure('RTNETLINK answers: No such file or directory\n', 2);
   return output('');
 }
 
@@ -68,7 +70,13 @@ function selected(words: Words, context: IpContext): { readonly entries: readonl
   }
   const entries = context.namespace.neighbours
     .list()
-    .filter((entry) => (context.family === undefined || entry.ip.family === context.family) && (device === undefined || entry.device === device) && (state === undefined || entry.state === state) && isWithin(entry));
+    .filter(
+      (entry) =>
+        (context.family === undefined || entry.ip.family === context.family) &&
+        (device === undefined || entry.device === device) &&
+        (state === undefined || entry.state === state) &&
+        isWithin(entry),
+    );
   return { entries: [...entries.filter((entry) => entry.ip.family === 4), ...entries.filter((entry) => entry.ip.family === 6)], device };
 }
 
@@ -86,13 +94,17 @@ function show(words: Words, context: IpContext): CommandResult {
   }
   return output(
     entries
-      .map((entry) => `${entry.ip.text} ${device === undefined ? `dev ${entry.device} ` : ''}${entry.mac === undefined ? '' : `lladdr ${entry.mac} `}${entry.isRouter ? 'router ' : ''}${entry.state} \n`)
+      .map(
+        (entry) =>
+          `${entry.ip.text} ${device === undefined ? `dev ${entry.device} ` : ''}${entry.mac === undefined ? '' : `lladdr ${entry.mac} `}${entry.isRouter ? 'router ' : ''}${entry.state} \n`,
+      )
       .join(''),
   );
 }
 
 function flush(words: Words, context: IpContext): CommandResult {
   if (!words.hasMore) throw new CommandFailure('Flush requires arguments.\n', 1);
-  for (const entry of selected(words, context).entries) if (entry.state !== 'PERMANENT') context.namespace.neighbours.delete(entry.ip, entry.device);
+  for (const entry of selected(words, context).entries)
+    if (entry.state !== 'PERMANENT') context.namespace.neighbours.delete(entry.ip, entry.device);
   return output('');
 }

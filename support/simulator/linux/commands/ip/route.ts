@@ -6,7 +6,14 @@ import { CommandFailure, output } from '../result.ts';
 import { asKernel, changedDevice, expectAddress, expectNumber, expectPrefix, type IpContext, json, matches, Words } from './words.ts';
 
 export const tableNames: Readonly<Record<number, string>> = { 253: 'default', 254: 'main', 255: 'local' };
-const protocolNumbers: Readonly<Record<string, Route['protocol']>> = { '2': 'kernel', '3': 'boot', '4': 'static', '9': 'ra', '11': 'zebra', '186': 'bgp' };
+const protocolNumbers: Readonly<Record<string, Route['protocol']>> = {
+  '2': 'kernel',
+  '3': 'boot',
+  '4': 'static',
+  '9': 'ra',
+  '11': 'zebra',
+  '186': 'bgp',
+};
 const types = ['unicast', 'local', 'broadcast', 'multicast', 'anycast', 'blackhole', 'unreachable', 'prohibit', 'throw'] as const;
 
 export function ipRoute(words: readonly string[], context: IpContext): CommandResult {
@@ -53,7 +60,12 @@ export function tableOf(text: string): number {
 /** IPv6 joins routes of one prefix and metric into one with several next hops (net/ipv6/ip6_fib.c). */
 function append(route: RouteInput, context: IpContext): void {
   const { routes } = context.namespace;
-  const same = route.destination.family === 6 ? routes.list({ family: 6, table: route.table ?? 254 }).find((other) => other.destination === route.destination && other.metric === (route.metric ?? 1024)) : undefined;
+  const same =
+    route.destination.family === 6
+      ? routes
+          .list({ family: 6, table: route.table ?? 254 })
+          .find((other) => other.destination === route.destination && other.metric === (route.metric ?? 1024))
+      : undefined;
   if (same === undefined || same.type !== 'unicast') routes.add(route);
   else routes.replace({ ...same, nextHops: [...same.nextHops, ...(route.nextHops ?? [])] });
 }
@@ -110,7 +122,13 @@ function parse(words: Words, context: IpContext): RouteWords {
       found.protocol = named;
     } else if (word === 'scope') {
       const text = words.take();
-      const scopes: Readonly<Record<string, Route['scope']>> = { global: 'global', universe: 'global', link: 'link', host: 'host', site: 'site' };
+      const scopes: Readonly<Record<string, Route['scope']>> = {
+        global: 'global',
+        universe: 'global',
+        link: 'link',
+        host: 'host',
+        site: 'site',
+      };
       const scope = scopes[text];
       if (scope === undefined) throw new CommandFailure(`Error: argument "${text}" is wrong: invalid "scope" value\n\n`, 255);
       found.scope = scope;
@@ -128,7 +146,8 @@ function parse(words: Words, context: IpContext): RouteWords {
   }
   if (Object.keys(hop).length > 0) found.nextHops.unshift(hop);
   if (destinationText !== undefined) {
-    const family = found.family ?? (destinationText === 'default' ? found.nextHops.find((next) => next.via !== undefined)?.via?.family : undefined);
+    const family =
+      found.family ?? (destinationText === 'default' ? found.nextHops.find((next) => next.via !== undefined)?.via?.family : undefined);
     found.destination = expectPrefix(destinationText, family);
     found.family = found.destination.family;
     found.hasHostBits = destinationText.includes('/') && parseIp(destinationText.replace(/\/.*/, '')) !== found.destination.address;
@@ -207,7 +226,16 @@ interface Selector {
 }
 
 function selector(words: Words, context: IpContext): Selector {
-  const found: Selector = { table: undefined, device: undefined, via: undefined, protocol: undefined, type: undefined, scope: undefined, isWithin: () => true, family: context.family ?? 4 };
+  const found: Selector = {
+    table: undefined,
+    device: undefined,
+    via: undefined,
+    protocol: undefined,
+    type: undefined,
+    scope: undefined,
+    isWithin: () => true,
+    family: context.family ?? 4,
+  };
   const limit = (text: string, test: (asked: Prefix, destination: Prefix) => boolean): void => {
     const asked = expectPrefix(text, context.family);
     found.family = asked.family;
@@ -226,8 +254,10 @@ function selector(words: Words, context: IpContext): Selector {
       found.protocol = protocolNumbers[text] ?? text;
     } else if (word === 'type') found.type = words.take();
     else if (word === 'scope') found.scope = words.take();
-    else if (word === 'root') limit(words.take(), (asked, destination) => destination.length >= asked.length && contains(asked, destination.address));
-    else if (word === 'match') limit(words.take(), (asked, destination) => destination.length <= asked.length && contains(destination, asked.address));
+    else if (word === 'root')
+      limit(words.take(), (asked, destination) => destination.length >= asked.length && contains(asked, destination.address));
+    else if (word === 'match')
+      limit(words.take(), (asked, destination) => destination.length <= asked.length && contains(destination, asked.address));
     else if (word === 'cache') return { ...found, isWithin: () => false };
     else {
       const type = types.find((name) => name === word);
@@ -251,7 +281,9 @@ function selected(wanted: Selector, context: IpContext): readonly Route[] {
       (wanted.scope === undefined || route.scope === wanted.scope) &&
       (wanted.table !== undefined || route.table === 254),
   );
-  return [...routes].sort((a, b) => tableRank(a.table) - tableRank(b.table) || (wanted.family === 4 ? inTrieOrder(a, b) : inTreeOrder(a, b)));
+  return [...routes].sort(
+    (a, b) => tableRank(a.table) - tableRank(b.table) || (wanted.family === 4 ? inTrieOrder(a, b) : inTreeOrder(a, b)),
+  );
 }
 
 /** `table all` lists main and local last, as the kernel's hash of tables happens to do. */
@@ -261,7 +293,11 @@ function tableRank(table: number): number {
 
 /** IPv4: by address; of one address the longest prefix first (net/ipv4/fib_trie.c). */
 function inTrieOrder(a: Route, b: Route): number {
-  return a.destination === b.destination ? a.metric - b.metric : a.destination.address === b.destination.address ? b.destination.length - a.destination.length : comparePrefixes(a.destination, b.destination);
+  return a.destination === b.destination
+    ? a.metric - b.metric
+    : a.destination.address === b.destination.address
+      ? b.destination.length - a.destination.length
+      : comparePrefixes(a.destination, b.destination);
 }
 
 /** IPv6: a subtree before its root, so the longer prefix first (net/ipv6/ip6_fib.c). */
@@ -329,7 +365,9 @@ function routeJson(route: Route, context: IpContext, omitted: Omitted): Record<s
   const only = route.nextHops.length === 1 ? route.nextHops[0] : undefined;
   const via = (hop: NextHop): Record<string, unknown> => {
     if (hop.via === undefined) return {};
-    return hop.via.family === family ? { gateway: hop.via.text } : { via: { family: hop.via.family === 6 ? 'inet6' : 'inet', host: hop.via.text } };
+    return hop.via.family === family
+      ? { gateway: hop.via.text }
+      : { via: { family: hop.via.family === 6 ? 'inet6' : 'inet', host: hop.via.text } };
   };
   const flagsOf = (hop: NextHop | undefined): readonly string[] => [
     ...(hop?.onLink === true ? ['onlink'] : []),
@@ -350,7 +388,9 @@ function routeJson(route: Route, context: IpContext, omitted: Omitted): Record<s
     flags: flagsOf(only),
     ...(route.mtu === undefined ? {} : { metrics: [{ mtu: route.mtu }] }),
     ...(family === 6 ? { pref: 'medium' } : {}),
-    ...(route.nextHops.length > 1 ? { nexthops: route.nextHops.map((hop) => ({ ...via(hop), dev: hop.device, weight: hop.weight ?? 1, flags: flagsOf(hop) })) } : {}),
+    ...(route.nextHops.length > 1
+      ? { nexthops: route.nextHops.map((hop) => ({ ...via(hop), dev: hop.device, weight: hop.weight ?? 1, flags: flagsOf(hop) })) }
+      : {}),
   };
 }
 
@@ -358,10 +398,23 @@ function show(words: Words, context: IpContext): CommandResult {
   const wanted = selector(words, context);
   // `ip route show table all` without a family prints both
   const families: readonly Family[] = context.family === undefined && wanted.table === 'all' ? [4, 6] : [wanted.family];
-  if (wanted.device !== undefined && context.namespace.getInterface(wanted.device) === undefined) throw new CommandFailure(`Cannot find device "${wanted.device}"\n`, 1);
-  const omitted: Omitted = { device: wanted.device !== undefined, via: wanted.via !== undefined, protocol: wanted.protocol !== undefined, scope: wanted.scope !== undefined, table: wanted.table !== 'all' };
+  if (wanted.device !== undefined && context.namespace.getInterface(wanted.device) === undefined)
+    throw new CommandFailure(`Cannot find device "${wanted.device}"\n`, 1);
+  const omitted: Omitted = {
+    device: wanted.device !== undefined,
+    via: wanted.via !== undefined,
+    protocol: wanted.protocol !== undefined,
+    scope: wanted.scope !== undefined,
+    table: wanted.table !== 'all',
+  };
   const routes = families.flatMap((family) => selected({ ...wanted, family }, context));
-  if (context.isJson) return output(json(routes.map((route) => routeJson(route, context, omitted)), context));
+  if (context.isJson)
+    return output(
+      json(
+        routes.map((route) => routeJson(route, context, omitted)),
+        context,
+      ),
+    );
   return output(routes.map((route) => routeText(route, context, omitted)).join(''));
 }
 
@@ -404,7 +457,8 @@ function get(words: Words, context: IpContext): CommandResult {
     else {
       const text = word === 'to' ? words.take() : word;
       destination = parseIp(text.replace(/\/(32|128)$/, ''));
-      if (destination === undefined || (context.family !== undefined && context.family !== destination.family)) expectPrefix(text, context.family);
+      if (destination === undefined || (context.family !== undefined && context.family !== destination.family))
+        expectPrefix(text, context.family);
     }
   }
   if (destination === undefined) throw new CommandFailure('need at least a destination address\n', 1);
@@ -417,13 +471,21 @@ function get(words: Words, context: IpContext): CommandResult {
   const isLocal = decision.kind === 'local';
   const device = isLocal ? 'lo' : decision.device.name;
   const gateway = decision.kind === 'forward' && decision.nextHop !== destination ? decision.nextHop : undefined;
-  const source = from.source ?? (isLocal ? destination : decision.route.preferredSource) ?? (decision.kind === 'forward' ? decision.source : undefined) ?? sourceOn(context, decision.device.name, family);
+  const source =
+    from.source ??
+    (isLocal ? destination : decision.route.preferredSource) ??
+    (decision.kind === 'forward' ? decision.source : undefined) ??
+    sourceOn(context, decision.device.name, family);
   const { route } = decision;
   if (context.isJson) {
     const value = {
       ...(isLocal ? { type: 'local' } : {}),
       dst: destination.text,
-      ...(gateway === undefined ? {} : gateway.family === family ? { gateway: gateway.text } : { via: { family: 'inet6', host: gateway.text } }),
+      ...(gateway === undefined
+        ? {}
+        : gateway.family === family
+          ? { gateway: gateway.text }
+          : { via: { family: 'inet6', host: gateway.text } }),
       dev: device,
       ...(family === 6 && route.protocol !== 'boot' ? { protocol: route.protocol } : {}),
       ...(source === undefined ? {} : { prefsrc: source.text }),
@@ -447,7 +509,9 @@ function get(words: Words, context: IpContext): CommandResult {
   if (source !== undefined && from.source === undefined) text += `src ${source.text} `;
   text += 'uid 0 ';
   const separator = context.isOneLine ? '\\' : '\n';
-  return output(`${text}${separator}    cache ${isLocal || isLoopback(destination) ? '<local> ' : ''}${route.mtu === undefined ? '' : `mtu ${route.mtu} `}${from.inputDevice === undefined ? '' : `iif ${from.inputDevice} `}\n`);
+  return output(
+    `${text}${separator}    cache ${isLocal || isLoopback(destination) ? '<local> ' : ''}${route.mtu === undefined ? '' : `mtu ${route.mtu} `}${from.inputDevice === undefined ? '' : `iif ${from.inputDevice} `}\n`,
+  );
 }
 
 function sourceOn(context: IpContext, name: string, family: Family): Ip | undefined {

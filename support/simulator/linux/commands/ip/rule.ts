@@ -9,7 +9,13 @@ export function ipRule(words: readonly string[], context: IpContext): CommandRes
   if (matches(verb, 'list') || matches(verb, 'lst') || matches(verb, 'show')) return show(context);
   if (matches(verb, 'add')) {
     const rule = parse(new Words(rest), context);
-    asKernel(() => context.namespace.routes.addRule({ ...rule, priority: rule.priority ?? freePriority(context, rule.family), action: rule.action ?? { kind: 'table', table: 254 } }));
+    asKernel(() =>
+      context.namespace.routes.addRule({
+        ...rule,
+        priority: rule.priority ?? freePriority(context, rule.family),
+        action: rule.action ?? { kind: 'table', table: 254 },
+      }),
+    );
     return output('');
   }
   if (matches(verb, 'delete')) {
@@ -24,7 +30,8 @@ export function ipRule(words: readonly string[], context: IpContext): CommandRes
   }
   if (matches(verb, 'flush')) {
     const family = context.family ?? 4;
-    for (const rule of [...context.namespace.routes.rules]) if (rule.family === family && rule.priority !== 0) asKernel(() => context.namespace.routes.deleteRule(rule));
+    for (const rule of [...context.namespace.routes.rules])
+      if (rule.family === family && rule.priority !== 0) asKernel(() => context.namespace.routes.deleteRule(rule));
     return output('');
   }
   if (matches(verb, 'help')) return { stdout: '', stderr: 'Usage: ip rule { add | del } SELECTOR ACTION\n', exitCode: 255 };
@@ -53,11 +60,17 @@ function parse(words: Words, context: IpContext): Partial<RoutingRule> & { famil
       const [value = '', mask] = words.take().split('/');
       rule.mark = { value: expectNumber(value, 'fwmark'), mask: mask === undefined ? 0xffffffff : expectNumber(mask, 'fwmask') };
     } else if (word === 'iif' || word === 'dev') rule.iif = words.take();
-    else if (matches(word, 'priority') || matches(word, 'preference') || word === 'order') rule.priority = expectNumber(words.take(), 'preference');
+    else if (matches(word, 'priority') || matches(word, 'preference') || word === 'order')
+      rule.priority = expectNumber(words.take(), 'preference');
     else if (word === 'table' || matches(word, 'lookup')) rule.action = { kind: 'table', table: tableOf(words.take()) };
     else if (word === 'blackhole' || word === 'unreachable' || word === 'prohibit') rule.action = { kind: word };
     else if (word === 'proto' || word === 'protocol') words.take();
-    else if (['not', 'oif', 'ipproto', 'sport', 'dport', 'uidrange', 'tos', 'dsfield', 'goto', 'nop', 'suppress_prefixlength', 'l3mdev'].includes(word)) throw new CommandFailure(`Error: not simulated: ip rule ${word}\n`, 2);
+    else if (
+      ['not', 'oif', 'ipproto', 'sport', 'dport', 'uidrange', 'tos', 'dsfield', 'goto', 'nop', 'suppress_prefixlength', 'l3mdev'].includes(
+        word,
+      )
+    )
+      throw new CommandFailure(`Error: not simulated: ip rule ${word}\n`, 2);
     else throw new CommandFailure(`Error: argument "${word}" is wrong: Failed to parse rule type\n`, 255);
   }
   return rule;
@@ -84,9 +97,16 @@ function show(context: IpContext): CommandResult {
       priority: rule.priority,
       ...(rule.from === undefined ? { src: 'all' } : side('src', rule.from)),
       ...(rule.to === undefined ? {} : side('dst', rule.to)),
-      ...(rule.mark === undefined ? {} : { fwmark: `0x${rule.mark.value.toString(16)}`, ...(mask32(rule.mark.mask) ? {} : { fwmask: `0x${rule.mark.mask.toString(16)}` }) }),
+      ...(rule.mark === undefined
+        ? {}
+        : {
+            fwmark: `0x${rule.mark.value.toString(16)}`,
+            ...(mask32(rule.mark.mask) ? {} : { fwmask: `0x${rule.mark.mask.toString(16)}` }),
+          }),
       ...(rule.iif === undefined ? {} : { iif: rule.iif }),
-      ...(rule.action.kind === 'table' ? { table: tableNames[rule.action.table] ?? String(rule.action.table) } : { action: rule.action.kind }),
+      ...(rule.action.kind === 'table'
+        ? { table: tableNames[rule.action.table] ?? String(rule.action.table) }
+        : { action: rule.action.kind }),
     }));
     return output(json(values, context));
   }

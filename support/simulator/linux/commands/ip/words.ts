@@ -1,9 +1,9 @@
 import { parsePrefix } from '../../../docker/addresses.ts';
-import { parseIp } from '../../../net/address.ts';
 import { processesOf } from '../../../docker/process-table.ts';
 import type { CommandContext } from '../../../docker/types.ts';
-import type { Family, Ip, NetworkInterface, NetworkNamespace, Prefix } from '../../../net/types.ts';
+import { parseIp } from '../../../net/address.ts';
 import { errnoText } from '../../../net/network-error.ts';
+import type { Family, Ip, NetworkInterface, NetworkNamespace, Prefix } from '../../../net/types.ts';
 import { CommandFailure, errnoOf } from '../result.ts';
 
 /** Options before the object: `ip -6 -br addr`. */
@@ -84,7 +84,8 @@ function kindOf(family: Family | undefined): string {
 
 export function expectNumber(text: string, name: string): number {
   const value = Number(text);
-  if (!/^(0x[0-9a-fA-F]+|\d+)$/.test(text) || !Number.isSafeInteger(value)) throw new CommandFailure(`Error: argument "${text}" is wrong: invalid "${name}" value\n`, 255);
+  if (!/^(0x[0-9a-fA-F]+|\d+)$/.test(text) || !Number.isSafeInteger(value))
+    throw new CommandFailure(`Error: argument "${text}" is wrong: invalid "${name}" value\n`, 255);
   return value;
 }
 
