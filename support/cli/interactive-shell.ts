@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createInterface, type Interface } from 'node:readline';
+import { createInterface } from 'node:readline';
 import type { LabDefinition } from '../content/lab.ts';
 import type { Lab } from '../port/lab.ts';
 import type { ShellSession } from '../simulator/docker/types.ts';
 import { OutpostError } from '../verdict/errors.ts';
 import { checkTags } from './commands/check.ts';
+import { LineReader } from './line-reader.ts';
 import { completions, isIncomplete } from './shell-text.ts';
 import { openTerminal } from './terminal.ts';
 
@@ -17,7 +18,7 @@ const historyLength = 1000;
 export async function interact(session: ShellSession, lab: Lab, definition: LabDefinition): Promise<number> {
   const terminal = openTerminal();
   terminal.tell(`${definition.title}, simulated. "outpost check [CHALLENGE]" grades what you have done; "exit" or Ctrl-D ends.`);
-  const lines = createInterface({
+  const input = createInterface({
     input: process.stdin,
     output: process.stdout,
     history: readHistory(),
@@ -32,7 +33,8 @@ export async function interact(session: ShellSession, lab: Lab, definition: LabD
   });
   // The lab's time follows the wall clock while the learner thinks; otherwise nothing would ever happen between commands.
   let lastAt = performance.now();
-  lines.on('history', (history: string[]) => writeHistory(history));
+  input.on('history', (history: string[]) => writeHistory(history));
+  const lines = new LineReader(input);
   let exitCode = 0;
   for (;;) {
     const text = await readCommand(lines, prompt(session, definition));
@@ -51,16 +53,24 @@ export async function interact(session: ShellSession, lab: Lab, definition: LabD
     }
     lastAt = performance.now();
   }
-  lines.close();
+  input.close();
   return exitCode;
 }
 
-async function runCommand(session: ShellSession, text: string, lines: Interface): Promise<number> {
+async function runCommand(session: ShellSession, text: string, lines: LineReader): Promise<number> {
   if (text.trim() === '') return 0;
-  const result = await session.run(text, { isTerminal: true, ask: (question) => ask(lines, question) });
+  const result = await session.run(text, { isTerminal: true, ask: (question) => answer(lines, question) });
   process.stdout.write(result.stdout);
   process.stderr.write(result.stderr);
   return result.exitCode;
+}
+
+/** The answer to a program's question; undefined when there is none to come. */
+async function answer(lines: LineReader, question: string): Promise<string | undefined> {
+  const last = question.lastIndexOf('\n') + 1;
+  process.stdout.write(question.slice(0, last));
+  const line = await lines.read(question.slice(last));
+  return typeof line === 'string' ? undefined : line.text;
 }
 
 async function checkHere(lab: Lab, definition: LabDefinition, challenge: string | undefined): Promise<number> {
@@ -90,33 +100,19 @@ async function checkHere(lab: Lab, definition: LabDefinition, challenge: string 
 /** Step definitions register themselves when they are imported, which happens once in a process. */
 const graders = new Map<LabDefinition, Promise<import('./grade.ts').Grader>>();
 
-/** One command, over as many lines as it needs; undefined at the end of the input. */
-async function readCommand(lines: Interface, firstPrompt: string): Promise<string | undefined> {
+/** One command, over as many lines as it needs; undefined at the end of the input. Ctrl-C drops what was begun. */
+async function readCommand(lines: LineReader, firstPrompt: string): Promise<string | undefined> {
   let text = '';
   for (;;) {
-    const line = await ask(lines, text === '' ? firstPrompt : '> ');
-    if (line === undefined) return text === '' ? undefined : text;
-    text = text === '' ? line : `${text}\n${line}`;
+    const line = await lines.read(text === '' ? firstPrompt : '> ');
+    if (line === 'end') return text === '' ? undefined : text;
+    if (line === 'interrupt') {
+      text = '';
+      continue;
+    }
+    text = text === '' ? line.text : `${text}\n${line.text}`;
     if (!isIncomplete(text)) return text;
   }
-}
-
-function ask(lines: Interface, question: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const onClose = () => resolve(undefined);
-    const onInterrupt = () => {
-      lines.write('', { ctrl: true, name: 'u' });
-      process.stdout.write('^C\n');
-      lines.prompt();
-    };
-    lines.once('close', onClose);
-    lines.on('SIGINT', onInterrupt);
-    lines.question(question, (answer) => {
-      lines.off('close', onClose);
-      lines.off('SIGINT', onInterrupt);
-      resolve(answer);
-    });
-  });
 }
 
 function prompt(session: ShellSession, definition: LabDefinition): string {

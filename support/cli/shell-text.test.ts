@@ -41,6 +41,6 @@ describe('completion', () => {
   it('is of files elsewhere; a folder stays open', async () => {
     const shell = session('lb-pool.yaml\nlab/\n');
     expect(await completions(shell, 'kubectl apply -f l')).toEqual([['lab/', 'lb-pool.yaml '], 'l']);
-    expect(shell.scripts[0]).toBe("ls -dp -- 'l'* 2>/dev/null");
+    expect(shell.scripts[0]).toMatch(/^for name in 'l'\*; do /);
   });
 });

@@ -52,7 +52,7 @@ export async function completions(session: ShellSession, line: string): Promise<
   const quoted = `'${word.replaceAll("'", "'\\''")}'`;
   const script = isCommand
     ? `compgen -c -- ${quoted} 2>/dev/null || ls /usr/local/bin /usr/bin /bin 2>/dev/null`
-    : `ls -dp -- ${quoted}* 2>/dev/null`;
+    : `for name in ${quoted}*; do if [ -d "$name" ]; then echo "$name/"; elif [ -e "$name" ]; then echo "$name"; fi; done`;
   const { stdout } = await session.run(script);
   const found = [...new Set(stdout.split('\n'))].filter((name) => name !== '' && name.startsWith(word)).sort();
   return [found.map((name) => (name.endsWith('/') ? name : `${name} `)), word];

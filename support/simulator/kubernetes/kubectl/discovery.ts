@@ -1,6 +1,6 @@
 import type { ApiServer } from '../types.ts';
 import { KubectlError, PlainError } from './errors.ts';
-import { accepts, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import { at, isDict, listAt, textAt } from './values.ts';
 
 /** One type that the server offers, as discovery tells it. */
@@ -161,8 +161,4 @@ function findResource(types: readonly ResourceType[], name: string): ResourceTyp
     );
   }
   return types.find(hasName) ?? types.find(hasShortName);
-}
-
-export function rawGet(session: Session, path: string): unknown {
-  return session.request('GET', path, { accept: accepts.any });
 }

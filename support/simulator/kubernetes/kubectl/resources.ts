@@ -1,4 +1,4 @@
-import { groupVersionOf, kindText, type ResourceType, resourceText } from './discovery.ts';
+import { kindText, type ResourceType, resourceText } from './discovery.ts';
 import { addSource, isNotFound, KubectlError, StatusError } from './errors.ts';
 import { type ManifestObject, readManifests } from './manifests.ts';
 import { accepts, pathOf, type Session } from './session.ts';
@@ -324,8 +324,4 @@ export function slashName(info: Pick<Info, 'type' | 'name'>): string {
 /** `deployment.apps`. */
 export function lowerKind(type: ResourceType): string {
   return type.group === '' ? type.kind.toLowerCase() : `${type.kind.toLowerCase()}.${type.group}`;
-}
-
-export function apiVersionOf(info: Info): string {
-  return groupVersionOf(info.type);
 }

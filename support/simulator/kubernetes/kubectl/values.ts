@@ -68,21 +68,6 @@ export function copyOf<T>(value: T): T {
 /** A JSON object that this program builds or changes. */
 export type Mutable = { [key: string]: unknown };
 
-/** The object at a path of a copy, made where it is missing. */
-export function ensureDict(object: Mutable, ...path: readonly string[]): Mutable {
-  let here = object;
-  for (const step of path) {
-    const next = here[step];
-    if (isDict(next)) here = next as Mutable;
-    else {
-      const made: Mutable = {};
-      here[step] = made;
-      here = made;
-    }
-  }
-  return here;
-}
-
 export function isEqual(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, index) => isEqual(item, b[index]));

@@ -1,5 +1,5 @@
 import { isBuiltIn } from '../builtin.ts';
-import { AggregateKubectlError, isNotFound, KubectlError, StatusError } from '../errors.ts';
+import { isNotFound, KubectlError, StatusError, throwAll } from '../errors.ts';
 import { fieldValidationOf } from '../flags.ts';
 import { goJson, sortedDeep } from '../json.ts';
 import { contentTypes, threeWayPatch } from '../patches.ts';
@@ -66,8 +66,7 @@ export async function apply(session: Session): Promise<void> {
     const print = await objectPrinter(session, output, [], { isTyped: isList });
     session.stdout += print(isList ? { kind: 'List', apiVersion: 'v1', metadata: {}, items: applied.map(sortedDeep) } : (only as Dict));
   }
-  if (errors.length === 1) throw errors[0];
-  if (errors.length > 1) throw new AggregateKubectlError(errors);
+  throwAll(errors);
 }
 
 function selected(session: Session, infos: readonly Info[]): readonly Info[] {

@@ -1,4 +1,4 @@
-import { AggregateKubectlError, KubectlError, StatusError } from '../errors.ts';
+import { KubectlError, StatusError, throwAll } from '../errors.ts';
 import { fieldValidationOf } from '../flags.ts';
 import * as generate from '../generators.ts';
 import { notSimulated, resultPrinter } from '../printers.ts';
@@ -43,8 +43,7 @@ export async function create(session: Session): Promise<void> {
     }
   }
   if (infos.length === 0 && failures.length === 0) throw new KubectlError('no objects passed to create');
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateKubectlError(failures);
+  throwAll(failures);
 }
 
 const generators: Readonly<Record<string, (session: Session) => Dict>> = {
@@ -160,8 +159,7 @@ export async function replace(session: Session): Promise<void> {
     }
   }
   if (infos.length === 0 && failures.length === 0) throw new KubectlError('no objects passed to replace');
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateKubectlError(failures);
+  throwAll(failures);
 }
 
 function readCurrent(session: Session, info: Info): Dict {

@@ -1,4 +1,4 @@
-import { AggregateKubectlError, isNotFound, KubectlError } from '../errors.ts';
+import { isNotFound, KubectlError, throwAll } from '../errors.ts';
 import { notSimulated } from '../printers.ts';
 import { collect, type Info, lowerKind, withSource } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
@@ -47,8 +47,7 @@ export async function remove(session: Session): Promise<void> {
     }
   }
   if (found === 0 && failures.length === 0) session.out('No resources found');
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateKubectlError(failures);
+  throwAll(failures);
   if (flags.is('wait') && dryRun === 'none') waitForRemoval(session, removed, flags.duration('timeout'));
 }
 
@@ -112,6 +111,5 @@ export function waitForRemoval(
     if (!follow(session, info.type, info.namespace, info.name, isGone, Math.max(0, end - session.now)))
       failures.push(timedOut(`${info.type.plural}/${info.name}`));
   }
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateKubectlError(failures);
+  throwAll(failures);
 }

@@ -2,7 +2,7 @@ import { AggregateKubectlError, isNotFound, KubectlError } from '../errors.ts';
 import { JsonPath, relaxedJsonPath } from '../jsonpath.ts';
 import { getFormats, listOf, objectPrinter, unknownFormat } from '../printers.ts';
 import { collect, type Info, itemsOf, lowerKind } from '../resources.ts';
-import { accepts, pathOf, type Session } from '../session.ts';
+import { accepts, type Session } from '../session.ts';
 import { TableWriter } from '../table.ts';
 import { columnsOf, rowsOf, type TableOptions, wideColumns } from '../tables.ts';
 import { type Dict, isDict, listAt } from '../values.ts';
@@ -186,8 +186,4 @@ export function tableOf(object: Dict, session: Session): Dict {
   if (object.kind === 'Table') return object;
   const items = Array.isArray(object.items) ? itemsOf(object) : [object];
   return wideColumns(items, session.now);
-}
-
-export function watchPath(session: Session, info: Info): string {
-  return pathOf(info.type, info.type.isNamespaced && !session.isAllNamespaces ? session.namespace : '');
 }

@@ -1,4 +1,4 @@
-import { AggregateKubectlError, KubectlError } from '../errors.ts';
+import { AggregateKubectlError, KubectlError, throwAll } from '../errors.ts';
 import { contentTypes } from '../patches.ts';
 import { resultPrinter } from '../printers.ts';
 import { collect, readInfo } from '../resources.ts';
@@ -137,8 +137,7 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
       failures.push(error);
     }
   }
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateKubectlError(failures);
+  throwAll(failures);
 }
 
 function checkOverwrite(

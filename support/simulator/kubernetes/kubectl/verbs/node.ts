@@ -1,4 +1,4 @@
-import { AggregateKubectlError, KubectlError, PlainError, UsageError } from '../errors.ts';
+import { AggregateKubectlError, KubectlError, PlainError, throwAll, UsageError } from '../errors.ts';
 import { contentTypes, twoWayPatch } from '../patches.ts';
 import { resultPrinter } from '../printers.ts';
 import { collect, type Info, itemsOf, readList } from '../resources.ts';
@@ -13,8 +13,7 @@ function nodes(session: Session, usage: string): readonly Info[] {
   if (flags.args.length > 0 && selector !== '') throw new KubectlError('error: cannot specify both a node name and a --selector option');
   const args = flags.args.length === 0 ? ['nodes'] : ['nodes', ...flags.args.map((arg) => arg.replace(/^(node|nodes|no)\//, ''))];
   const { infos, errors } = collect(session, { args, selector, reads: 'named and files', accept: accepts.any });
-  if (errors.length === 1) throw errors[0];
-  if (errors.length > 1) throw new AggregateKubectlError(errors);
+  throwAll(errors);
   return infos;
 }
 
@@ -204,7 +203,7 @@ export async function taint(session: Session): Promise<void> {
     reads: 'named and files',
     accept: accepts.any,
   });
-  if (errors.length > 0) throw errors.length === 1 ? (errors[0] as KubectlError) : new AggregateKubectlError(errors);
+  throwAll(errors);
   const print = await resultPrinter(session, dryRun);
   for (const info of infos) {
     const object = info.object as Dict;

@@ -1,5 +1,5 @@
 import { kindText } from '../discovery.ts';
-import { AggregateKubectlError, KubectlError, StatusError } from '../errors.ts';
+import { KubectlError, StatusError, throwAll } from '../errors.ts';
 import { goJsonProblem } from '../json.ts';
 import { readFile } from '../manifests.ts';
 import { contentTypes } from '../patches.ts';
@@ -76,6 +76,5 @@ export async function patch(session: Session): Promise<void> {
     }
   }
   if (infos.length === 0 && failures.length === 0) throw new KubectlError('no objects passed to patch');
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateKubectlError(failures);
+  throwAll(failures);
 }

@@ -2,7 +2,7 @@ import { rfc3339 } from '../age.ts';
 import { selectorText, writePodTemplate } from '../describe/parts.ts';
 import { DescribeWriter, tabulate } from '../describe/writer.ts';
 import { qualifiedPlural } from '../discovery.ts';
-import { AggregateKubectlError, KubectlError } from '../errors.ts';
+import { KubectlError, throwAll } from '../errors.ts';
 import { contentTypes } from '../patches.ts';
 import { notSimulated, resultPrinter } from '../printers.ts';
 import { collect, type Info, itemsOf } from '../resources.ts';
@@ -22,8 +22,7 @@ function targets(session: Session): readonly Info[] {
     reads: 'named and files',
     accept: accepts.any,
   });
-  if (errors.length === 1) throw errors[0];
-  if (errors.length > 1) throw new AggregateKubectlError(errors);
+  throwAll(errors);
   return infos;
 }
 
@@ -158,8 +157,7 @@ async function patchEach(session: Session, message: string, patchOf: (info: Info
       failures.push(error);
     }
   }
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateKubectlError(failures);
+  throwAll(failures);
 }
 
 export function restart(session: Session): Promise<void> {

@@ -1,4 +1,4 @@
-import { AggregateKubectlError, KubectlError } from '../errors.ts';
+import { KubectlError, throwAll } from '../errors.ts';
 import { contentTypes } from '../patches.ts';
 import { resultPrinter } from '../printers.ts';
 import { collect, readInfo } from '../resources.ts';
@@ -50,6 +50,5 @@ export async function scale(session: Session): Promise<void> {
   }
   if (found === 0)
     throw new KubectlError(`no objects passed to scale ${failures.length === 0 ? '<nil>' : (failures[0] as KubectlError).message}`);
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateKubectlError(failures);
+  throwAll(failures);
 }

@@ -1,4 +1,4 @@
-import { AggregateKubectlError, KubectlError } from '../errors.ts';
+import { KubectlError, throwAll } from '../errors.ts';
 import { contentTypes, twoWayPatch } from '../patches.ts';
 import { notSimulated, resultPrinter } from '../printers.ts';
 import { collect, type Info, nothingGiven, slashName } from '../resources.ts';
@@ -62,8 +62,7 @@ async function patchEach(
       failures.push(error);
     }
   }
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateKubectlError(failures);
+  throwAll(failures);
 }
 
 /** The pod spec of a pod or of what makes pods. */

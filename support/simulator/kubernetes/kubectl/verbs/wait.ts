@@ -1,4 +1,4 @@
-import { AggregateKubectlError, KubectlError } from '../errors.ts';
+import { KubectlError, throwAll } from '../errors.ts';
 import { JsonPath, relaxedJsonPath, valueText } from '../jsonpath.ts';
 import { resultPrinter } from '../printers.ts';
 import { collect, type Info, parseTargets } from '../resources.ts';
@@ -88,7 +88,7 @@ export async function wait(session: Session): Promise<void> {
     // Gone already: nothing to wait for.
     return;
   }
-  if (errors.length > 0) throw errors.length === 1 ? (errors[0] as KubectlError) : new AggregateKubectlError(errors);
+  throwAll(errors);
   if (infos.length === 0 && !isDelete) throw new KubectlError('no matching resources found');
   const failures: KubectlError[] = [];
   for (const info of infos) {
@@ -104,8 +104,7 @@ export async function wait(session: Session): Promise<void> {
     if (holds) met(info, last);
     else failures.push(timedOut(`${info.type.plural}/${info.name}`));
   }
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateKubectlError(failures);
+  throwAll(failures);
 }
 
 /** Looks every half second whether the named objects exist. */
