@@ -1,6 +1,6 @@
 import type { LabDefinition } from './content/lab.ts';
 import { contentErrorAt, readYamlFile, shown } from './content/yaml-file.ts';
-import { ContentProblem, type ContentPath } from './port/content-problem.ts';
+import { type ContentPath, ContentProblem } from './port/content-problem.ts';
 import type { Lab } from './port/lab.ts';
 import { ContentError } from './verdict/errors.ts';
 
@@ -19,7 +19,10 @@ export interface OpenedLab {
  * The only place that knows both drivers. A simulated lab is booted here, a live one must be up already.
  * @throws ContentError when one of the lab's files is refused; EnvironmentError when the live lab is not there
  */
-export async function openLab(definition: LabDefinition, options: { readonly driver: DriverChoice; readonly seed: number }): Promise<OpenedLab> {
+export async function openLab(
+  definition: LabDefinition,
+  options: { readonly driver: DriverChoice; readonly seed: number },
+): Promise<OpenedLab> {
   if (options.driver === 'live') return openLive(definition);
   if (options.driver === 'auto') {
     const { probeDocker } = await import('./live/probe.ts');
@@ -56,14 +59,25 @@ export function explainRefusal(error: unknown, definition: LabDefinition): unkno
   if (!(error instanceof Error) || error.name !== 'RefusedContentError') return error;
   const { file, reason } = error as Error & { file: string; reason: unknown };
   if (definition.setup.includes(file)) {
-    return new ContentError('content/setup', `${shown(`${definition.home}/${file}`)}: kubectl apply refused it: ${(reason as Error).message}`, { fix: `correct the manifest; it is applied before the learner arrives` }, { cause: error });
+    return new ContentError(
+      'content/setup',
+      `${shown(`${definition.home}/${file}`)}: kubectl apply refused it: ${(reason as Error).message}`,
+      { fix: `correct the manifest; it is applied before the learner arrives` },
+      { cause: error },
+    );
   }
-  const problem = reason instanceof ContentProblem ? reason : new ContentProblem(pathIn((reason as Error).message), (reason as Error).message);
+  const problem =
+    reason instanceof ContentProblem ? reason : new ContentProblem(pathIn((reason as Error).message), (reason as Error).message);
   return contentErrorAt(readYamlFile(file), problem);
 }
 
 /** `nodes[1].role` in a tool's message names the place in its file. */
 function pathIn(message: string): ContentPath {
   const match = /\b([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*|\[\d+\])+)/.exec(message);
-  return match === null ? [] : (match[1] ?? '').split(/\.|\[|\]\.?/).filter((part) => part !== '').map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+  return match === null
+    ? []
+    : (match[1] ?? '')
+        .split(/\.|\[|\]\.?/)
+        .filter((part) => part !== '')
+        .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
 }

@@ -33,7 +33,14 @@ export async function gradeEdited(edits: readonly Edit[], seed = 1): Promise<Out
       writeFileSync(path, after);
     }
     const { status, stdout, stderr } = await outpost(['run', '--lab', folder, '--driver', 'simulator', '--seed', String(seed), '--json']);
-    const failedTasks = stdout === '' ? [] : (JSON.parse(stdout) as { challenges: readonly { name: string; tasks: readonly { name: string; outcome: string }[] }[] }).challenges.flatMap((challenge) => challenge.tasks.filter((task) => task.outcome !== 'passed').map((task) => `${challenge.name}/${task.name}`));
+    const failedTasks =
+      stdout === ''
+        ? []
+        : (
+            JSON.parse(stdout) as { challenges: readonly { name: string; tasks: readonly { name: string; outcome: string }[] }[] }
+          ).challenges.flatMap((challenge) =>
+            challenge.tasks.filter((task) => task.outcome !== 'passed').map((task) => `${challenge.name}/${task.name}`),
+          );
     return { exitCode: status, failedTasks, stderr };
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -23,7 +23,9 @@ describe('the recorded commands of the reference lab, typed in one session of ou
 
   beforeAll(() => {
     const script = entries.map(({ n, command }) => `${command}\necho "@@ ${n} $?"`).join('\n');
-    const run = spawnSync(process.execPath, [`${root}/support/cli/outpost.mjs`, 'shell', '--lab', root, '-c', script], { encoding: 'utf8' });
+    const run = spawnSync(process.execPath, [`${root}/support/cli/outpost.mjs`, 'shell', '--lab', root, '-c', script], {
+      encoding: 'utf8',
+    });
     complaints = run.stderr;
     let lines: string[] = [];
     for (const line of run.stdout.split('\n')) {
@@ -44,25 +46,39 @@ describe('the recorded commands of the reference lab, typed in one session of ou
     expect(complaints).toBe('');
   });
 
-  it.each(entries.map((entry) => ({ name: `${entry.n}: ${entry.command.split('\n')[0]}`, ...entry })))('$name ends as recorded', ({ n, exit }) => {
-    expect(status.get(n)).toBe(exit);
-  });
-
-  it.each(entries.filter(({ n, output }) => output !== null && !traffic.has(n)).map((entry) => ({ name: `${entry.n}: ${entry.command.split('\n')[0]}`, ...entry })))(
-    '$name prints as recorded',
-    ({ n, output }) => {
-      expect(masked(printed.get(n) ?? '')).toBe(masked(output ?? ''));
+  it.each(entries.map((entry) => ({ name: `${entry.n}: ${entry.command.split('\n')[0]}`, ...entry })))(
+    '$name ends as recorded',
+    ({ n, exit }) => {
+      expect(status.get(n)).toBe(exit);
     },
   );
 
-  it.each(entries.filter(({ n }) => traffic.has(n)).map(({ n, output }) => ({ n, output })))('$n shows traffic in lines of the recorded shapes', ({ n, output }) => {
-    const shapes = (text: string) => new Set(text.split('\n').filter((line) => line !== '' && !line.includes('nodes are unavailable')).map(shape));
-    const seen = shapes(printed.get(n) ?? '');
-    for (const recorded of shapes(output ?? '')) expect([...seen]).toContain(recorded);
-    // The recorded relay had lost two nodes; with all of them connected the sender's side is seen as well.
-    const grammar = /^<time>: (<ip4>|\[<ip6>\]|<ip6>)(:<port>)? \((ID:<id>|[a-z-]+)\) (->|<-|<>) (<ip4>|\[<ip6>\]|<ip6>)(:<port>)? \((ID:<id>|[a-z-]+)\) [a-z-]+ (FORWARDED|TRACED|TRANSLATED) \((TCP|TCP Flags: [A-Z, ]+)\)$/;
-    for (const line of seen) expect(line).toMatch(grammar);
+  it.each(
+    entries
+      .filter(({ n, output }) => output !== null && !traffic.has(n))
+      .map((entry) => ({ name: `${entry.n}: ${entry.command.split('\n')[0]}`, ...entry })),
+  )('$name prints as recorded', ({ n, output }) => {
+    expect(masked(printed.get(n) ?? '')).toBe(masked(output ?? ''));
   });
+
+  it.each(entries.filter(({ n }) => traffic.has(n)).map(({ n, output }) => ({ n, output })))(
+    '$n shows traffic in lines of the recorded shapes',
+    ({ n, output }) => {
+      const shapes = (text: string) =>
+        new Set(
+          text
+            .split('\n')
+            .filter((line) => line !== '' && !line.includes('nodes are unavailable'))
+            .map(shape),
+        );
+      const seen = shapes(printed.get(n) ?? '');
+      for (const recorded of shapes(output ?? '')) expect([...seen]).toContain(recorded);
+      // The recorded relay had lost two nodes; with all of them connected the sender's side is seen as well.
+      const grammar =
+        /^<time>: (<ip4>|\[<ip6>\]|<ip6>)(:<port>)? \((ID:<id>|[a-z-]+)\) (->|<-|<>) (<ip4>|\[<ip6>\]|<ip6>)(:<port>)? \((ID:<id>|[a-z-]+)\) [a-z-]+ (FORWARDED|TRACED|TRANSLATED) \((TCP|TCP Flags: [A-Z, ]+)\)$/;
+      for (const line of seen) expect(line).toMatch(grammar);
+    },
+  );
 
   it('asks about one address family where one ship is named', () => {
     expect(printed.get(14)).not.toContain('[fd');

@@ -114,6 +114,7 @@ export function verdictAsJson(
   run: {
     readonly lab: string;
     readonly note: string;
+    readonly warnings: readonly string[];
     readonly driver: string;
     readonly seed: number;
     readonly wallMs: number;
@@ -137,6 +138,7 @@ export function verdictAsJson(
     lab: run.lab,
     driver: run.driver,
     note: run.note,
+    warnings: run.warnings,
     seed: run.seed,
     exitCode: verdict.exitCode,
     fault: verdict.firstFailure?.step.failure.fault ?? null,

@@ -39,7 +39,13 @@ describe('the reference lab', () => {
     const lab = loadLab(root);
     expect(lab.challenges.map((challenge) => challenge.name)).toEqual(['bgp-and-dual-stack', 'lb-ipam-and-announcement', 'egress-gateway']);
     expect(lab.challenges.flatMap((challenge) => challenge.tasks).reduce((sum, task) => sum + task.points, 0)).toBe(100);
-    expect([...lab.homeFiles.keys()]).toEqual(['batuu.yaml', 'bgp-peering-policies.yaml', 'egress-gw-policy.yaml', 'layer2-policy.yaml', 'lb-pool.yaml']);
+    expect([...lab.homeFiles.keys()]).toEqual([
+      'batuu.yaml',
+      'bgp-peering-policies.yaml',
+      'egress-gw-policy.yaml',
+      'layer2-policy.yaml',
+      'lb-pool.yaml',
+    ]);
     expect(lab.topology?.files.get('router0/daemons')).toContain('bgpd=yes');
   });
 });
@@ -47,23 +53,94 @@ describe('the reference lab', () => {
 describe('a folder with a kind file alone', () => {
   it('is a lab', () => {
     writeFileSync(join(folder, 'kind.yaml'), 'kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n');
-    expect(loadLab(folder)).toMatchObject({ topology: undefined, cilium: undefined, challenges: [], cluster: { documents: [{ kind: 'Cluster' }] } });
+    expect(loadLab(folder)).toMatchObject({
+      topology: undefined,
+      cilium: undefined,
+      challenges: [],
+      cluster: { documents: [{ kind: 'Cluster' }] },
+    });
   });
 });
 
 describe('broken content is refused with file and line', () => {
   it.each([
-    { name: 'malformed YAML', file: 'lab/lab.yaml', from: 'name: discovery', to: 'name: [discovery', says: /^lab\/lab.yaml:\d+: not valid YAML: / },
-    { name: 'malformed YAML in the topology', file: 'containerlab/lab.clab.yaml', from: 'topology:', to: 'topology: {', says: /^containerlab\/lab.clab.yaml:\d+: not valid YAML: / },
-    { name: 'an unknown field', file: 'lab/lab.yaml', from: 'topology: ', to: 'topolgy: ', says: 'lab/lab.yaml:4: unknown field "topolgy"' },
-    { name: 'an unknown field of a task', file: 'lab/lab.yaml', from: '        points: 5', to: '        marks: 5', says: 'lab/lab.yaml:18: unknown field "marks"' },
-    { name: 'a missing file', file: 'lab/lab.yaml', from: 'cluster: cluster.yaml', to: 'cluster: clutser.yaml', says: 'lab/lab.yaml:3: "clutser.yaml" does not exist' },
-    { name: 'a missing setup manifest', file: 'lab/lab.yaml', from: '[bgp-peering-policies.yaml]', to: '[bgp.yaml]', says: 'lab/lab.yaml:7: setup names "bgp.yaml", which is not in manifests' },
-    { name: 'a Cilium release outside the model', file: 'lab/lab.yaml', from: 'version: 1.16.0', to: 'version: 1.12.0', says: 'lab/lab.yaml:5: Cilium 1.12.0 is not modelled' },
-    { name: 'a link to a node that does not exist', file: 'containerlab/lab.clab.yaml', from: '["router0:net3", "srv-client:net0"]', to: '["router0:net3", "srv-cleint:net0"]', says: /^containerlab\/lab.clab.yaml:\d+: the link names node "srv-cleint", which the topology does not have$/ },
-    { name: 'an unknown kind of node', file: 'containerlab/lab.clab.yaml', from: '    srv-client:\n      kind: linux', to: '    srv-client:\n      kind: linx', says: /^containerlab\/lab.clab.yaml:\d+: node "srv-client": unknown kind "linx"$/ },
-    { name: 'a manifest without a kind', file: 'lab/manifests/lb-pool.yaml', from: 'kind: CiliumLoadBalancerIPPool\n', to: '', says: 'lab/manifests/lb-pool.yaml:1: the object has no kind' },
-    { name: 'a manifest that is no YAML', file: 'lab/manifests/lb-pool.yaml', from: 'spec:', to: 'spec: }', says: /^lab\/manifests\/lb-pool.yaml:\d+: not valid YAML: / },
+    {
+      name: 'malformed YAML',
+      file: 'lab/lab.yaml',
+      from: 'name: discovery',
+      to: 'name: [discovery',
+      says: /^lab\/lab.yaml:\d+: not valid YAML: /,
+    },
+    {
+      name: 'malformed YAML in the topology',
+      file: 'containerlab/lab.clab.yaml',
+      from: 'topology:',
+      to: 'topology: {',
+      says: /^containerlab\/lab.clab.yaml:\d+: not valid YAML: /,
+    },
+    {
+      name: 'an unknown field',
+      file: 'lab/lab.yaml',
+      from: 'topology: ',
+      to: 'topolgy: ',
+      says: 'lab/lab.yaml:4: unknown field "topolgy"',
+    },
+    {
+      name: 'an unknown field of a task',
+      file: 'lab/lab.yaml',
+      from: '        points: 5',
+      to: '        marks: 5',
+      says: 'lab/lab.yaml:18: unknown field "marks"',
+    },
+    {
+      name: 'a missing file',
+      file: 'lab/lab.yaml',
+      from: 'cluster: cluster.yaml',
+      to: 'cluster: clutser.yaml',
+      says: 'lab/lab.yaml:3: "clutser.yaml" does not exist',
+    },
+    {
+      name: 'a missing setup manifest',
+      file: 'lab/lab.yaml',
+      from: '[bgp-peering-policies.yaml]',
+      to: '[bgp.yaml]',
+      says: 'lab/lab.yaml:7: setup names "bgp.yaml", which is not in manifests',
+    },
+    {
+      name: 'a Cilium release outside the model',
+      file: 'lab/lab.yaml',
+      from: 'version: 1.16.0',
+      to: 'version: 1.12.0',
+      says: 'lab/lab.yaml:5: Cilium 1.12.0 is not modelled',
+    },
+    {
+      name: 'a link to a node that does not exist',
+      file: 'containerlab/lab.clab.yaml',
+      from: '["router0:net3", "srv-client:net0"]',
+      to: '["router0:net3", "srv-cleint:net0"]',
+      says: /^containerlab\/lab.clab.yaml:\d+: the link names node "srv-cleint", which the topology does not have$/,
+    },
+    {
+      name: 'an unknown kind of node',
+      file: 'containerlab/lab.clab.yaml',
+      from: '    srv-client:\n      kind: linux',
+      to: '    srv-client:\n      kind: linx',
+      says: /^containerlab\/lab.clab.yaml:\d+: node "srv-client": unknown kind "linx"$/,
+    },
+    {
+      name: 'a manifest without a kind',
+      file: 'lab/manifests/lb-pool.yaml',
+      from: 'kind: CiliumLoadBalancerIPPool\n',
+      to: '',
+      says: 'lab/manifests/lb-pool.yaml:1: the object has no kind',
+    },
+    {
+      name: 'a manifest that is no YAML',
+      file: 'lab/manifests/lb-pool.yaml',
+      from: 'spec:',
+      to: 'spec: }',
+      says: /^lab\/manifests\/lb-pool.yaml:\d+: not valid YAML: /,
+    },
   ])('$name', ({ file, from, to, says }) => {
     copyOfReferenceLab();
     edit(file, from, to);

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type ContentPath, ContentProblem, FieldReader } from '../port/content-problem.ts';
 import { parseTopology, type Topology } from '../simulator/containerlab/topology.ts';
-import { ContentError, UsageError } from '../verdict/errors.ts';
 import { type Dialogue, parseDialogue } from '../simulator/host/dialogue.ts';
+import { ContentError, UsageError } from '../verdict/errors.ts';
 import { checkManifests } from './manifests.ts';
 import { checking, contentErrorAt, readText, readYamlFile, shown, type YamlFile } from './yaml-file.ts';
 
@@ -59,7 +59,8 @@ const knownFields = ['name', 'title', 'cluster', 'topology', 'cilium', 'home', '
  */
 export function loadLab(folder: string): LabDefinition {
   const start = resolve(folder);
-  if (!existsSync(start)) throw new UsageError('usage/no-lab', `there is no folder ${folder}`, { fix: 'outpost … --lab DIR names the folder of a lab' });
+  if (!existsSync(start))
+    throw new UsageError('usage/no-lab', `there is no folder ${folder}`, { fix: 'outpost … --lab DIR names the folder of a lab' });
   const file = [join(start, 'lab', 'lab.yaml'), join(start, 'lab.yaml'), join(start, 'lab.yml')].find((candidate) => existsSync(candidate));
   if (file === undefined) return loadKindFolder(start, folder);
   const source = readYamlFile(file);
@@ -72,7 +73,8 @@ function readLab(source: YamlFile, directory: string, root: string): LabDefiniti
   const lab = new FieldReader(source.documents[0] ?? {}, []);
   lab.allowOnly(knownFields);
   const name = lab.string('name');
-  const fileOf = (key: string, relativePath: string) => readYamlFile(existing(join(directory, relativePath), lab.at(key), relativePath), `${shown(source.file)}: ${key}`);
+  const fileOf = (key: string, relativePath: string) =>
+    readYamlFile(existing(join(directory, relativePath), lab.at(key), relativePath), `${shown(source.file)}: ${key}`);
   const cluster = fileOf('cluster', lab.string('cluster'));
   const topologyPath = lab.optionalString('topology');
   const topology = topologyPath === undefined ? undefined : readTopology(fileOf('topology', topologyPath));
@@ -82,7 +84,11 @@ function readLab(source: YamlFile, directory: string, root: string): LabDefiniti
   const setup = lab.strings('setup');
   setup.forEach((manifest, index) => {
     if (!homeFiles.has(manifest)) {
-      throw new ContentProblem([...lab.at('setup'), index], `setup names "${manifest}", which is not in ${homePath ?? 'home (none is given)'}`, { hint: `files there: ${[...homeFiles.keys()].join(', ') || 'none'}` });
+      throw new ContentProblem(
+        [...lab.at('setup'), index],
+        `setup names "${manifest}", which is not in ${homePath ?? 'home (none is given)'}`,
+        { hint: `files there: ${[...homeFiles.keys()].join(', ') || 'none'}` },
+      );
     }
   });
   if (home !== undefined) checkManifests(home, homeFiles);
@@ -129,17 +135,26 @@ function readCilium(lab: FieldReader, fileOf: (key: string, path: string) => Yam
     throw new ContentProblem(cilium.at('version'), `Cilium ${version} is not modelled`, { hint: 'modelled: 1.16, 1.17, 1.18 and 1.19' });
   }
   const values = cilium.optionalString('values');
-  return { version: version.split('.').length === 2 ? `${version}.0` : version, values: values === undefined ? undefined : fileOf('cilium', values) };
+  return {
+    version: version.split('.').length === 2 ? `${version}.0` : version,
+    values: values === undefined ? undefined : fileOf('cilium', values),
+  };
 }
 
 function readPrograms(lab: FieldReader, directory: string): ReadonlyMap<string, Dialogue> {
   const programs = lab.mapping('programs');
   const found = new Map<string, Dialogue>();
   for (const name of programs?.keys ?? []) {
-    if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new ContentProblem([...(programs?.path ?? []), name], `"${name}" cannot be the name of a program`, { hint: 'lower-case letters, digits and dashes' });
+    if (!/^[a-z][a-z0-9-]*$/.test(name))
+      throw new ContentProblem([...(programs?.path ?? []), name], `"${name}" cannot be the name of a program`, {
+        hint: 'lower-case letters, digits and dashes',
+      });
     const path = programs?.string(name) ?? '';
     const source = readYamlFile(existing(join(directory, path), [...(programs?.path ?? []), name], path));
-    found.set(name, checking(source, () => parseDialogue(source.documents[0])));
+    found.set(
+      name,
+      checking(source, () => parseDialogue(source.documents[0])),
+    );
   }
   return found;
 }
@@ -182,7 +197,8 @@ function loadKindFolder(folder: string, asked: string): LabDefinition {
   for (const name of candidates.sort()) {
     const source = readYamlFile(join(folder, name));
     const first = source.documents[0];
-    const isKind = typeof first === 'object' && first !== null && String((first as { apiVersion?: unknown }).apiVersion).startsWith('kind.x-k8s.io/');
+    const isKind =
+      typeof first === 'object' && first !== null && String((first as { apiVersion?: unknown }).apiVersion).startsWith('kind.x-k8s.io/');
     if (!isKind) continue;
     return {
       name: basename(folder),
@@ -201,12 +217,18 @@ function loadKindFolder(folder: string, asked: string): LabDefinition {
       challenges: [],
     };
   }
-  throw new UsageError('usage/no-lab', `${asked} holds no lab`, { hint: 'a lab is a folder with lab/lab.yaml, lab.yaml, or a kind cluster file', fix: 'name the folder with --lab DIR' });
+  throw new UsageError('usage/no-lab', `${asked} holds no lab`, {
+    hint: 'a lab is a folder with lab/lab.yaml, lab.yaml, or a kind cluster file',
+    fix: 'name the folder with --lab DIR',
+  });
 }
 
 function existing(file: string, path: ContentPath, asked: string): string {
   if (existsSync(file)) return file;
-  throw new ContentProblem(path, `"${asked}" does not exist`, { hint: `looked for ${shown(file)}`, fix: 'create it, or correct the path (it is relative to this file)' });
+  throw new ContentProblem(path, `"${asked}" does not exist`, {
+    hint: `looked for ${shown(file)}`,
+    fix: 'create it, or correct the path (it is relative to this file)',
+  });
 }
 
 function imageFiles(path: string): readonly YamlFile[] {

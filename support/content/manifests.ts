@@ -24,7 +24,12 @@ export function parseManifest(file: string, text: string): readonly unknown[] {
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const line = (error.mark?.line ?? 0) + 1;
-    throw new ContentError('content/yaml', `${place(file, line)}: not valid YAML: ${error.reason}`, { fix: `correct line ${line}` }, { cause: error });
+    throw new ContentError(
+      'content/yaml',
+      `${place(file, line)}: not valid YAML: ${error.reason}`,
+      { fix: `correct line ${line}` },
+      { cause: error },
+    );
   }
 }
 
@@ -42,6 +47,8 @@ function checkObject(file: string, text: string, document: unknown, index: numbe
   if (object.kind === 'List') return;
   const name = object.metadata?.name ?? object.metadata?.generateName;
   if (typeof name !== 'string' || name === '') {
-    throw new ContentError('content/manifest', `${at(['metadata'])}: the ${object.kind} has no metadata.name`, { fix: 'add metadata.name' });
+    throw new ContentError('content/manifest', `${at(['metadata'])}: the ${object.kind} has no metadata.name`, {
+      fix: 'add metadata.name',
+    });
   }
 }

@@ -30,10 +30,15 @@ export function readYamlFile(file: string, askedBy?: string): YamlFile {
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const line = (error.mark?.line ?? 0) + 1;
-    throw new ContentError('content/yaml', `${place(file, line)}: not valid YAML: ${error.reason}`, {
-      hint: error.mark?.snippet === undefined ? 'the file must be YAML 1.2' : `near\n${error.mark.snippet}`,
-      fix: `correct line ${line} of ${shown(file)}`,
-    }, { cause: error });
+    throw new ContentError(
+      'content/yaml',
+      `${place(file, line)}: not valid YAML: ${error.reason}`,
+      {
+        hint: error.mark?.snippet === undefined ? 'the file must be YAML 1.2' : `near\n${error.mark.snippet}`,
+        fix: `correct line ${line} of ${shown(file)}`,
+      },
+      { cause: error },
+    );
   }
 }
 
@@ -43,11 +48,17 @@ export function readText(file: string, askedBy?: string): string {
     return readFileSync(file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder, not a file' : `it cannot be read (${code})`;
-    throw new ContentError('content/file', `${shown(file)}: ${why}`, {
-      ...(askedBy === undefined ? {} : { hint: `it is named in ${askedBy}` }),
-      fix: `create ${shown(file)}, or correct the path`,
-    }, { cause: error });
+    const why =
+      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder, not a file' : `it cannot be read (${code})`;
+    throw new ContentError(
+      'content/file',
+      `${shown(file)}: ${why}`,
+      {
+        ...(askedBy === undefined ? {} : { hint: `it is named in ${askedBy}` }),
+        fix: `create ${shown(file)}, or correct the path`,
+      },
+      { cause: error },
+    );
   }
 }
 
@@ -62,10 +73,15 @@ export function checking<T>(source: YamlFile, check: () => T, document = 0): T {
 }
 
 export function contentErrorAt(source: YamlFile, problem: ContentProblem, document = 0): ContentError {
-  return new ContentError('content/invalid', `${place(source.file, lineOf(source.text, problem.path, document))}: ${problem.message}`, {
-    ...(problem.hint === undefined ? {} : { hint: problem.hint }),
-    ...(problem.fix === undefined ? {} : { fix: problem.fix }),
-  }, { cause: problem });
+  return new ContentError(
+    'content/invalid',
+    `${place(source.file, lineOf(source.text, problem.path, document))}: ${problem.message}`,
+    {
+      ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+      ...(problem.fix === undefined ? {} : { fix: problem.fix }),
+    },
+    { cause: problem },
+  );
 }
 
 /**

@@ -29,7 +29,12 @@ count(run('types (tsc)', bin('tsc'), ['--noEmit']));
 count(run('lint and format (biome)', bin('biome'), ['ci', '--error-on-warnings', '.']));
 
 const vitestReport = join(scratch, 'vitest.json');
-const vitestPassed = run('tests (vitest)', bin('vitest'), ['run', '--reporter=dot', '--reporter=json', `--outputFile.json=${vitestReport}`]);
+const vitestPassed = run('tests (vitest)', bin('vitest'), [
+  'run',
+  '--reporter=dot',
+  '--reporter=json',
+  `--outputFile.json=${vitestReport}`,
+]);
 const tests = readReport(vitestReport);
 if (tests === undefined) count(false);
 else {
@@ -40,7 +45,14 @@ else {
 }
 
 const runReport = join(scratch, 'reports');
-const featuresPassed = run('features on the simulator (outpost run)', process.execPath, [join(root, 'support/cli/outpost.mjs'), 'run', '--driver', 'simulator', '--reports', runReport]);
+const featuresPassed = run('features on the simulator (outpost run)', process.execPath, [
+  join(root, 'support/cli/outpost.mjs'),
+  'run',
+  '--driver',
+  'simulator',
+  '--reports',
+  runReport,
+]);
 const scenarios = readScenarios(join(runReport, 'messages.ndjson'));
 if (scenarios.passed + scenarios.failed === 0) failed++;
 passed += scenarios.passed;

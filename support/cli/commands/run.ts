@@ -48,7 +48,11 @@ export async function gradeAndTell(
   await prepare(grader, lab, terminal.tell);
   const labStartedAt = lab.clock.now();
   const reports = new Reports(reportsFolder(definition.root, options.reports), `${definition.name}: ${note}`);
-  const progress = new Progress(terminal, `${terminal.paint('bold', definition.title)} on the ${note}`);
+  const title = [
+    `${terminal.paint('bold', definition.title)} on the ${note}`,
+    ...warnings.map((text) => terminal.paint('yellow', `warning: ${text}`)),
+  ];
+  const progress = new Progress(terminal, title.join('\n'));
   const verdict = await grader.grade(lab, mode, selection, { note, reports, onScenario: (scenario) => progress.onScenario(scenario) });
   const { passed, failed, skipped } = verdict.counts;
   if (passed + failed + skipped === 0) throw new UsageError('usage/nothing', 'no scenario was selected', { hint: 'see: outpost list' });
@@ -59,6 +63,7 @@ export async function gradeAndTell(
     const document = verdictAsJson(verdict, {
       lab: definition.name,
       note,
+      warnings,
       driver: lab.driver,
       seed: options.seed,
       reports: reports.paths,

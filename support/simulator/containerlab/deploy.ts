@@ -10,7 +10,13 @@ export interface DeployedLab {
   readonly path: string;
   readonly containers: ReadonlyMap<string, Container>;
   /** What containerlab logs of `exec` lines: a failing one does not stop the deployment. */
-  readonly execResults: readonly { readonly node: string; readonly command: string; readonly stdout: string; readonly stderr: string; readonly exitCode: number }[];
+  readonly execResults: readonly {
+    readonly node: string;
+    readonly command: string;
+    readonly stdout: string;
+    readonly stderr: string;
+    readonly exitCode: number;
+  }[];
   /** Parts of the file that have no effect here. */
   readonly warnings: readonly string[];
   /** The host's ends of links to `host` and of bridge ports, removed with the lab. */
@@ -106,8 +112,10 @@ function inStartOrder(topology: Topology): readonly ClabNode[] {
   const visit = (node: ClabNode, trail: readonly string[]): void => {
     if (done.has(node.name)) return;
     if (trail.includes(node.name)) throw new DeployError(`nodes wait for each other: ${[...trail, node.name].join(' → ')}`);
-    const lender = node.networkMode?.startsWith('container:') === true ? byName.get(node.networkMode.slice('container:'.length)) : undefined;
-    for (const first of [lender, ...node.waitFor.map((name) => byName.get(name))]) if (first !== undefined) visit(first, [...trail, node.name]);
+    const lender =
+      node.networkMode?.startsWith('container:') === true ? byName.get(node.networkMode.slice('container:'.length)) : undefined;
+    for (const first of [lender, ...node.waitFor.map((name) => byName.get(name))])
+      if (first !== undefined) visit(first, [...trail, node.name]);
     done.add(node.name);
     order.push(node);
   };
@@ -138,7 +146,9 @@ function startNode(
       return container;
     }
     case 'k8s-kind':
-      throw new DeployError(`node "${node.name}": a cluster inside a topology (kind k8s-kind) is not simulated; name the cluster in lab.yaml`);
+      throw new DeployError(
+        `node "${node.name}": a cluster inside a topology (kind k8s-kind) is not simulated; name the cluster in lab.yaml`,
+      );
     default:
       return createLinuxNode(node, topology, engine, mgmt, started, options, warnings);
   }
@@ -164,7 +174,14 @@ function createLinuxNode(
     image: node.image,
     ...(networkMode?.startsWith('container:') === true ? {} : { hostname: node.name }),
     env: { CLAB_LABEL_CLAB_NODE_NAME: node.name, ...node.env },
-    labels: { containerlab: topology.name, 'clab-node-name': node.name, 'clab-node-kind': node.kind, 'clab-node-group': node.group ?? '', 'clab-topo-file': options.path, ...node.labels },
+    labels: {
+      containerlab: topology.name,
+      'clab-node-name': node.name,
+      'clab-node-kind': node.kind,
+      'clab-node-group': node.group ?? '',
+      'clab-topo-file': options.path,
+      ...node.labels,
+    },
     files: boundFiles(node, options, warnings),
     privileged: true,
     ports: node.ports.flatMap((port) => readPort(port)),
@@ -192,7 +209,8 @@ function resolveNetworkMode(node: ClabNode, started: ReadonlyMap<string, Contain
   if (!mode.startsWith('container:')) return mode;
   const reference = mode.slice('container:'.length);
   const lender = started.get(reference) ?? engine.findContainer(reference);
-  if (lender === undefined) throw new DeployError(`node "${node.name}" shares the network of container "${reference}", which does not exist`);
+  if (lender === undefined)
+    throw new DeployError(`node "${node.name}" shares the network of container "${reference}", which does not exist`);
   return `container:${lender.name}`;
 }
 
@@ -225,7 +243,14 @@ function readPort(text: string): NonNullable<ContainerOptions['ports']> {
   const match = /^(?:(?<hostIp>[^:]+):)?(?<hostPort>\d+):(?<containerPort>\d+)(?:\/(?<protocol>tcp|udp))?$/.exec(text);
   if (match?.groups === undefined) return [];
   const { hostIp, hostPort, containerPort, protocol } = match.groups;
-  return [{ hostPort: Number(hostPort), containerPort: Number(containerPort), protocol: protocol === 'udp' ? 'udp' : 'tcp', ...(hostIp === undefined ? {} : { hostIp }) }];
+  return [
+    {
+      hostPort: Number(hostPort),
+      containerPort: Number(containerPort),
+      protocol: protocol === 'udp' ? 'udp' : 'tcp',
+      ...(hostIp === undefined ? {} : { hostIp }),
+    },
+  ];
 }
 
 interface Wiring {

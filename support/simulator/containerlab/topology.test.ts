@@ -3,7 +3,13 @@ import { ContentProblem, formatContentPath } from '../../port/content-problem.ts
 import { splitWords } from './shell-words.ts';
 import { containerName, parseTopology } from './topology.ts';
 
-const minimal = { name: 'lab', topology: { nodes: { r1: { kind: 'linux', image: 'alpine' }, r2: { kind: 'linux', image: 'alpine' } }, links: [{ endpoints: ['r1:eth1', 'r2:eth1'] }] } };
+const minimal = {
+  name: 'lab',
+  topology: {
+    nodes: { r1: { kind: 'linux', image: 'alpine' }, r2: { kind: 'linux', image: 'alpine' } },
+    links: [{ endpoints: ['r1:eth1', 'r2:eth1'] }],
+  },
+};
 
 describe('a topology', () => {
   it('merges defaults, kind, group and node, the most special last', () => {
@@ -33,7 +39,13 @@ describe('a topology', () => {
         nodes: minimal.topology.nodes,
         links: [
           { endpoints: ['r1:eth1', 'r2:eth1'], mtu: 9000 },
-          { type: 'veth', endpoints: [{ node: 'r1', interface: 'eth2', mac: 'aa:c1:ab:00:00:01' }, { node: 'r2', interface: 'eth2' }] },
+          {
+            type: 'veth',
+            endpoints: [
+              { node: 'r1', interface: 'eth2', mac: 'aa:c1:ab:00:00:01' },
+              { node: 'r2', interface: 'eth2' },
+            ],
+          },
           { type: 'host', endpoint: { node: 'r1', interface: 'eth3' }, 'host-interface': 'r1-eth3' },
           { type: 'mgmt-net', endpoint: { node: 'r2', interface: 'eth3' }, 'host-interface': 'r2-eth3' },
           { type: 'dummy', endpoint: { node: 'r1', interface: 'dummy0' } },
@@ -60,13 +72,46 @@ describe('a topology', () => {
   });
 
   it.each([
-    { name: 'a link to a node that does not exist', file: { ...minimal, topology: { ...minimal.topology, links: [{ endpoints: ['r1:eth1', 'r3:eth1'] }] } }, at: 'topology.links[0].endpoints[1]', says: 'the link names node "r3", which the topology does not have' },
-    { name: 'an unknown kind', file: { name: 'lab', topology: { nodes: { r1: { kind: 'linus' } } } }, at: 'topology.nodes.r1.kind', says: 'node "r1": unknown kind "linus"' },
-    { name: 'a kind outside the model', file: { name: 'lab', topology: { nodes: { r1: { kind: 'ceos' } } } }, at: 'topology.nodes.r1.kind', says: 'node "r1": kind "ceos" is not simulated' },
-    { name: 'an unknown field of a node', file: { name: 'lab', topology: { nodes: { r1: { kind: 'linux', imaeg: 'x' } } } }, at: 'topology.nodes.r1.imaeg', says: 'unknown field "imaeg"' },
+    {
+      name: 'a link to a node that does not exist',
+      file: { ...minimal, topology: { ...minimal.topology, links: [{ endpoints: ['r1:eth1', 'r3:eth1'] }] } },
+      at: 'topology.links[0].endpoints[1]',
+      says: 'the link names node "r3", which the topology does not have',
+    },
+    {
+      name: 'an unknown kind',
+      file: { name: 'lab', topology: { nodes: { r1: { kind: 'linus' } } } },
+      at: 'topology.nodes.r1.kind',
+      says: 'node "r1": unknown kind "linus"',
+    },
+    {
+      name: 'a kind outside the model',
+      file: { name: 'lab', topology: { nodes: { r1: { kind: 'ceos' } } } },
+      at: 'topology.nodes.r1.kind',
+      says: 'node "r1": kind "ceos" is not simulated',
+    },
+    {
+      name: 'an unknown field of a node',
+      file: { name: 'lab', topology: { nodes: { r1: { kind: 'linux', imaeg: 'x' } } } },
+      at: 'topology.nodes.r1.imaeg',
+      says: 'unknown field "imaeg"',
+    },
     { name: 'an unknown field at the top', file: { ...minimal, topolgy: {} }, at: 'topolgy', says: 'unknown field "topolgy"' },
-    { name: 'an endpoint without an interface', file: { ...minimal, topology: { ...minimal.topology, links: [{ endpoints: ['r1', 'r2:eth1'] }] } }, at: 'topology.links[0].endpoints[0]', says: '"r1" is no endpoint' },
-    { name: 'one endpoint in two links', file: { ...minimal, topology: { ...minimal.topology, links: [{ endpoints: ['r1:eth1', 'r2:eth1'] }, { endpoints: ['r1:eth1', 'r2:eth2'] }] } }, at: 'topology.links[1]', says: 'endpoint "r1:eth1" is used by two links' },
+    {
+      name: 'an endpoint without an interface',
+      file: { ...minimal, topology: { ...minimal.topology, links: [{ endpoints: ['r1', 'r2:eth1'] }] } },
+      at: 'topology.links[0].endpoints[0]',
+      says: '"r1" is no endpoint',
+    },
+    {
+      name: 'one endpoint in two links',
+      file: {
+        ...minimal,
+        topology: { ...minimal.topology, links: [{ endpoints: ['r1:eth1', 'r2:eth1'] }, { endpoints: ['r1:eth1', 'r2:eth2'] }] },
+      },
+      at: 'topology.links[1]',
+      says: 'endpoint "r1:eth1" is used by two links',
+    },
     { name: 'no name', file: { topology: minimal.topology }, at: '', says: 'the file lacks "name"' },
     { name: 'no nodes', file: { name: 'lab', topology: {} }, at: 'topology', says: 'the topology has no nodes' },
     { name: 'text in place of the file', file: 'lab', at: '', says: 'the file must be a mapping (key: value), not "lab"' },

@@ -42,7 +42,13 @@ export interface Topology {
   readonly name: string;
   /** Container names are `<prefix>-<name>-<node>`; `` leaves the node's name alone, `__lab-name` drops only the prefix. */
   readonly prefix: string;
-  readonly mgmt: { readonly network: string; readonly bridge: string | undefined; readonly ipv4Subnet: string; readonly ipv6Subnet: string; readonly mtu: number | undefined };
+  readonly mgmt: {
+    readonly network: string;
+    readonly bridge: string | undefined;
+    readonly ipv4Subnet: string;
+    readonly ipv6Subnet: string;
+    readonly mtu: number | undefined;
+  };
   readonly nodes: readonly ClabNode[];
   readonly links: readonly ClabLink[];
 }
@@ -52,21 +58,119 @@ export const simulatedKinds = ['linux', 'bridge', 'ext-container', 'host', 'k8s-
 
 /** Kinds that containerlab knows, but whose operating systems are outside the model. */
 const foreignKinds = [
-  'nokia_srlinux', 'srl', 'nokia_sros', 'vr-sros', 'arista_ceos', 'ceos', 'arista_veos', 'juniper_crpd', 'crpd', 'juniper_vmx', 'juniper_vqfx',
-  'juniper_vsrx', 'juniper_vjunosswitch', 'juniper_vjunosevolved', 'juniper_vjunosrouter', 'cisco_xrd', 'xrd', 'cisco_xrv9k', 'cisco_xrv', 'cisco_csr1000v', 'cisco_n9kv',
-  'cisco_c8000', 'cisco_iol', 'cumulus_cvx', 'cvx', 'sonic-vs', 'sonic-vm', 'vyosnetworks_vyos', 'openbsd', 'freebsd', 'rare', 'ovs-bridge', 'keysight_ixia-c-one', 'mikrotik_ros',
-  'dell_sonic', 'fortinet_fortigate', 'paloalto_panos', 'checkpoint_cloudguard', 'huawei_vrp', 'ipinfusion_ocnos', 'aruba_aoscx', 'border0', '6wind_vsr', 'cjunosevolved', 'fdio_vpp', 'generic_vm',
+  'nokia_srlinux',
+  'srl',
+  'nokia_sros',
+  'vr-sros',
+  'arista_ceos',
+  'ceos',
+  'arista_veos',
+  'juniper_crpd',
+  'crpd',
+  'juniper_vmx',
+  'juniper_vqfx',
+  'juniper_vsrx',
+  'juniper_vjunosswitch',
+  'juniper_vjunosevolved',
+  'juniper_vjunosrouter',
+  'cisco_xrd',
+  'xrd',
+  'cisco_xrv9k',
+  'cisco_xrv',
+  'cisco_csr1000v',
+  'cisco_n9kv',
+  'cisco_c8000',
+  'cisco_iol',
+  'cumulus_cvx',
+  'cvx',
+  'sonic-vs',
+  'sonic-vm',
+  'vyosnetworks_vyos',
+  'openbsd',
+  'freebsd',
+  'rare',
+  'ovs-bridge',
+  'keysight_ixia-c-one',
+  'mikrotik_ros',
+  'dell_sonic',
+  'fortinet_fortigate',
+  'paloalto_panos',
+  'checkpoint_cloudguard',
+  'huawei_vrp',
+  'ipinfusion_ocnos',
+  'aruba_aoscx',
+  'border0',
+  '6wind_vsr',
+  'cjunosevolved',
+  'fdio_vpp',
+  'generic_vm',
 ] as const;
 
 const nodeFields = [
-  'kind', 'image', 'cmd', 'entrypoint', 'env', 'env-files', 'binds', 'ports', 'exec', 'labels', 'sysctls', 'network-mode', 'mgmt-ipv4', 'mgmt-ipv6', 'user', 'group', 'startup-delay', 'startup-config',
-  'wait-for', 'restart-policy', 'type', 'position', 'license', 'publish', 'runtime', 'cpu', 'cpu-set', 'memory', 'sandbox', 'kernel', 'extras', 'config', 'stages', 'dns', 'certificate', 'healthcheck', 'aliases',
-  'image-pull-policy', 'suppress-startup-config', 'auto-remove', 'enforce-startup-config', 'cap-add', 'devices', 'shm-size', 'components', 'credentials', 'privileged',
+  'kind',
+  'image',
+  'cmd',
+  'entrypoint',
+  'env',
+  'env-files',
+  'binds',
+  'ports',
+  'exec',
+  'labels',
+  'sysctls',
+  'network-mode',
+  'mgmt-ipv4',
+  'mgmt-ipv6',
+  'user',
+  'group',
+  'startup-delay',
+  'startup-config',
+  'wait-for',
+  'restart-policy',
+  'type',
+  'position',
+  'license',
+  'publish',
+  'runtime',
+  'cpu',
+  'cpu-set',
+  'memory',
+  'sandbox',
+  'kernel',
+  'extras',
+  'config',
+  'stages',
+  'dns',
+  'certificate',
+  'healthcheck',
+  'aliases',
+  'image-pull-policy',
+  'suppress-startup-config',
+  'auto-remove',
+  'enforce-startup-config',
+  'cap-add',
+  'devices',
+  'shm-size',
+  'components',
+  'credentials',
+  'privileged',
 ] as const;
 
 const topologyFields = ['defaults', 'kinds', 'groups', 'nodes', 'links'] as const;
 const rootFields = ['name', 'prefix', 'mgmt', 'settings', 'topology', 'debug'] as const;
-const mgmtFields = ['network', 'bridge', 'ipv4-subnet', 'ipv6-subnet', 'ipv4-gw', 'ipv6-gw', 'ipv4-range', 'ipv6-range', 'mtu', 'external-access', 'driver-opts'] as const;
+const mgmtFields = [
+  'network',
+  'bridge',
+  'ipv4-subnet',
+  'ipv6-subnet',
+  'ipv4-gw',
+  'ipv6-gw',
+  'ipv4-range',
+  'ipv6-range',
+  'mtu',
+  'external-access',
+  'driver-opts',
+] as const;
 
 /**
  * Reads a parsed containerlab file (*.clab.yaml).
@@ -96,8 +200,11 @@ export function parseTopology(parsed: unknown): Topology {
   defaults?.allowOnly(nodeFields);
 
   const nodesReader = topology.mapping('nodes');
-  if (nodesReader === undefined || nodesReader.keys.length === 0) throw new ContentProblem(topology.path, 'the topology has no nodes', { fix: 'add topology.nodes' });
-  const nodes = nodesReader.keys.map((nodeName) => readNode(nodeName, new FieldReader(nodesReader.raw(nodeName) ?? {}, nodesReader.at(nodeName)), defaults, layers));
+  if (nodesReader === undefined || nodesReader.keys.length === 0)
+    throw new ContentProblem(topology.path, 'the topology has no nodes', { fix: 'add topology.nodes' });
+  const nodes = nodesReader.keys.map((nodeName) =>
+    readNode(nodeName, new FieldReader(nodesReader.raw(nodeName) ?? {}, nodesReader.at(nodeName)), defaults, layers),
+  );
   const links = topology.list('links').map((link, index) => readLink(link, [...topology.path, 'links', index], nodes));
   refuseDoubleUse(links, topology.path);
   return {
@@ -127,11 +234,13 @@ function readNode(name: string, own: FieldReader, defaults: FieldReader | undefi
   const group = own.optionalString('group');
   const groupLayer = group === undefined ? undefined : layers.get(`group/${group}`);
   const kind = own.optionalString('kind') ?? groupLayer?.optionalString('kind') ?? defaults?.optionalString('kind');
-  if (kind === undefined) throw new ContentProblem(own.path, `node "${name}" has no kind`, { fix: 'add kind: linux to the node or to topology.defaults' });
+  if (kind === undefined)
+    throw new ContentProblem(own.path, `node "${name}" has no kind`, { fix: 'add kind: linux to the node or to topology.defaults' });
   checkKind(kind, own.has('kind') ? own.at('kind') : own.path, name);
   // Most general first: a later layer wins, lists and maps are merged.
   const order = [defaults, layers.get(`kind/${kind}`), groupLayer, own].filter((layer) => layer !== undefined);
-  const last = <T>(read: (layer: FieldReader) => T | undefined) => order.reduceRight<T | undefined>((found, layer) => found ?? read(layer), undefined);
+  const last = <T>(read: (layer: FieldReader) => T | undefined) =>
+    order.reduceRight<T | undefined>((found, layer) => found ?? read(layer), undefined);
   const merged = (key: string) => Object.assign({}, ...order.map((layer) => layer.textMap(key))) as Record<string, string>;
   const joined = (key: string) => order.flatMap((layer) => layer.strings(key));
   return {
@@ -161,7 +270,10 @@ function readNode(name: string, own: FieldReader, defaults: FieldReader | undefi
 function checkKind(kind: string, path: readonly (string | number)[], node: string): void {
   if ((simulatedKinds as readonly string[]).includes(kind)) return;
   if ((foreignKinds as readonly string[]).includes(kind)) {
-    throw new ContentProblem(path, `node "${node}": kind "${kind}" is not simulated`, { hint: `simulated kinds: ${simulatedKinds.join(', ')}`, fix: 'run this lab with --driver live' });
+    throw new ContentProblem(path, `node "${node}": kind "${kind}" is not simulated`, {
+      hint: `simulated kinds: ${simulatedKinds.join(', ')}`,
+      fix: 'run this lab with --driver live',
+    });
   }
   const guess = nearest(kind, simulatedKinds);
   throw new ContentProblem(path, `node "${node}": unknown kind "${kind}"`, {
@@ -177,8 +289,14 @@ function readLink(value: unknown, path: readonly (string | number)[], nodes: rea
   const mtu = link.optionalNumber('mtu');
   if (link.has('endpoints')) {
     const endpoints = link.list('endpoints');
-    if (endpoints.length !== 2) throw new ContentProblem(link.at('endpoints'), `a link has two endpoints, not ${endpoints.length}`, { fix: 'endpoints: ["node1:eth1", "node2:eth1"]' });
-    const [a, b] = endpoints.map((endpoint, index) => readEndpoint(endpoint, [...link.at('endpoints'), index], nodes)) as [ClabEndpoint, ClabEndpoint];
+    if (endpoints.length !== 2)
+      throw new ContentProblem(link.at('endpoints'), `a link has two endpoints, not ${endpoints.length}`, {
+        fix: 'endpoints: ["node1:eth1", "node2:eth1"]',
+      });
+    const [a, b] = endpoints.map((endpoint, index) => readEndpoint(endpoint, [...link.at('endpoints'), index], nodes)) as [
+      ClabEndpoint,
+      ClabEndpoint,
+    ];
     return { a, b, mtu };
   }
   const a = readEndpoint(link.raw('endpoint'), link.at('endpoint'), nodes);
@@ -190,7 +308,9 @@ function readLink(value: unknown, path: readonly (string | number)[], nodes: rea
     case 'dummy':
       return { a, b: undefined, mtu };
     default:
-      throw new ContentProblem(link.has('type') ? link.at('type') : path, `link type "${type}" is not simulated`, { hint: 'simulated: veth, host, mgmt-net, dummy' });
+      throw new ContentProblem(link.has('type') ? link.at('type') : path, `link type "${type}" is not simulated`, {
+        hint: 'simulated: veth, host, mgmt-net, dummy',
+      });
   }
 }
 
@@ -204,7 +324,8 @@ function readEndpoint(value: unknown, path: readonly (string | number)[], nodes:
       ...(guess === undefined ? { fix: `add the node, or remove the link` } : { fix: `did you mean "${guess}:${interfaceName}"?` }),
     });
   }
-  if (interfaceName.length > 15) throw new ContentProblem(path, `interface name "${interfaceName}" is longer than Linux allows (15 characters)`);
+  if (interfaceName.length > 15)
+    throw new ContentProblem(path, `interface name "${interfaceName}" is longer than Linux allows (15 characters)`);
   return mac === undefined ? { node, interfaceName } : { node, interfaceName, mac };
 }
 
@@ -213,7 +334,8 @@ function endpointParts(value: unknown, path: readonly (string | number)[]): { no
     const colon = value.indexOf(':');
     const node = value.slice(0, colon);
     const interfaceName = value.slice(colon + 1);
-    if (colon <= 0 || interfaceName === '') throw new ContentProblem(path, `"${value}" is no endpoint`, { hint: 'an endpoint is written node:interface' });
+    if (colon <= 0 || interfaceName === '')
+      throw new ContentProblem(path, `"${value}" is no endpoint`, { hint: 'an endpoint is written node:interface' });
     return { node, interfaceName };
   }
   const reader = new FieldReader(value, path);

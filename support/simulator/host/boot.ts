@@ -1,8 +1,8 @@
-import { isKnownKind } from '../cilium/crds/definitions.ts';
-import { installCilium } from '../cilium/install.ts';
 import { createCiliumCli } from '../cilium/cli/cilium-cli.ts';
-import type { CiliumInstallation } from '../cilium/types.ts';
+import { isKnownKind } from '../cilium/crds/definitions.ts';
 import { createHubbleCli } from '../cilium/hubble/hubble-cli.ts';
+import { installCilium } from '../cilium/install.ts';
+import type { CiliumInstallation } from '../cilium/types.ts';
 import { SimulatedClock } from '../clock/clock.ts';
 import { Random } from '../clock/random.ts';
 import { type DeployedLab, deployTopology } from '../containerlab/deploy.ts';
@@ -63,7 +63,9 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
   }
   const host = createHost(engine, content);
   const labs: DeployedLab[] = [];
-  const cluster = refusing(content.cluster.file, () => createCluster({ config: content.cluster.documents[0], engine, random: random.stream('kubernetes') }));
+  const cluster = refusing(content.cluster.file, () =>
+    createCluster({ config: content.cluster.documents[0], engine, random: random.stream('kubernetes') }),
+  );
   const warnings: string[] = [];
   let cilium: CiliumInstallation | undefined;
   installTools(host, content, { engine, cluster: () => cluster, cilium: () => cilium, labs });
@@ -76,7 +78,10 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
       labs.push(lab);
       warnings.push(...lab.warnings);
       for (const result of lab.execResults) {
-        if (result.exitCode !== 0) warnings.push(`${result.node}: exec "${result.command}" ended with ${result.exitCode}: ${(result.stderr || result.stdout).trim()}`);
+        if (result.exitCode !== 0)
+          warnings.push(
+            `${result.node}: exec "${result.command}" ended with ${result.exitCode}: ${(result.stderr || result.stdout).trim()}`,
+          );
       }
     } catch (error) {
       throw new RefusedContentError(source.file, error);
@@ -95,7 +100,17 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
     warnings.push(`${manifest} was not applied: the feature of Cilium that knows ${absent.join(', ')} is switched off in the Helm values`);
   }
   clock.advance(settleMs);
-  return { clock, engine, host, cluster, get cilium() { return cilium; }, labs, warnings };
+  return {
+    clock,
+    engine,
+    host,
+    cluster,
+    get cilium() {
+      return cilium;
+    },
+    labs,
+    warnings,
+  };
 }
 
 /** The learner's home on the lab host. */
@@ -106,7 +121,14 @@ function createHost(engine: DockerEngine, content: LabContent): Container {
   for (const [path, text] of content.homeFiles) files[`${homeFolder}/${path}`] = text;
   engine.images.add({ name: 'lab-host', command: ['/sbin/init'], programs: [], commands: [], shell: 'bash' });
   const host = engine.createUnlisted(
-    { name: 'server', image: 'lab-host', hostname: 'server', files, workingDirectory: homeFolder, env: { HOME: homeFolder, USER: 'root', KUBECONFIG: `${homeFolder}/.kube/config` } },
+    {
+      name: 'server',
+      image: 'lab-host',
+      hostname: 'server',
+      files,
+      workingDirectory: homeFolder,
+      env: { HOME: homeFolder, USER: 'root', KUBECONFIG: `${homeFolder}/.kube/config` },
+    },
     engine.hostNamespace,
   );
   host.start();
@@ -114,7 +136,15 @@ function createHost(engine: DockerEngine, content: LabContent): Container {
 }
 
 /** How long a real tool takes to start and answer (kubectl and docker measured, section 15 of the wire reference; the rest in their league). */
-const commandLatencyMs: Readonly<Record<string, number>> = { kubectl: 65, docker: 25, cilium: 120, hubble: 90, helm: 120, containerlab: 150, kind: 60 };
+const commandLatencyMs: Readonly<Record<string, number>> = {
+  kubectl: 65,
+  docker: 25,
+  cilium: 120,
+  hubble: 90,
+  helm: 120,
+  containerlab: 150,
+  kind: 60,
+};
 
 interface ToolContext {
   readonly engine: DockerEngine;
@@ -175,7 +205,12 @@ function kindsSwitchedOff(stderr: string, cilium: CiliumInstallation | undefined
 /** Nothing more is to come: every node ready, every pod of the system running. */
 function isSettled(cluster: Cluster): boolean {
   const pods = cluster.server.client.list('pods');
-  return pods.length > 0 && pods.every(isReady) && cluster.server.client.list('nodes').every(isReady) && cluster.server.client.list('deployments.apps').every(isComplete);
+  return (
+    pods.length > 0 &&
+    pods.every(isReady) &&
+    cluster.server.client.list('nodes').every(isReady) &&
+    cluster.server.client.list('deployments.apps').every(isComplete)
+  );
 }
 
 function isReady(object: KubernetesObject): boolean {

@@ -12,7 +12,12 @@ export function createDialogueCommand(name: string, dialogue: Dialogue): Command
     if (unknown !== undefined) return { stdout: '', stderr: `${name}: unknown option ${unknown}\n${usage(name)}`, exitCode: 2 };
     if (args.includes('--help') || args.includes('-h')) return { stdout: usage(name), stderr: '', exitCode: 0 };
     const isInteractive = args.includes('--interactive') || args.includes('-i');
-    const lines = context.hasStdin ? context.stdin.split('\n').map((line) => line.trim()).filter((line) => line !== '') : [];
+    const lines = context.hasStdin
+      ? context.stdin
+          .split('\n')
+          .map((line) => line.trim())
+          .filter((line) => line !== '')
+      : [];
     const output: string[] = [`── ${dialogue.title} ──`, ''];
     for (const step of dialogue.steps) {
       if (step.kind === 'say') output.push(...wrap(step.text), '');
@@ -22,7 +27,12 @@ export function createDialogueCommand(name: string, dialogue: Dialogue): Command
   };
 }
 
-async function converse(step: Extract<DialogueStep, { kind: 'ask' }>, person: CommandContext | undefined, lines: string[], said: string[]): Promise<readonly string[]> {
+async function converse(
+  step: Extract<DialogueStep, { kind: 'ask' }>,
+  person: CommandContext | undefined,
+  lines: string[],
+  said: string[],
+): Promise<readonly string[]> {
   const question = [...wrap(step.question), ...step.options.map((option, index) => `  ${index + 1}) ${option}`)];
   if (person?.ask !== undefined && lines.length === 0) {
     let prompt = `${[...said.splice(0), ...question].join('\n')}\n> `;
@@ -47,7 +57,8 @@ async function converse(step: Extract<DialogueStep, { kind: 'ask' }>, person: Co
 
 function judge(step: Extract<DialogueStep, { kind: 'ask' }>, given: string): { isRight: boolean; text: string } {
   const number = Number(given);
-  if (!Number.isInteger(number) || number < 1 || number > step.options.length) return { isRight: false, text: `Please answer with a number from 1 to ${step.options.length}.` };
+  if (!Number.isInteger(number) || number < 1 || number > step.options.length)
+    return { isRight: false, text: `Please answer with a number from 1 to ${step.options.length}.` };
   return number === step.answer ? { isRight: true, text: step.right } : { isRight: false, text: step.wrong };
 }
 

@@ -42,7 +42,10 @@ export class SimulatedLab implements Lab {
   async status(): Promise<LabStatus> {
     const machine = this.#machine;
     if (machine === undefined) return { isUp: false, detail: 'not booted' };
-    return { isUp: true, detail: `${machine.cluster.nodes.length} nodes, ${machine.engine.containers.length} containers, seed ${this.#seed}` };
+    return {
+      isUp: true,
+      detail: `${machine.cluster.nodes.length} nodes, ${machine.engine.containers.length} containers, seed ${this.#seed}`,
+    };
   }
 
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
@@ -53,10 +56,15 @@ export class SimulatedLab implements Lab {
   async execIn(name: string, argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const container = this.#up().engine.findContainer(name);
     if (container === undefined) {
-      throw new EnvironmentError('exec/no-container', `there is no container ${name}`, { hint: 'the topology and the cluster file say which containers a lab has', fix: 'docker ps -a' });
+      throw new EnvironmentError('exec/no-container', `there is no container ${name}`, {
+        hint: 'the topology and the cluster file say which containers a lab has',
+        fix: 'docker ps -a',
+      });
     }
     if (container.state !== 'running') {
-      throw new EnvironmentError('exec/not-running', `container ${name} does not run (${container.state})`, { fix: `docker start ${name}` });
+      throw new EnvironmentError('exec/not-running', `container ${name} does not run (${container.state})`, {
+        fix: `docker start ${name}`,
+      });
     }
     return this.#run(container, name, argv, options, undefined);
   }
@@ -67,7 +75,13 @@ export class SimulatedLab implements Lab {
     return engine.shell.open(host, { cwd: homeFolder, ...options });
   }
 
-  async #run(container: Container, name: string | undefined, argv: readonly string[], options: ExecOptions, cwd: string | undefined): Promise<ExecResult> {
+  async #run(
+    container: Container,
+    name: string | undefined,
+    argv: readonly string[],
+    options: ExecOptions,
+    cwd: string | undefined,
+  ): Promise<ExecResult> {
     const { engine, clock } = this.#up();
     const startedAt = clock.now();
     const result: CommandResult = await engine.shell.exec(container, argv, {
@@ -77,19 +91,25 @@ export class SimulatedLab implements Lab {
     });
     const durationMs = clock.now() - startedAt;
     if (options.timeoutMs !== undefined && durationMs > options.timeoutMs) {
-      throw new EnvironmentError('exec/timeout', `${argv[0]} gave no answer in ${options.timeoutMs / 1000} s`, { hint: `it took ${durationMs / 1000} s` });
+      throw new EnvironmentError('exec/timeout', `${argv[0]} gave no answer in ${options.timeoutMs / 1000} s`, {
+        hint: `it took ${durationMs / 1000} s`,
+      });
     }
     return { argv, container: name, ...result, startedAt, durationMs };
   }
 
   #up(): Machine {
-    if (this.#machine === undefined) throw new EnvironmentError('lab/not-up', 'the simulated lab has not been booted', { fix: 'call up() first' });
+    if (this.#machine === undefined)
+      throw new EnvironmentError('lab/not-up', 'the simulated lab has not been booted', { fix: 'call up() first' });
     return this.#machine;
   }
 }
 
 /** The terminal of a freshly booted lab, for `outpost shell`. */
-export async function openHostShell(content: LabContent, options: { readonly seed: number }): Promise<{ readonly session: ShellSession; readonly lab: SimulatedLab }> {
+export async function openHostShell(
+  content: LabContent,
+  options: { readonly seed: number },
+): Promise<{ readonly session: ShellSession; readonly lab: SimulatedLab }> {
   const lab = new SimulatedLab(content, options.seed);
   await lab.up();
   return { session: lab.openShell(), lab };

@@ -42,7 +42,11 @@ function readOptions(args: readonly string[]): Options {
     }
     return undefined;
   };
-  return { topology: value(['-t', '--topo', '--topology']), name: value(['--name', '-n']), isAll: args.includes('-a') || args.includes('--all') };
+  return {
+    topology: value(['-t', '--topo', '--topology']),
+    name: value(['--name', '-n']),
+    isAll: args.includes('-a') || args.includes('--all'),
+  };
 }
 
 async function deploy(options: Options, engine: DockerEngine, labs: DeployedLab[], context: CommandContext): Promise<CommandResult> {
@@ -53,7 +57,8 @@ async function deploy(options: Options, engine: DockerEngine, labs: DeployedLab[
   const { load } = await import('js-yaml');
   try {
     const topology = parseTopology(load(text));
-    if (labs.some((lab) => lab.topology.name === topology.name)) return fail(`the '${topology.name}' lab has already been deployed. Destroy the lab before deploying a lab with the same name`);
+    if (labs.some((lab) => lab.topology.name === topology.name))
+      return fail(`the '${topology.name}' lab has already been deployed. Destroy the lab before deploying a lab with the same name`);
     const lab = await deployTopology(topology, engine, { path, files: new Map() });
     labs.push(lab);
     return ok(table(lab, engine));
@@ -63,7 +68,9 @@ async function deploy(options: Options, engine: DockerEngine, labs: DeployedLab[
 }
 
 function destroy(options: Options, engine: DockerEngine, labs: DeployedLab[]): CommandResult {
-  const chosen = labs.filter((lab) => options.isAll || lab.topology.name === options.name || (options.topology !== undefined && lab.path.endsWith(options.topology)));
+  const chosen = labs.filter(
+    (lab) => options.isAll || lab.topology.name === options.name || (options.topology !== undefined && lab.path.endsWith(options.topology)),
+  );
   if (chosen.length === 0) return fail('no containerlab labs found');
   for (const lab of chosen) {
     destroyTopology(lab, engine);
@@ -82,9 +89,17 @@ function table(lab: DeployedLab, engine: DockerEngine): string {
   const network = engine.findNetwork(lab.topology.mgmt.network);
   const rows = [...lab.containers].map(([name, container]) => {
     const node = lab.topology.nodes.find((candidate) => candidate.name === name);
-    const member = network?.members.get(container.id) ?? [...(network?.members.values() ?? [])].find((candidate) => candidate.container === container);
+    const member =
+      network?.members.get(container.id) ?? [...(network?.members.values() ?? [])].find((candidate) => candidate.container === container);
     const address = (family: 4 | 6) => member?.ips.find((candidate) => candidate.family === family)?.text ?? 'N/A';
-    return { name: container.name, kind: node?.kind ?? '', image: container.imageReference, state: container.state, ipv4: address(4), ipv6: address(6) };
+    return {
+      name: container.name,
+      kind: node?.kind ?? '',
+      image: container.imageReference,
+      state: container.state,
+      ipv4: address(4),
+      ipv6: address(6),
+    };
   });
   rows.sort((a, b) => (a.name < b.name ? -1 : 1));
   return boxTable(
@@ -99,20 +114,37 @@ export function createKindCli(cluster: () => Cluster): Command {
     const words = args.filter((argument) => !argument.startsWith('-'));
     if (words[0] === 'version') return ok('kind v0.20.0 go1.20.4 linux/amd64\n');
     if (words[0] === 'get' && words[1] === 'clusters') return ok(`${cluster().name}\n`);
-    if (words[0] === 'get' && words[1] === 'nodes') return ok(cluster().nodes.map((node) => `${node.name}\n`).join(''));
+    if (words[0] === 'get' && words[1] === 'nodes')
+      return ok(
+        cluster()
+          .nodes.map((node) => `${node.name}\n`)
+          .join(''),
+      );
     return fail(`not simulated: kind ${words.join(' ')} (the cluster comes with the lab)`);
   };
 }
 
 /** `helm list|get values|version`. Upgrades are made by editing the lab's values. */
-export function createHelmCli(content: () => { readonly version: string; readonly values: { readonly documents: readonly unknown[] } | undefined } | undefined, cilium: () => CiliumInstallation | undefined): Command {
+export function createHelmCli(
+  content: () => { readonly version: string; readonly values: { readonly documents: readonly unknown[] } | undefined } | undefined,
+  cilium: () => CiliumInstallation | undefined,
+): Command {
   return async (args, context) => {
-    const words = args.filter((argument, index) => !argument.startsWith('-') && !['-n', '--namespace', '-o'].includes(args[index - 1] ?? ''));
+    const words = args.filter(
+      (argument, index) => !argument.startsWith('-') && !['-n', '--namespace', '-o'].includes(args[index - 1] ?? ''),
+    );
     const release = content();
-    if (words[0] === 'version') return ok('version.BuildInfo{Version:"v3.15.3", GitCommit:"3bb50bbbdd9c946ba9989fbe4fb4104766302a64", GitTreeState:"clean", GoVersion:"go1.22.5"}\n');
+    if (words[0] === 'version')
+      return ok(
+        'version.BuildInfo{Version:"v3.15.3", GitCommit:"3bb50bbbdd9c946ba9989fbe4fb4104766302a64", GitTreeState:"clean", GoVersion:"go1.22.5"}\n',
+      );
     if ((words[0] === 'list' || words[0] === 'ls') && cilium() !== undefined) {
-      const isHere = args.includes('-A') || args.includes('--all-namespaces') || args.includes('kube-system') || args.includes('-nkube-system');
-      const updated = new Date(context.container.startedAt ?? context.clock.now()).toISOString().replace('T', ' ').replace('Z', ' +0000 UTC');
+      const isHere =
+        args.includes('-A') || args.includes('--all-namespaces') || args.includes('kube-system') || args.includes('-nkube-system');
+      const updated = new Date(context.container.startedAt ?? context.clock.now())
+        .toISOString()
+        .replace('T', ' ')
+        .replace('Z', ' +0000 UTC');
       const row = ['cilium', 'kube-system', '1', updated, 'deployed', `cilium-${release?.version}`, `${release?.version}`];
       const header = ['NAME', 'NAMESPACE', 'REVISION', 'UPDATED', 'STATUS', 'CHART', 'APP VERSION'];
       const rows = isHere ? [header, row] : [header];
@@ -135,4 +167,3 @@ function ok(stdout: string): CommandResult {
 function fail(message: string): CommandResult {
   return { stdout: '', stderr: `Error: ${message}\n`, exitCode: 1 };
 }
-

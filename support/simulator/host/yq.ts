@@ -52,15 +52,23 @@ function parseArguments(args: readonly string[]): Arguments | { error: string } 
   for (let index = 0; index < args.length; index++) {
     const argument = args[index] as string;
     const [flag = '', attached] = argument.startsWith('--') ? argument.split(/=(.*)/s) : [argument];
-    if (flag === '-o' || flag === '--output-format' || argument.startsWith('-o=') || argument.startsWith('-oj') || argument.startsWith('-oy')) {
-      const value = attached ?? (argument.length > 2 && !argument.startsWith('--') ? argument.slice(2).replace(/^=/, '') : args[++index]) ?? '';
+    if (
+      flag === '-o' ||
+      flag === '--output-format' ||
+      argument.startsWith('-o=') ||
+      argument.startsWith('-oj') ||
+      argument.startsWith('-oy')
+    ) {
+      const value =
+        attached ?? (argument.length > 2 && !argument.startsWith('--') ? argument.slice(2).replace(/^=/, '') : args[++index]) ?? '';
       if (['j', 'json'].includes(value)) output = 'json';
       else if (['y', 'yaml', 'auto', 'a'].includes(value)) output = 'yaml';
       else return { error: `unknown format '${value}' please use [yaml|json]` };
     } else if (flag === '-r' || flag === '--unwrapScalar') isRaw = attached !== 'false';
     else if (flag === '-i' || flag === '--inplace') isInPlace = true;
     else if (flag === '-V' || flag === '--version') isVersion = true;
-    else if (['-P', '--prettyPrint', '-M', '--no-colors', '-C', '--colors', '-N', '--no-doc', '-e', '--exit-status', '-n'].includes(flag)) continue;
+    else if (['-P', '--prettyPrint', '-M', '--no-colors', '-C', '--colors', '-N', '--no-doc', '-e', '--exit-status', '-n'].includes(flag))
+      continue;
     else if (['-p', '--input-format'].includes(flag)) index += attached === undefined ? 1 : 0;
     else if (flag.startsWith('-') && flag !== '-') return { error: `unknown shorthand flag: '${flag.slice(1, 2)}' in ${flag}` };
     else if (words.length === 0 && ['e', 'eval'].includes(argument)) continue;
@@ -69,7 +77,13 @@ function parseArguments(args: readonly string[]): Arguments | { error: string } 
   return { words, output, isRaw, isInPlace, isVersion };
 }
 
-async function evaluate(expression: string, text: string, output: Arguments['output'], isRaw: boolean, context: CommandContext): Promise<CommandResult> {
+async function evaluate(
+  expression: string,
+  text: string,
+  output: Arguments['output'],
+  isRaw: boolean,
+  context: CommandContext,
+): Promise<CommandResult> {
   const { parseAllDocuments, isScalar } = await import('yaml');
   const documents = parseAllDocuments(text, { keepSourceTokens: true });
   if (!Array.isArray(documents)) return { stdout: '', stderr: '', exitCode: 0 };
@@ -121,7 +135,10 @@ function toPlain(node: Node | null, document: Document): unknown {
   return node === null ? null : node.toJS(document);
 }
 
-type PathStep = { readonly kind: 'key'; readonly key: string } | { readonly kind: 'index'; readonly index: number } | { readonly kind: 'each' };
+type PathStep =
+  | { readonly kind: 'key'; readonly key: string }
+  | { readonly kind: 'index'; readonly index: number }
+  | { readonly kind: 'each' };
 
 /** `.a.b[0][]."c d"`; undefined when the expression is more than a path. */
 function parsePath(expression: string): readonly PathStep[] | undefined {
@@ -160,7 +177,13 @@ async function walk(document: Document, path: readonly PathStep[]): Promise<read
   return nodes;
 }
 
-async function viaJq(expression: string, value: unknown, output: Arguments['output'], isRaw: boolean, context: CommandContext): Promise<CommandResult> {
+async function viaJq(
+  expression: string,
+  value: unknown,
+  output: Arguments['output'],
+  isRaw: boolean,
+  context: CommandContext,
+): Promise<CommandResult> {
   const result = await context.run(['jq', '-c', expression], { stdin: `${JSON.stringify(value)}\n` });
   if (result.exitCode !== 0) return failure(result.stderr.replace(/^jq: (error: )?/, '').trim());
   const { stringify } = await import('yaml');
@@ -178,7 +201,11 @@ async function viaJq(expression: string, value: unknown, output: Arguments['outp
 }
 
 function looksLikeFile(word: string, context: CommandContext): boolean {
-  return !word.startsWith('.') && !word.includes('|') && (context.files.read(absolute(word, context.cwd)) !== undefined || /\.(ya?ml|json)$/.test(word));
+  return (
+    !word.startsWith('.') &&
+    !word.includes('|') &&
+    (context.files.read(absolute(word, context.cwd)) !== undefined || /\.(ya?ml|json)$/.test(word))
+  );
 }
 
 function absolute(path: string, cwd: string): string {

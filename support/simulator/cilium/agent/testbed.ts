@@ -46,7 +46,12 @@ export function createAgentTestbed(
   const network = createNetwork({ clock, random: random.stream('network') });
   const version: CiliumVersion = parseVersion(options.version ?? '1.16.0');
   const { values } = readValues(
-    options.values ?? { ipam: { mode: 'kubernetes' }, ipv6: { enabled: true }, bgpControlPlane: { enabled: true }, l2announcements: { enabled: true } },
+    options.values ?? {
+      ipam: { mode: 'kubernetes' },
+      ipv6: { enabled: true },
+      bgpControlPlane: { enabled: true },
+      l2announcements: { enabled: true },
+    },
   );
   const config = new Map(Object.entries(renderConfig(values, version)));
   const server = createApiServer({

@@ -40,6 +40,15 @@ export function isDefined(server: ApiServer, kind: string): boolean {
 
 /** Whether a release has this kind at all, whatever is switched on. */
 export function isKnownKind(version: CiliumVersion, apiVersion: string, kind: string): boolean {
-  const everything = [...coreResources(version), ...loadBalancingResources(version), ...bgpResources(version), egressGatewayResource(version), ...envoyResources(), localRedirectResource()];
-  return everything.some((resource) => resource.kind === kind && resource.versions.some(({ name }) => `${resource.group}/${name}` === apiVersion));
+  const everything = [
+    ...coreResources(version),
+    ...loadBalancingResources(version),
+    ...bgpResources(version),
+    egressGatewayResource(version),
+    ...envoyResources(),
+    localRedirectResource(),
+  ];
+  return everything.some(
+    (resource) => resource.kind === kind && resource.versions.some(({ name }) => `${resource.group}/${name}` === apiVersion),
+  );
 }
