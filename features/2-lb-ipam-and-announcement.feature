@@ -5,7 +5,7 @@ Feature: LB-IPAM and service announcement
   @task-pool @before
   Scenario: Without a pool the service stays without an external address
     Given no CiliumLoadBalancerIPPool exists
-    Then service "batuu/deathstar" of type LoadBalancer stays without an external address for 5 seconds
+    Then service "batuu/deathstar" of type LoadBalancer stays without an external address for 3 seconds
 
   @task-pool
   Scenario: The pool gives the service one address of each family
@@ -19,7 +19,7 @@ Feature: LB-IPAM and service announcement
   @task-announce-bgp @before
   Scenario: Nobody knows the way to an address that is not announced
     Given service "batuu/deathstar" has no label "announced"
-    Then router "clab-bgp-cplane-dev-dual-router0" has no route to the external addresses of service "batuu/deathstar" for 5 seconds
+    Then router "clab-bgp-cplane-dev-dual-router0" has no route to the external addresses of service "batuu/deathstar" for 3 seconds
     And service "batuu/deathstar" does not answer "clab-bgp-cplane-dev-dual-srv-client" over IPv6 at "/v1/" within 2 seconds
 
   @task-announce-bgp
@@ -55,4 +55,4 @@ Feature: LB-IPAM and service announcement
     When "layer2-policy.yaml" is applied
     Then one node holds the L2 announcement lease of service "batuu/deathstar" within 30 seconds
     And service "batuu/deathstar" answers the lab host with "Death Star" over IPv4 at "/v1/" 3 times in a row within 30 seconds
-    And the same node keeps the L2 announcement lease of service "batuu/deathstar" for 20 seconds
+    And the same node keeps the L2 announcement lease of service "batuu/deathstar" for 6 seconds

@@ -25,4 +25,4 @@ Feature: Egress gateway
 
   @task-egress-policy
   Scenario: The alliance's ship is still turned away
-    Then "http://10.0.4.2:8000" keeps answering every pod of deployment "batuu/xwing" with "Access denied" to the pod's own address for 5 seconds
+    Then "http://10.0.4.2:8000" keeps answering every pod of deployment "batuu/xwing" with "Access denied" to the pod's own address for 3 seconds
