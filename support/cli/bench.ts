@@ -7,25 +7,34 @@ const clone = resolve(import.meta.dirname, '../..');
 const launcher = join(clone, 'support/cli/outpost.mjs');
 const rounds = Number(process.argv[2] ?? 5);
 
-interface Sample {
-  readonly wallMs: number;
+interface Weight {
   readonly cpuMs: number;
   readonly peakMegabytes: number;
 }
 
-/** Starts a process and measures it from its start to its end. */
-async function measure(argv: readonly string[], cwd: string): Promise<Sample & { readonly stdout: string }> {
-  const file = join(mkdtempSync(join(tmpdir(), 'outpost-bench-')), 'sample.json');
+/** Starts a process, and takes the time from its start to its end. */
+async function time(
+  argv: readonly string[],
+  cwd: string,
+  options: { readonly nodeOptions?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {},
+) {
   const startedAt = performance.now();
-  const { stdout, exitCode, stderr } = await execa(process.execPath, ['--import', join(import.meta.dirname, 'bench-probe.mjs'), ...argv], {
+  const { stdout, exitCode, stderr } = await execa(process.execPath, [...(options.nodeOptions ?? []), ...argv], {
     cwd,
     reject: false,
-    env: { OUTPOST_BENCH_FILE: file },
+    env: options.env ?? {},
   });
   const wallMs = performance.now() - startedAt;
   if (exitCode !== 0) throw new Error(`${argv.join(' ')} ended with ${exitCode}\n${stdout}\n${stderr}`);
-  const sample = JSON.parse(readFileSync(file, 'utf8')) as Omit<Sample, 'wallMs'>;
-  return { wallMs, ...sample, stdout };
+  return { wallMs, stdout };
+}
+
+/** Peak memory and processor time, of a run of its own: what measures them takes time itself. */
+async function weigh(argv: readonly string[], cwd: string): Promise<Weight> {
+  const file = join(mkdtempSync(join(tmpdir(), 'outpost-bench-')), 'weight.json');
+  const probe = ['--import', join(import.meta.dirname, 'bench-probe.mjs')];
+  await time(argv, cwd, { nodeOptions: probe, env: { OUTPOST_BENCH_FILE: file } });
+  return JSON.parse(readFileSync(file, 'utf8')) as Weight;
 }
 
 /** Features with as many scenarios and steps as the lab, whose steps do nothing. */
@@ -40,13 +49,9 @@ function writeBareProject(folder: string, stepsOfScenarios: readonly number[]): 
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
-function row(name: string, samples: readonly Sample[]): string {
-  const wall = samples.map(({ wallMs }) => wallMs);
-  const cells = [median(wall), Math.min(...wall), Math.max(...wall), median(samples.map(({ cpuMs }) => cpuMs))].map((value) =>
-    `${Math.round(value)} ms`.padStart(9),
-  );
-  const peak = `${Math.round(Math.max(...samples.map(({ peakMegabytes }) => peakMegabytes)))} MB`.padStart(8);
-  return `${name.padEnd(44)}${cells.join('')}${peak}`;
+function row(name: string, wall: readonly number[], { cpuMs, peakMegabytes }: Weight): string {
+  const cells = [median(wall), Math.min(...wall), Math.max(...wall), cpuMs].map((value) => `${Math.round(value)} ms`.padStart(9));
+  return `${name.padEnd(44)}${cells.join('')}${`${Math.round(peakMegabytes)} MB`.padStart(8)}`;
 }
 
 const reports = mkdtempSync(join(tmpdir(), 'outpost-bench-reports-'));
@@ -54,28 +59,29 @@ const reports = mkdtempSync(join(tmpdir(), 'outpost-bench-reports-'));
 const bare = join(clone, '.cache/bench');
 const whole = [launcher, 'run', '--driver', 'simulator', '--json', '--reports', reports];
 try {
-  const first = await measure(whole, clone);
+  const first = await time(whole, clone);
   const { stdout: json } = first;
   const verdict = JSON.parse(json) as { counts: { passed: number }; bootMs?: number; challenges: { scenarios: { steps: number }[] }[] };
   const steps = verdict.challenges.flatMap(({ scenarios }) => scenarios.map((scenario) => scenario.steps));
   rmSync(bare, { recursive: true, force: true });
   writeBareProject(bare, steps);
   const cucumber = [join(clone, 'node_modules/@cucumber/cucumber/bin/cucumber.js'), '--import', 'steps/*.mjs', 'features'];
-  const samples = { whole: [] as Sample[], bare: [] as Sample[], start: [] as Sample[] };
+  const start = [launcher, 'list'];
+  const wall = { whole: [] as number[], bare: [] as number[], start: [] as number[] };
   // Side by side, round by round, so that a slow moment of the machine hits all alike.
   for (let round = 0; round < rounds; round++) {
-    samples.whole.push(await measure(whole, clone));
-    samples.bare.push(await measure(cucumber, bare));
-    samples.start.push(await measure([launcher, 'list'], clone));
+    wall.whole.push((await time(whole, clone)).wallMs);
+    wall.bare.push((await time(cucumber, bare)).wallMs);
+    wall.start.push((await time(start, clone)).wallMs);
   }
   const total = steps.reduce((sum, count) => sum + count, 0);
   console.log(`${steps.length} scenarios, ${total} steps, ${rounds} rounds on Node ${process.version}\n`);
   console.log(`${' '.repeat(44)}   median     best    worst      cpu    peak`);
-  console.log(row('outpost run, whole lab on the simulator', samples.whole));
-  console.log(row(`cucumber-js, ${total} empty steps`, samples.bare));
-  console.log(row('outpost list (start-up alone)', samples.start));
+  console.log(row('outpost run, whole lab on the simulator', wall.whole, await weigh(whole, clone)));
+  console.log(row(`cucumber-js, ${total} empty steps`, wall.bare, await weigh(cucumber, bare)));
+  console.log(row('outpost list (start-up alone)', wall.start, await weigh(start, clone)));
   console.log(`${'boot of the simulated lab'.padEnd(44)}${`${Math.round(verdict.bootMs ?? 0)} ms`.padStart(9)}`);
-  const ratio = median(samples.whole.map(({ wallMs }) => wallMs)) / median(samples.bare.map(({ wallMs }) => wallMs));
+  const ratio = median(wall.whole) / median(wall.bare);
   console.log(
     `\nratio to bare Cucumber: ${ratio.toFixed(2)}   first run of these sources (makes the bundle): ${Math.round(first.wallMs)} ms`,
   );

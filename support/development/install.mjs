@@ -35,4 +35,6 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
     process.exit(3);
   }
   writeFileSync(stamp, wanted);
+  // So that the first run does not have to.
+  spawnSync(process.execPath, [join(root, 'support/cli/bundle.mjs')], { cwd: root, stdio: 'ignore' });
 }
