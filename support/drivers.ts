@@ -2,7 +2,7 @@ import type { LabDefinition } from './content/lab.ts';
 import { contentErrorAt, readYamlFile, shown } from './content/yaml-file.ts';
 import { type ContentPath, ContentProblem } from './port/content-problem.ts';
 import type { Lab } from './port/lab.ts';
-import { ContentError } from './verdict/errors.ts';
+import { ContentError, EnvironmentError } from './verdict/errors.ts';
 
 export type DriverChoice = 'auto' | 'live' | 'simulator';
 
@@ -23,7 +23,15 @@ export async function openLab(
   definition: LabDefinition,
   options: { readonly driver: DriverChoice; readonly seed: number },
 ): Promise<OpenedLab> {
-  if (options.driver === 'live') return openLive(definition);
+  if (options.driver === 'live') {
+    const { probeDocker } = await import('./live/probe.ts');
+    const docker = await probeDocker();
+    if (!docker.answers) throw noLiveLab(docker.reason, 'start Docker and the lab');
+    const live = await openLive(definition);
+    const status = await live.lab.status();
+    if (!status.isUp) throw noLiveLab(status.detail, 'bring the lab up with kind, containerlab and cilium');
+    return live;
+  }
   if (options.driver === 'auto') {
     const { probeDocker } = await import('./live/probe.ts');
     const docker = await probeDocker();
@@ -43,6 +51,10 @@ async function openLive(definition: LabDefinition): Promise<OpenedLab> {
   return { lab: new LiveLab(definition), note: 'live lab', warnings: [] };
 }
 
+function noLiveLab(reason: string, fix: string): EnvironmentError {
+  return new EnvironmentError('lab/not-live', 'the live lab is not up', { hint: reason, fix: `${fix}, or use --driver simulator` });
+}
+
 async function openSimulated(definition: LabDefinition, seed: number, why?: string): Promise<OpenedLab> {
   const { SimulatedLab } = await import('./simulator/host/simulator.ts');
   const lab = new SimulatedLab(definition, seed);
@@ -57,7 +69,9 @@ async function openSimulated(definition: LabDefinition, seed: number, why?: stri
 /** Gives a refusal of the simulator's tools the file and line that an author can mend. */
 export function explainRefusal(error: unknown, definition: LabDefinition): unknown {
   if (!(error instanceof Error) || error.name !== 'RefusedContentError') return error;
-  const { file, reason } = error as Error & { file: string; reason: unknown };
+  const { file, reason, document } = error as Error & { file: string; reason: unknown; document: number };
+  if (reason instanceof ContentProblem && definition.homeFiles.has(file))
+    return contentErrorAt(readYamlFile(`${definition.home}/${file}`), reason, document);
   if (definition.setup.includes(file)) {
     return new ContentError(
       'content/setup',
@@ -66,14 +80,17 @@ export function explainRefusal(error: unknown, definition: LabDefinition): unkno
       { cause: error },
     );
   }
-  const problem =
-    reason instanceof ContentProblem ? reason : new ContentProblem(pathIn((reason as Error).message), (reason as Error).message);
+  const said = (reason as Error).message.replace(`${file}: `, '');
+  const problem = reason instanceof ContentProblem ? reason : new ContentProblem(pathIn(said), said);
   return contentErrorAt(readYamlFile(file), problem);
 }
 
-/** `nodes[1].role` in a tool's message names the place in its file. */
+/** `nodes[1].role`, or `nodes:` at the beginning, in a tool's message names the place in its file; so does a node of a topology. */
 function pathIn(message: string): ContentPath {
-  const match = /\b([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*|\[\d+\])+)/.exec(message);
+  const node = /\bnode "([^"]+)"/.exec(message)?.[1];
+  if (node !== undefined) return ['topology', 'nodes', node];
+  const match =
+    /^(?:- )?([a-zA-Z]\w*(?:\.[a-zA-Z][\w-]*|\[\d+\])*): /m.exec(message) ?? /\b([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*|\[\d+\])+)/.exec(message);
   return match === null
     ? []
     : (match[1] ?? '')

@@ -4,7 +4,7 @@ import { type ContentPath, ContentProblem, FieldReader } from '../port/content-p
 import { parseTopology, type Topology } from '../simulator/containerlab/topology.ts';
 import { type Dialogue, parseDialogue } from '../simulator/host/dialogue.ts';
 import { ContentError, UsageError } from '../verdict/errors.ts';
-import { checkManifests } from './manifests.ts';
+import { checkManifests, type HomeObject } from './manifests.ts';
 import { checking, contentErrorAt, readText, readYamlFile, shown, type YamlFile } from './yaml-file.ts';
 
 export interface Task {
@@ -41,6 +41,8 @@ export interface LabDefinition {
   readonly home: string | undefined;
   /** Files of the home, by path relative to it. */
   readonly homeFiles: ReadonlyMap<string, string>;
+  /** What the manifests of the home describe. */
+  readonly homeObjects: readonly HomeObject[];
   /** Manifests applied before the learner arrives, relative to home. */
   readonly setup: readonly string[];
   /** Parsed files that describe the behaviour of images. */
@@ -61,23 +63,27 @@ export function loadLab(folder: string): LabDefinition {
   const start = resolve(folder);
   if (!existsSync(start))
     throw new UsageError('usage/no-lab', `there is no folder ${folder}`, { fix: 'outpost … --lab DIR names the folder of a lab' });
+  if (folder === '' || !statSync(start).isDirectory())
+    throw new UsageError('usage/no-lab', `--lab takes a folder, and ${folder === '' ? 'got none' : `${folder} is a file`}`, {
+      fix: 'name the folder that holds lab/lab.yaml',
+    });
   const file = [join(start, 'lab', 'lab.yaml'), join(start, 'lab.yaml'), join(start, 'lab.yml')].find((candidate) => existsSync(candidate));
   if (file === undefined) return loadKindFolder(start, folder);
   const source = readYamlFile(file);
   const directory = dirname(file);
   const root = basename(directory) === 'lab' ? dirname(directory) : directory;
-  return checking(source, () => readLab(source, directory, root));
+  return checking(source, () => readLab(notEmpty(oneDocument(source, 'a lab.yaml'), 'the description of a lab'), directory, root));
 }
 
 function readLab(source: YamlFile, directory: string, root: string): LabDefinition {
-  const lab = new FieldReader(source.documents[0] ?? {}, []);
+  const lab = new FieldReader(source.documents[0], []);
   lab.allowOnly(knownFields);
   const name = lab.string('name');
   const fileOf = (key: string, relativePath: string) =>
-    readYamlFile(existing(join(directory, relativePath), lab.at(key), relativePath), `${shown(source.file)}: ${key}`);
-  const cluster = fileOf('cluster', lab.string('cluster'));
+    oneDocument(readYamlFile(existingFile(join(directory, relativePath), lab.at(key), relativePath), `${shown(source.file)}: ${key}`), key);
+  const cluster = notEmpty(fileOf('cluster', lab.string('cluster')), 'a kind cluster');
   const topologyPath = lab.optionalString('topology');
-  const topology = topologyPath === undefined ? undefined : readTopology(fileOf('topology', topologyPath));
+  const topology = topologyPath === undefined ? undefined : readTopology(notEmpty(fileOf('topology', topologyPath), 'a topology'));
   const homePath = lab.optionalString('home');
   const home = homePath === undefined ? undefined : existing(join(directory, homePath), lab.at('home'), homePath);
   const homeFiles = home === undefined ? new Map<string, string>() : readFolder(home);
@@ -91,7 +97,7 @@ function readLab(source: YamlFile, directory: string, root: string): LabDefiniti
       );
     }
   });
-  if (home !== undefined) checkManifests(home, homeFiles);
+  const homeObjects = home === undefined ? [] : checkManifests(home, homeFiles);
   return {
     name,
     title: lab.optionalString('title') ?? name,
@@ -103,6 +109,7 @@ function readLab(source: YamlFile, directory: string, root: string): LabDefiniti
     cilium: readCilium(lab, fileOf),
     home,
     homeFiles,
+    homeObjects,
     setup,
     images: lab.strings('images').flatMap((path, index) => imageFiles(existing(join(directory, path), [...lab.at('images'), index], path))),
     programs: readPrograms(lab, directory),
@@ -150,7 +157,7 @@ function readPrograms(lab: FieldReader, directory: string): ReadonlyMap<string, 
         hint: 'lower-case letters, digits and dashes',
       });
     const path = programs?.string(name) ?? '';
-    const source = readYamlFile(existing(join(directory, path), [...(programs?.path ?? []), name], path));
+    const source = notEmpty(readYamlFile(existingFile(join(directory, path), [...(programs?.path ?? []), name], path)), 'a dialogue');
     found.set(
       name,
       checking(source, () => parseDialogue(source.documents[0])),
@@ -171,7 +178,7 @@ function readChallenges(lab: FieldReader, directory: string): readonly Challenge
     return {
       name,
       title: challenge.optionalString('title') ?? name,
-      feature: existing(join(directory, feature), challenge.at('feature'), feature),
+      feature: existingFile(join(directory, feature), challenge.at('feature'), feature),
       tasks: readTasks(challenge),
     };
   });
@@ -211,6 +218,7 @@ function loadKindFolder(folder: string, asked: string): LabDefinition {
       cilium: undefined,
       home: undefined,
       homeFiles: new Map(),
+      homeObjects: [],
       setup: [],
       images: [],
       programs: new Map(),
@@ -229,6 +237,24 @@ function existing(file: string, path: ContentPath, asked: string): string {
     hint: `looked for ${shown(file)}`,
     fix: 'create it, or correct the path (it is relative to this file)',
   });
+}
+
+function existingFile(file: string, path: ContentPath, asked: string): string {
+  existing(file, path, asked);
+  if (!statSync(file).isDirectory()) return file;
+  throw new ContentProblem(path, `"${asked}" is a folder, not a file`, { fix: 'name a file (relative to this one)' });
+}
+
+/** @throws ContentError for a second document, which the real tools would not read either */
+function oneDocument(source: YamlFile, what: string): YamlFile {
+  if (source.documents.length <= 1) return source;
+  throw contentErrorAt(source, new ContentProblem([], `the file has ${source.documents.length} documents, ${what} is one`, { fix: 'remove the line ---' }), 1);
+}
+
+/** @throws ContentError for a file of nothing but comments */
+function notEmpty(source: YamlFile, what: string): YamlFile {
+  if (source.documents.length > 0) return source;
+  throw contentErrorAt(source, new ContentProblem([], `the file is empty, ${what} was expected`));
 }
 
 function imageFiles(path: string): readonly YamlFile[] {

@@ -1,36 +1,34 @@
 import { join } from 'node:path';
-import { load, loadAll, YAMLException } from 'js-yaml';
 import { ContentError } from '../verdict/errors.ts';
-import { lineOf, place } from './yaml-file.ts';
+import { lineOf, parseDocuments, place } from './yaml-file.ts';
+
+/** An object that a manifest of the home describes. */
+export interface HomeObject {
+  /** Relative to the home. */
+  readonly file: string;
+  /** Which `---` document of the file it is. */
+  readonly document: number;
+  readonly apiVersion: string;
+  readonly kind: string;
+}
 
 /**
  * Checks the YAML files of the home as far as that needs no cluster: that they parse, and that every document of a
  * manifest has what each Kubernetes object has.
  * @throws ContentError with file and line
  */
-export function checkManifests(home: string, files: ReadonlyMap<string, string>): void {
-  for (const [name, text] of files) {
-    if (!/\.ya?ml$/.test(name)) continue;
-    parseManifest(join(home, name), text).forEach((document, index) => {
-      if (document !== null && document !== undefined) checkObject(join(home, name), text, document, index);
+export function checkManifests(home: string, files: ReadonlyMap<string, string>): readonly HomeObject[] {
+  const found: HomeObject[] = [];
+  for (const [file, text] of files) {
+    if (!/\.ya?ml$/.test(file)) continue;
+    parseDocuments(join(home, file), text).forEach((content, document) => {
+      if (content === null || content === undefined) return;
+      checkObject(join(home, file), text, content, document);
+      const { apiVersion, kind } = content as { apiVersion: string; kind: string };
+      found.push({ file, document, apiVersion, kind });
     });
   }
-}
-
-/** Documents of a manifest file. @throws ContentError */
-export function parseManifest(file: string, text: string): readonly unknown[] {
-  try {
-    return /^---/m.test(text) ? loadAll(text) : [load(text)];
-  } catch (error) {
-    if (!(error instanceof YAMLException)) throw error;
-    const line = (error.mark?.line ?? 0) + 1;
-    throw new ContentError(
-      'content/yaml',
-      `${place(file, line)}: not valid YAML: ${error.reason}`,
-      { fix: `correct line ${line}` },
-      { cause: error },
-    );
-  }
+  return found;
 }
 
 function checkObject(file: string, text: string, document: unknown, index: number): void {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { relative } from 'node:path';
 import { load, loadAll, YAMLException } from 'js-yaml';
@@ -21,12 +21,20 @@ export interface YamlFile {
  */
 export function readYamlFile(file: string, askedBy?: string): YamlFile {
   const text = readText(file, askedBy);
+  return { file, text, documents: parseDocuments(file, text).filter((document) => document !== null && document !== undefined) };
+}
+
+/**
+ * The documents of a YAML text, empty ones among them; none for a text of nothing but comments.
+ * @throws ContentError with file and line
+ */
+export function parseDocuments(file: string, text: string): readonly unknown[] {
+  if (/^(?:\s*(?:#.*)?(?:\n|$))*$/.test(text.replace(/^\uFEFF/, ''))) return [];
   try {
-    const documents: unknown[] = [];
     // A file of one document is by far the usual case, and `load` words its errors better.
-    if (/^---/m.test(text)) documents.push(...loadAll(text));
-    else documents.push(load(text));
-    return { file, text, documents: documents.filter((document) => document !== null && document !== undefined) };
+    const documents = /^---/m.test(text) ? loadAll(text) : [load(text)];
+    if (/[\s[,:]\*\w/.test(text)) checkExpansion(file, text, documents);
+    return documents;
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const line = (error.mark?.line ?? 0) + 1;
@@ -42,11 +50,48 @@ export function readYamlFile(file: string, askedBy?: string): YamlFile {
   }
 }
 
+/** What aliases may grow a file to: far beyond any lab, far below what hurts. */
+const mostNodes = 200_000;
+
+/** A few lines of aliases to aliases stand for billions of values, and an anchor within itself for endlessly many. */
+function checkExpansion(file: string, text: string, documents: readonly unknown[]): void {
+  const sizes = new Map<object, number>();
+  const open = new Set<object>();
+  const sizeOf = (value: unknown): number => {
+    if (typeof value !== 'object' || value === null) return 1;
+    if (open.has(value)) return Number.POSITIVE_INFINITY;
+    const known = sizes.get(value);
+    if (known !== undefined) return known;
+    open.add(value);
+    let size = 1;
+    for (const inner of Object.values(value)) size += sizeOf(inner);
+    open.delete(value);
+    sizes.set(value, size);
+    return size;
+  };
+  const total = documents.reduce<number>((sum, document) => sum + sizeOf(document), 0);
+  if (total <= mostNodes) return;
+  const line = text.slice(0, text.search(/[\s[,:]\*\w/) + 1).split('\n').length;
+  throw new ContentError(
+    'content/yaml',
+    `${place(file, line)}: not valid YAML: ${Number.isFinite(total) ? 'its aliases stand for too many values' : 'an anchor contains an alias of itself'}`,
+    { hint: `at most ${mostNodes} values, aliases written out`, fix: 'write the values out, or use fewer aliases' },
+  );
+}
+
 /** @throws ContentError when the file is missing or unreadable */
 export function readText(file: string, askedBy?: string): string {
   try {
+    const { size } = checkedStat(file);
+    if (size > mostBytes) {
+      throw new ContentError('content/file', `${shown(file)}: too large for a file of a lab`, {
+        hint: `it has ${size} bytes; at most ${mostBytes} are read`,
+        fix: 'keep it outside the lab',
+      });
+    }
     return readFileSync(file, 'utf8');
   } catch (error) {
+    if (error instanceof ContentError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
     const why =
       code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder, not a file' : `it cannot be read (${code})`;
@@ -60,6 +105,15 @@ export function readText(file: string, askedBy?: string): string {
       { cause: error },
     );
   }
+}
+
+const mostBytes = 4 * 1024 * 1024;
+
+/** A pipe or a device would be read for ever. @throws ContentError for what is neither file nor folder */
+function checkedStat(file: string): { readonly size: number } {
+  const stat = statSync(file);
+  if (stat.isFile() || stat.isDirectory()) return stat;
+  throw new ContentError('content/file', `${shown(file)}: it is not a regular file`, { fix: 'name a file' });
 }
 
 /** Runs a check of a parsed file, and gives its problems the file's name and line. */

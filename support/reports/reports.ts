@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Envelope } from '@cucumber/messages';
+import { EnvironmentError } from '../verdict/errors.ts';
 import type { ScenarioRecord } from '../verdict/scenario.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { HtmlReport } from './html.ts';
@@ -28,6 +29,25 @@ export function reportPaths(directory: string): ReportPaths {
   };
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  EEXIST: 'a file is in the way',
+  ENOTDIR: 'a file is in the way',
+  EISDIR: 'a folder is in the way of one of the files',
+  ENOSPC: 'no space is left',
+  ENOENT: 'it cannot be made there',
+};
+
+/** Folder by folder: Node's own recursive mkdir does not return from file systems that cannot make any (/proc). */
+function makeFolder(directory: string): void {
+  if (existsSync(directory) && statSync(directory).isDirectory()) return;
+  const parent = dirname(directory);
+  if (parent !== directory) makeFolder(parent);
+  mkdirSync(directory);
+}
+
 /** The reports of one run, written while it runs: each is whole after every scenario. */
 export class Reports {
   readonly paths: ReportPaths;
@@ -40,15 +60,26 @@ export class Reports {
   /** @param title names the lab, the driver and the seed */
   constructor(directory: string, title: string) {
     this.paths = reportPaths(directory);
-    mkdirSync(directory, { recursive: true });
-    // Allure adds to what it finds; results of an earlier run would be counted as of this one.
-    rmSync(this.paths.allureResults, { recursive: true, force: true });
-    rmSync(this.paths.allureSite, { recursive: true, force: true });
-    mkdirSync(this.paths.allureResults);
-    this.#messages = new ReportFile(this.paths.messages);
-    this.#html = new HtmlReport(this.paths.html, title);
-    this.#junit = new JunitReport(this.paths.junit, title);
-    this.#evidence = new EvidenceLog(this.paths.evidence, title);
+    try {
+      makeFolder(directory);
+      // Allure adds to what it finds; results of an earlier run would be counted as of this one.
+      rmSync(this.paths.allureResults, { recursive: true, force: true });
+      rmSync(this.paths.allureSite, { recursive: true, force: true });
+      mkdirSync(this.paths.allureResults);
+      this.#messages = new ReportFile(this.paths.messages);
+      this.#html = new HtmlReport(this.paths.html, title);
+      this.#junit = new JunitReport(this.paths.junit, title);
+      this.#evidence = new EvidenceLog(this.paths.evidence, title);
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code === undefined) throw cause;
+      throw new EnvironmentError(
+        'reports/folder',
+        `the reports cannot be written to ${directory}: ${reasons[code] ?? code}`,
+        { fix: 'name a folder that can be written with --reports DIR' },
+        { cause },
+      );
+    }
   }
 
   onEnvelope(envelope: Envelope): void {

@@ -16,7 +16,8 @@ const settleMs = 30_000;
 export async function shell(options: ShellOptions): Promise<number> {
   const definition = loadLab(options.lab);
   const input = options.c === undefined ? undefined : expectInput();
-  const { lab } = await openLab(definition, { driver: options.driver, seed: options.seed });
+  const { lab, warnings } = await openLab(definition, { driver: options.driver, seed: options.seed });
+  for (const warning of warnings) process.stderr.write(`outpost: warning: ${warning}\n`);
   if (options.at !== undefined) {
     const { Grader } = await import('../grade.ts');
     const { refuse } = await import('./run.ts');

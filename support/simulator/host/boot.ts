@@ -1,6 +1,7 @@
 import { createCiliumCli } from '../cilium/cli/cilium-cli.ts';
 import { isKnownKind } from '../cilium/crds/definitions.ts';
 import { createHubbleCli } from '../cilium/hubble/hubble-cli.ts';
+import { ContentProblem, nearest } from '../../port/content-problem.ts';
 import { installCilium } from '../cilium/install.ts';
 import type { CiliumInstallation } from '../cilium/types.ts';
 import { SimulatedClock } from '../clock/clock.ts';
@@ -92,6 +93,7 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
     cilium = refusing(values?.file ?? content.cluster.file, () => installCilium(cluster, { version, values: values?.documents[0] ?? {} }));
   }
   clock.runUntil(() => isSettled(cluster), readyBudgetMs);
+  warnings.push(...checkHomeKinds(content, cluster, cilium));
   for (const manifest of content.setup) {
     const result = await engine.shell.exec(host, ['kubectl', 'apply', '-f', manifest], { cwd: homeFolder });
     if (result.exitCode === 0) continue;
@@ -111,6 +113,47 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
     labs,
     warnings,
   };
+}
+
+/**
+ * Finds manifests whose kind nobody knows before a learner meets them. Those of a feature of Cilium that is switched off
+ * only deserve a word.
+ * @throws RefusedContentError
+ */
+function checkHomeKinds(content: LabContent, cluster: Cluster, cilium: CiliumInstallation | undefined): readonly string[] {
+  const objects = content.homeObjects ?? [];
+  const switchedOff = new Set<string>();
+  const kindsOf = new Map<string, ReadonlySet<string>>();
+  for (const { file, document, apiVersion, kind } of objects) {
+    const kinds = kindsOf.get(apiVersion) ?? servedKinds(cluster, apiVersion);
+    kindsOf.set(apiVersion, kinds);
+    // A home may bring the definition of its own types, which are not served before it is applied.
+    if (kind === 'List' || kinds.has(kind) || objects.some((other) => other.kind === 'CustomResourceDefinition')) continue;
+    if (cilium === undefined ? apiVersion.startsWith('cilium.io/') : isKnownKind(cilium.version, apiVersion, kind)) {
+      if (!content.setup.includes(file))
+        switchedOff.add(`${file} cannot be applied: the feature of Cilium that knows ${kind} is switched off in the Helm values`);
+      continue;
+    }
+    const version = cilium === undefined || !apiVersion.startsWith('cilium.io/') ? '' : ` (Cilium ${cilium.version.text})`;
+    const guess = nearest(kind, [...kinds]);
+    throw new RefusedContentError(
+      file,
+      new ContentProblem([kinds.size === 0 ? 'apiVersion' : 'kind'], `no matches for kind "${kind}" in version "${apiVersion}"${version}`, {
+        ...(guess === undefined ? {} : { fix: `did you mean ${guess}?` }),
+        hint: 'kubectl apply would refuse it',
+      }),
+      document,
+    );
+  }
+  return [...switchedOff];
+}
+
+/** Kinds of one API group and version that the server has. */
+function servedKinds(cluster: Cluster, apiVersion: string): ReadonlySet<string> {
+  const path = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
+  const { status, body } = cluster.server.handle({ method: 'GET', path, query: {}, headers: {} });
+  const resources = status === 200 ? (body as { readonly resources?: readonly { readonly name: string; readonly kind: string }[] }).resources : [];
+  return new Set((resources ?? []).filter(({ name }) => !name.includes('/')).map(({ kind }) => kind));
 }
 
 /** The learner's home on the lab host. */

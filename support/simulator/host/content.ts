@@ -14,6 +14,13 @@ export interface LabContent {
   readonly topology: { readonly source: ContentFile; readonly parsed: Topology; readonly files: ReadonlyMap<string, string> } | undefined;
   readonly cilium: { readonly version: string; readonly values: ContentFile | undefined } | undefined;
   readonly homeFiles: ReadonlyMap<string, string>;
+  /** What the manifests of the home describe: file (relative to the home), document of the file, type. */
+  readonly homeObjects?: readonly {
+    readonly file: string;
+    readonly document: number;
+    readonly apiVersion: string;
+    readonly kind: string;
+  }[];
   readonly setup: readonly string[];
   readonly images: readonly ContentFile[];
   readonly programs: ReadonlyMap<string, Dialogue>;
@@ -23,11 +30,14 @@ export interface LabContent {
 export class RefusedContentError extends Error {
   readonly file: string;
   readonly reason: unknown;
+  /** Which `---` document of the file. */
+  readonly document: number;
 
-  constructor(file: string, reason: unknown) {
+  constructor(file: string, reason: unknown, document = 0) {
     super(reason instanceof Error ? reason.message : String(reason));
     this.name = 'RefusedContentError';
     this.file = file;
     this.reason = reason;
+    this.document = document;
   }
 }

@@ -17,6 +17,7 @@ interface Surroundings {
   readonly hasStdin: boolean;
   readonly isTerminal: boolean;
   readonly clock: SimulatedClock;
+  readonly ask?: CommandContext['ask'];
 }
 
 type JustBash = typeof import('just-bash');
@@ -70,7 +71,8 @@ class LinuxShell implements Shell {
   async run(argv: readonly string[], around: Surroundings): Promise<CommandResult> {
     const [word = '', ...args] = argv;
     const { container } = around;
-    const name = programName(word);
+    // `usr/sbin/ip` is a path too, from the folder that the process is in.
+    const name = programName(word.includes('/') ? resolvePath(around.cwd, word) : word);
     const command =
       findCommand(this.#engine, container, name) ?? (name === word || word.includes('bin/') ? lightCommand(name, args) : undefined);
     if (command !== undefined) return command(args, this.#contextOf(around));
@@ -225,6 +227,8 @@ class LinuxShell implements Shell {
       isTerminal: around.isTerminal,
       env: around.env,
       cwd: around.cwd,
+      // Whoever reads from a pipe or a file does not hear the person at the terminal.
+      ...(around.ask === undefined || around.hasStdin ? {} : { ask: around.ask }),
       run: (argv, options) =>
         this.run(argv, {
           ...around,
@@ -298,7 +302,10 @@ class Session implements ShellSession {
     return this.#env;
   }
 
-  async run(script: string, options: { readonly stdin?: string; readonly isTerminal?: boolean } = {}): Promise<CommandResult> {
+  async run(
+    script: string,
+    options: { readonly stdin?: string; readonly isTerminal?: boolean; readonly ask?: NonNullable<CommandContext['ask']> } = {},
+  ): Promise<CommandResult> {
     const around: Surroundings = {
       container: this.#container,
       env: this.#env,
@@ -307,6 +314,7 @@ class Session implements ShellSession {
       hasStdin: options.stdin !== undefined,
       isTerminal: options.isTerminal ?? false,
       clock: this.#shell.clock,
+      ...(options.ask === undefined ? {} : { ask: options.ask }),
     };
     if (this.#options.length === 0 && this.#functions.size === 0 && ![...this.#env.keys()].some((name) => name.startsWith('BASH_ALIAS_'))) {
       const quick = await this.#shell.simple(script, around);

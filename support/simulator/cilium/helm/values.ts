@@ -488,6 +488,14 @@ export function readValues(input: unknown): ReadValues {
   if (!['true', 'false', ''].includes(replacement)) {
     throw new ContentError('cilium/values', 'kubeProxyReplacement must be explicitly set to a valid value (true or false) to continue.');
   }
+  for (const [name, text] of [
+    ['ipv4NativeRoutingCIDR', values.ipv4NativeRoutingCIDR],
+    ['ipv6NativeRoutingCIDR', values.ipv6NativeRoutingCIDR],
+  ] as const) {
+    // The real agent ends at once with such a value, on every node and for ever.
+    if (text !== '' && !isPrefix(text, name.startsWith('ipv4') ? 4 : 6))
+      throw new ContentError('cilium/values', `${name}: invalid CIDR address: ${text}`);
+  }
   const at = (path: string): unknown => path.split('.').reduce<unknown>((node, key) => (isTree(node) ? node[key] : undefined), given);
   const notes = unmodelled
     .filter(({ path, when }) => at(path) !== undefined && at(path) !== null && when(at(path)))
