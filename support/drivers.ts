@@ -89,8 +89,11 @@ export function explainRefusal(error: unknown, definition: LabDefinition): unkno
 function pathIn(message: string): ContentPath {
   const node = /\bnode "([^"]+)"/.exec(message)?.[1];
   if (node !== undefined) return ['topology', 'nodes', node];
+  const label = /^Node "[^"]+" is invalid: metadata\.labels/.test(message);
+  if (label) return ['nodes'];
   const match =
-    /^(?:- )?([a-zA-Z]\w*(?:\.[a-zA-Z][\w-]*|\[\d+\])*): /m.exec(message) ?? /\b([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*|\[\d+\])+)/.exec(message);
+    /^(?:- )?([a-zA-Z]\w*(?:\.[a-zA-Z][\w-]*|\[\d+\])*): /m.exec(message) ??
+    /\b([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*|\[\d+\])+)/.exec(message);
   return match === null
     ? []
     : (match[1] ?? '')

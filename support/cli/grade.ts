@@ -1,5 +1,6 @@
 import { readdirSync, realpathSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import type { Pickle } from '@cucumber/messages';
 import type { LabDefinition } from '../content/lab.ts';
 import { shown } from '../content/yaml-file.ts';
 import { type Mode, provideSession } from '../cucumber/session.ts';
@@ -10,6 +11,7 @@ import { ContentError, UsageError } from '../verdict/errors.ts';
 import type { ScenarioRecord } from '../verdict/scenario.ts';
 import { judge, type Verdict } from '../verdict/verdict.ts';
 import { loadVocabulary, planScenarios, runScenarios, type Selection, type Vocabulary } from './cucumber-run.ts';
+import { checkTags, checkTasks } from './feature-tags.ts';
 import { program } from './program.ts';
 
 /** Runs scenarios of one lab, in one mode or another, on one vocabulary. */
@@ -42,6 +44,8 @@ export class Grader {
       },
       (uri) => shown(resolve(this.definition.root, uri)),
     );
+    const pickles: Pickle[] = [];
+    const features: string[] = [];
     provideSession({ lab, mode, note: options.note ?? '' });
     try {
       await runScenarios({
@@ -52,6 +56,13 @@ export class Grader {
         onEnvelope: (envelope) => {
           reports?.onEnvelope(envelope);
           recorder.onEnvelope(envelope);
+          if (envelope.gherkinDocument?.uri !== undefined) features.push(resolve(this.definition.root, envelope.gherkinDocument.uri));
+          if (envelope.pickle !== undefined) pickles.push(envelope.pickle);
+          // All scenarios of the features are known by then, selected or not, and none has begun.
+          if (envelope.testRunStarted === undefined) return;
+          for (const pickle of pickles)
+            checkTags(this.definition, { uri: pickle.uri, line: recorder.lineOf(pickle), tags: pickle.tags.map(({ name }) => name) });
+          checkTasks(this.definition, pickles, features);
         },
       });
     } finally {

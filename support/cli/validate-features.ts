@@ -6,13 +6,10 @@ import { nearest } from '../port/content-problem.ts';
 import { RunRecorder } from '../reports/recorder.ts';
 import { ContentError } from '../verdict/errors.ts';
 import type { ScenarioRecord } from '../verdict/scenario.ts';
-import { taskTag } from '../verdict/verdict.ts';
 import { loadVocabulary, runScenarios } from './cucumber-run.ts';
+import { checkTags, checkTasks } from './feature-tags.ts';
 import { labFeatures } from './grade.ts';
 import { program } from './program.ts';
-
-/** Tags with a meaning of their own; all others must name a task. */
-const knownTags = ['@before', '@live', '@simulator', '@slow'];
 
 /**
  * Checks features against the vocabulary and the tasks of lab.yaml: every step has one definition, every tag means
@@ -35,21 +32,8 @@ export async function checkFeatures(definition: LabDefinition): Promise<{ scenar
     checkTags(definition, scenario);
     checkFiles(definition, scenario);
   }
-  checkTasks(definition, pickles);
+  checkTasks(definition, pickles, paths);
   return { scenarios: pickles.length, steps: pickles.reduce((total, { steps }) => total + steps.length, 0) };
-}
-
-function checkTags(definition: LabDefinition, { uri, line, tags }: ScenarioRecord): void {
-  const challenge = definition.challenges.find(({ feature }) => feature === resolve(definition.root, uri));
-  const known = [...knownTags, ...(challenge?.tasks ?? []).map(({ name }) => taskTag(name))];
-  for (const tag of tags) {
-    if (known.includes(tag) || (challenge === undefined && !tag.startsWith('@task-'))) continue;
-    const guess = nearest(tag, known);
-    throw new ContentError('content/unknown-tag', `${shown(resolve(definition.root, uri))}:${line}: the tag ${tag} means nothing`, {
-      hint: `known in this feature: ${known.join(' ')}`,
-      ...(guess === undefined ? {} : { fix: `did you mean ${guess}?` }),
-    });
-  }
 }
 
 function checkFiles(definition: LabDefinition, { uri, steps }: ScenarioRecord): void {
@@ -65,19 +49,5 @@ function checkFiles(definition: LabDefinition, { uri, steps }: ScenarioRecord): 
         ...(guess === undefined ? {} : { fix: `did you mean ${guess}?` }),
       },
     );
-  }
-}
-
-function checkTasks(definition: LabDefinition, pickles: readonly Pickle[]): void {
-  for (const { name, feature, tasks } of definition.challenges) {
-    const tags = new Set(
-      pickles.filter(({ uri }) => resolve(definition.root, uri) === feature).flatMap((pickle) => pickle.tags.map((tag) => tag.name)),
-    );
-    const orphan = tasks.find((task) => !tags.has(taskTag(task.name)));
-    if (orphan === undefined) continue;
-    throw new ContentError('content/task-without-scenario', `${shown(definition.file)}: task "${orphan.name}" of ${name} has no scenario`, {
-      hint: 'its points could never be earned',
-      fix: `tag a scenario of ${shown(feature)} with ${taskTag(orphan.name)}`,
-    });
   }
 }

@@ -248,7 +248,11 @@ function existingFile(file: string, path: ContentPath, asked: string): string {
 /** @throws ContentError for a second document, which the real tools would not read either */
 function oneDocument(source: YamlFile, what: string): YamlFile {
   if (source.documents.length <= 1) return source;
-  throw contentErrorAt(source, new ContentProblem([], `the file has ${source.documents.length} documents, ${what} is one`, { fix: 'remove the line ---' }), 1);
+  throw contentErrorAt(
+    source,
+    new ContentProblem([], `the file has ${source.documents.length} documents, ${what} is one`, { fix: 'remove the line ---' }),
+    1,
+  );
 }
 
 /** @throws ContentError for a file of nothing but comments */
@@ -274,9 +278,4 @@ function readFolder(folder: string): ReadonlyMap<string, string> {
     files.set(path.slice(folder.length + 1), readText(path));
   }
   return new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** Turns a problem that a simulated tool found in one of the lab's files into a message with file and line. */
-export function explainProblem(source: YamlFile, problem: ContentProblem): ContentError {
-  return contentErrorAt(source, problem);
 }

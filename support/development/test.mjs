@@ -1,4 +1,4 @@
-// Everything that `npm test` checks: types, lint and format, unit and acceptance tests, then the features on the simulator.
+// Everything that `npm test` checks: types, lint and format, unused code, unit and acceptance tests, then the features on the simulator.
 // Ends with one line `N passed, N failed`, counted over all of them.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -27,6 +27,8 @@ function count(isPassed) {
 
 count(run('types (tsc)', bin('tsc'), ['--noEmit']));
 count(run('lint and format (biome)', bin('biome'), ['ci', '--error-on-warnings', '.']));
+
+count(run('unused code (knip)', bin('knip'), []));
 
 const vitestReport = join(scratch, 'vitest.json');
 const vitestPassed = run('tests (vitest)', bin('vitest'), [

@@ -63,7 +63,7 @@ export class RunRecorder {
   #plan(testCase: TestCase): void {
     this.#testCases.set(testCase.id, testCase);
     const pickle = this.#pickles.get(testCase.pickleId);
-    if (pickle?.steps.length === 0) throw emptyScenario(this.#shown(pickle.uri), this.#lineOf(pickle), pickle.name);
+    if (pickle?.steps.length === 0) throw emptyScenario(this.#shown(pickle.uri), this.lineOf(pickle), pickle.name);
     for (const step of testCase.testSteps) {
       const pickleStep = pickle?.steps.find(({ id }) => id === step.pickleStepId);
       if (pickle === undefined || pickleStep === undefined || step.stepDefinitionIds?.length === 1) continue;
@@ -100,7 +100,7 @@ export class RunRecorder {
     running.steps.push({
       keyword: step?.keyword ?? '',
       text: pickleStep?.text ?? 'hook',
-      line: step?.location.line ?? this.#lineOf(running.pickle),
+      line: step?.location.line ?? this.lineOf(running.pickle),
       status,
       durationMs: milliseconds(testStepResult.duration),
       failure: failureOf(status, testStepResult),
@@ -118,7 +118,7 @@ export class RunRecorder {
       feature: this.#documents.get(pickle.uri)?.feature ?? pickle.uri,
       uri: pickle.uri,
       name: pickle.name,
-      line: this.#lineOf(pickle),
+      line: this.lineOf(pickle),
       tags: pickle.tags.map(({ name }) => name),
       steps,
       status: failed !== undefined ? 'failed' : steps.some(({ status }) => status === 'skipped') ? 'skipped' : 'passed',
@@ -131,7 +131,7 @@ export class RunRecorder {
   }
 
   /** The line of the scenario, or of the row of examples that it came from. */
-  #lineOf(pickle: Pickle): number {
+  lineOf(pickle: Pickle): number {
     return this.#documents.get(pickle.uri)?.lines.get(pickle.astNodeIds.at(-1) ?? '') ?? 1;
   }
 }

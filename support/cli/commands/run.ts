@@ -3,7 +3,7 @@ import parseTags from '@cucumber/tag-expressions';
 import { loadLab } from '../../content/lab.ts';
 import { openLab } from '../../drivers.ts';
 import { Reports } from '../../reports/reports.ts';
-import { UsageError } from '../../verdict/errors.ts';
+import { CheckFailure, ContentError, EnvironmentError, UsageError } from '../../verdict/errors.ts';
 import type { Verdict } from '../../verdict/verdict.ts';
 import type { Selection } from '../cucumber-run.ts';
 import { featurePaths, Grader } from '../grade.ts';
@@ -99,7 +99,9 @@ export function reportsFolder(root: string, asked: string | undefined): string {
 export function refuse(solved: Verdict | undefined): void {
   const failure = solved?.firstFailure;
   if (failure === undefined) return;
-  throw new UsageError('usage/not-solved', `what comes before could not be done: ${failure.step.text}: ${failure.step.failure.message}`, {
+  const { text, failure: reason } = failure.step;
+  const Refusal = reason.fault === 'environment' ? EnvironmentError : reason.fault === 'learner' ? CheckFailure : ContentError;
+  throw new Refusal('run/not-solved', `what comes before could not be done: ${text}: ${reason.message}`, {
     hint: 'the lab does not let its own solution through: run it from the beginning to see why',
     fix: 'outpost run',
   });

@@ -1,5 +1,6 @@
 import { loadLab } from '../../content/lab.ts';
 import { openLab } from '../../drivers.ts';
+import { UsageError } from '../../verdict/errors.ts';
 import type { LabOptions } from '../main.ts';
 import { openSimulatorShell } from '../simulator-shell.ts';
 import { expectInput, readAll } from '../standard-input.ts';
@@ -14,6 +15,8 @@ const settleMs = 30_000;
 
 /** `outpost shell`: the lab host's terminal. @returns the exit status of the script, or 0 after an interactive session */
 export async function shell(options: ShellOptions): Promise<number> {
+  if (options.driver === 'live')
+    throw new UsageError('usage/live-shell', 'a live lab is used from its own terminal', { fix: 'add --driver simulator' });
   const definition = loadLab(options.lab);
   const input = options.c === undefined ? undefined : expectInput();
   const { lab, warnings } = await openLab(definition, { driver: options.driver, seed: options.seed });

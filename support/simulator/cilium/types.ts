@@ -2,7 +2,7 @@ import type { SimulatedClock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
 import type { Container } from '../docker/types.ts';
 import type { ApiClient, Cluster, KubeNode } from '../kubernetes/types.ts';
-import type { Family, Ip, Packet } from '../net/types.ts';
+import type { Family, Ip } from '../net/types.ts';
 
 /** The `cilium-config` ConfigMap, read at the start of an agent or operator. Keys as in `cilium config view`. */
 export type CiliumConfig = ReadonlyMap<string, string>;
@@ -93,11 +93,6 @@ export type DropReason =
   | 'Unsupported L3 protocol'
   | 'Invalid source ip'
   | 'No mapping for NAT masquerade';
-
-export interface DatapathDrop {
-  readonly reason: DropReason;
-  readonly packet: Packet;
-}
 
 /** What of a running agent the rest of the simulator (cilium, cilium-dbg and hubble commands) may look at. */
 export interface RunningAgent {

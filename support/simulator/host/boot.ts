@@ -1,7 +1,7 @@
+import { ContentProblem, nearest } from '../../port/content-problem.ts';
 import { createCiliumCli } from '../cilium/cli/cilium-cli.ts';
 import { isKnownKind } from '../cilium/crds/definitions.ts';
 import { createHubbleCli } from '../cilium/hubble/hubble-cli.ts';
-import { ContentProblem, nearest } from '../../port/content-problem.ts';
 import { installCilium } from '../cilium/install.ts';
 import type { CiliumInstallation } from '../cilium/types.ts';
 import { SimulatedClock } from '../clock/clock.ts';
@@ -152,7 +152,8 @@ function checkHomeKinds(content: LabContent, cluster: Cluster, cilium: CiliumIns
 function servedKinds(cluster: Cluster, apiVersion: string): ReadonlySet<string> {
   const path = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
   const { status, body } = cluster.server.handle({ method: 'GET', path, query: {}, headers: {} });
-  const resources = status === 200 ? (body as { readonly resources?: readonly { readonly name: string; readonly kind: string }[] }).resources : [];
+  const resources =
+    status === 200 ? (body as { readonly resources?: readonly { readonly name: string; readonly kind: string }[] }).resources : [];
   return new Set((resources ?? []).filter(({ name }) => !name.includes('/')).map(({ kind }) => kind));
 }
 

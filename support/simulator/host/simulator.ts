@@ -104,13 +104,3 @@ export class SimulatedLab implements Lab {
     return this.#machine;
   }
 }
-
-/** The terminal of a freshly booted lab, for `outpost shell`. */
-export async function openHostShell(
-  content: LabContent,
-  options: { readonly seed: number },
-): Promise<{ readonly session: ShellSession; readonly lab: SimulatedLab }> {
-  const lab = new SimulatedLab(content, options.seed);
-  await lab.up();
-  return { session: lab.openShell(), lab };
-}

@@ -1,4 +1,5 @@
 import { ContentError } from '../../../verdict/errors.ts';
+import { parsePrefix } from '../../net/address.ts';
 
 /** Values of the chart, after the user's own were laid over the defaults. Only what is read here is typed. */
 export interface HelmValues {
@@ -493,7 +494,7 @@ export function readValues(input: unknown): ReadValues {
     ['ipv6NativeRoutingCIDR', values.ipv6NativeRoutingCIDR],
   ] as const) {
     // The real agent ends at once with such a value, on every node and for ever.
-    if (text !== '' && !isPrefix(text, name.startsWith('ipv4') ? 4 : 6))
+    if (text !== '' && parsePrefix(text)?.family !== (name.startsWith('ipv4') ? 4 : 6))
       throw new ContentError('cilium/values', `${name}: invalid CIDR address: ${text}`);
   }
   const at = (path: string): unknown => path.split('.').reduce<unknown>((node, key) => (isTree(node) ? node[key] : undefined), given);

@@ -260,7 +260,8 @@ export class ContainerRunner {
 
   #watchHealth(container: Container): void {
     const { spec } = this;
-    if (container.programs.some((program) => program.isReady !== undefined)) {
+    const hasProbes = [spec.startupProbe, spec.readinessProbe, spec.livenessProbe].some((probe) => probe !== undefined);
+    if (!hasProbes && container.programs.some((program) => program.isReady !== undefined)) {
       this.#poll(container);
       return;
     }
@@ -282,7 +283,7 @@ export class ContainerRunner {
     if (liveness !== undefined) this.#probe(liveness, 'Liveness', container, () => {});
   }
 
-  /** The program says itself when it can serve: it stands for every probe of its container. */
+  /** Without probes in the pod's spec the program says itself when it can serve. */
   #poll(container: Container): void {
     const isReady = container.programs.every((program) => program.isReady?.() !== false);
     if (isReady) this.started = true;
