@@ -27,13 +27,20 @@ export const yq: Command = async (args, context) => {
   }
   const printed: string[] = [];
   for (const [index, text] of texts.entries()) {
-    const result = await evaluate(expression, text, parsed.output, parsed.isRaw, context);
+    const result = await evaluate(expression, text, parsed.output, parsed.isRaw, context).catch(refusal);
     if (result.exitCode !== 0) return result;
     if (parsed.isInPlace && files[index] !== undefined) context.files.write(absolute(files[index], context.cwd), result.stdout);
     else printed.push(result.stdout);
   }
   return { stdout: printed.join('---\n'), stderr: '', exitCode: 0 };
 };
+
+/** Aliases that stand for endlessly many values; anything else is a bug and goes on as one. */
+function refusal(error: unknown): CommandResult {
+  if (error instanceof ReferenceError && /alias/i.test(error.message)) return failure(error.message);
+  if (error instanceof TypeError && error.message.startsWith('Converting circular structure')) return failure('anchor contains itself');
+  throw error;
+}
 
 interface Arguments {
   readonly words: readonly string[];
@@ -116,7 +123,8 @@ async function evaluate(
   return { stdout: pieces.join(path === undefined ? '' : '---\n'), stderr: '', exitCode: 0 };
 }
 
-const printOptions = { indentSeq: true, lineWidth: 0, minContentWidth: 0, flowCollectionPadding: false } as const;
+// A part of a document may hold an alias whose anchor is elsewhere; yq prints it as it stands.
+const printOptions = { verifyAliasOrder: false, indentSeq: true, lineWidth: 0, minContentWidth: 0, flowCollectionPadding: false } as const;
 
 function printDocument(document: Document): string {
   return document.toString(printOptions).replace(/^---\n/, '');

@@ -11,6 +11,7 @@ import { isNotFound, qualified } from './errors.ts';
 import { bindPod, HttpApi } from './http.ts';
 import { resourceOf } from './registry.ts';
 import { nthAddress, ServiceAllocator } from './services.ts';
+import { unmodelledParts } from './unmodelled.ts';
 
 export interface ApiServerOptions {
   readonly clock: SimulatedClock;
@@ -21,18 +22,6 @@ export interface ApiServerOptions {
   readonly serviceSubnets: readonly string[];
   readonly podSubnets: readonly string[];
 }
-
-/** Objects that are stored, but that nothing here acts upon. */
-const unmodelledKinds: Readonly<Record<string, string>> = {
-  ResourceQuota: 'ResourceQuota is stored, but not enforced',
-  LimitRange: 'LimitRange is stored, but not enforced',
-  HorizontalPodAutoscaler: 'HorizontalPodAutoscaler is stored, but nothing is scaled',
-  CronJob: 'CronJob is stored, but no jobs are started',
-  PersistentVolumeClaim: 'PersistentVolumeClaim is stored, but no volume is provisioned',
-  PersistentVolume: 'PersistentVolume is stored, but nothing is bound to it',
-  ReplicationController: 'ReplicationController is stored, but no pods are started',
-  PodDisruptionBudget: 'PodDisruptionBudget is stored, but not enforced',
-};
 
 /** An API server with empty storage, but for what a real one makes at its start. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
@@ -60,10 +49,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
   const http = new HttpApi(core, server);
   const listeners: ((resource: string) => void)[] = [];
-  http.addAdmissionWarning((object) => {
-    const text = unmodelledKinds[object.kind];
-    return text === undefined ? [] : [`not simulated: ${text}`];
-  });
+  http.addAdmissionWarning(unmodelledParts);
 
   function serve(definition: CustomResource): void {
     const known = core.registry.find(definition.group, definition.plural);

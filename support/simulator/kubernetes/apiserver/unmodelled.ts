@@ -1,0 +1,45 @@
+import type { ObjectInput } from '../types.ts';
+
+/** Objects that are stored, but that nothing here acts upon. */
+const unmodelledKinds: Readonly<Record<string, string>> = {
+  ResourceQuota: 'ResourceQuota is stored, but not enforced',
+  LimitRange: 'LimitRange is stored, but not enforced',
+  HorizontalPodAutoscaler: 'HorizontalPodAutoscaler is stored, but nothing is scaled',
+  CronJob: 'CronJob is stored, but no jobs are started',
+  PersistentVolumeClaim: 'PersistentVolumeClaim is stored, but no volume is provisioned',
+  PersistentVolume: 'PersistentVolume is stored, but nothing is bound to it',
+  ReplicationController: 'ReplicationController is stored, but no pods are started',
+  PodDisruptionBudget: 'PodDisruptionBudget is stored, but not enforced',
+  Ingress: 'Ingress is stored, but no controller serves it',
+};
+
+type Tree = { readonly [key: string]: unknown };
+const treeOf = (value: unknown): Tree => (typeof value === 'object' && value !== null ? (value as Tree) : {});
+const itemsOf = (value: unknown): readonly Tree[] => (Array.isArray(value) ? value.map(treeOf) : []);
+
+/** What of an object the simulator does not do, a sentence each: the server answers a write with them as warnings. */
+export function unmodelledParts(object: ObjectInput): readonly string[] {
+  const said: string[] = [];
+  const kind = unmodelledKinds[object.kind];
+  if (kind !== undefined) said.push(kind);
+  const spec = treeOf(object['spec']);
+  const pod = object.kind === 'Pod' ? spec : treeOf(treeOf(spec['template'])['spec']);
+  for (const container of [...itemsOf(pod['initContainers']), ...itemsOf(pod['containers'])]) {
+    for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
+      const { exec, grpc, httpGet } = treeOf(container[probe]);
+      if (exec !== undefined) said.push(`exec probes run no command; the ${probe} of container ${String(container['name'])} always holds`);
+      if (grpc !== undefined)
+        said.push(`gRPC health checks; the ${probe} of container ${String(container['name'])} looks at the port only`);
+      if (treeOf(httpGet)['scheme'] === 'HTTPS')
+        said.push(`TLS; the ${probe} of container ${String(container['name'])} looks at the port only`);
+    }
+    if (itemsOf(container['ports']).some(({ hostPort }) => hostPort !== undefined && pod['hostNetwork'] !== true))
+      said.push(`hostPort; container ${String(container['name'])} is not reached through its node`);
+  }
+  for (const volume of itemsOf(pod['volumes'])) {
+    if (volume['persistentVolumeClaim'] !== undefined) said.push(`persistent volumes; volume ${String(volume['name'])} is empty`);
+  }
+  if (object.kind === 'StatefulSet' && itemsOf(spec['volumeClaimTemplates']).length > 0)
+    said.push('volumeClaimTemplates; no claims are made');
+  return said.map((text) => `not simulated: ${text}`);
+}
