@@ -28,7 +28,9 @@ export async function shell(options: ShellOptions): Promise<number> {
     refuse(await grader.solve(lab, grader.beforeChallenge(options.at)));
     await lab.clock.sleep(settleMs);
   }
-  const session = await openSimulatorShell(lab);
+  // Tools colour what they print where a terminal is named.
+  const { TERM } = process.env;
+  const session = await openSimulatorShell(lab, process.stdout.isTTY === true && TERM !== undefined ? { TERM } : {});
   if (options.c === undefined && process.stdin.isTTY === true) {
     const { interact } = await import('../interactive-shell.ts');
     return await interact(session, lab, definition);

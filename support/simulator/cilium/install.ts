@@ -6,6 +6,7 @@ import { renderConfig } from './helm/config-map.ts';
 import { releaseSecret } from './helm/release.ts';
 import { readValues } from './helm/values.ts';
 import { renderObjects } from './helm/workloads.ts';
+import { apiServerProblem } from './api-server-access.ts';
 import { registerImages } from './images.ts';
 import { type OwnInstallation, register, unregister } from './installations.ts';
 import { ciliumNamespace } from './objects.ts';
@@ -39,7 +40,7 @@ const releaseAnnotations = { 'meta.helm.sh/release-name': 'cilium', 'meta.helm.s
 /**
  * Does what `helm upgrade --install cilium` does: writes the release's objects. Agents and operators then start as the
  * cluster's controllers bring their pods up. The custom resources, which a real operator defines a little later, are
- * there at once, so that manifests can be applied right after.
+ * there at once where an operator can work, so that manifests can be applied right after.
  * @throws ContentError for a version or values that the chart would not take
  */
 export function installCilium(cluster: Cluster, options: InstallOptions): InstalledCilium {
@@ -70,7 +71,11 @@ export function installCilium(cluster: Cluster, options: InstallOptions): Instal
   register(installation);
   registerImages(cluster.engine, version);
   addAdmissionWarnings(cluster.server);
-  defineCustomResources(cluster.server, version, new Map(Object.entries(config)));
+  const operatorWorks =
+    values.operator.enabled &&
+    values.operator.replicas > 0 &&
+    cluster.nodes.some((node) => apiServerProblem(cluster, node, values.k8sServiceHost, values.k8sServicePort) === undefined);
+  if (operatorWorks) defineCustomResources(cluster.server, version, new Map(Object.entries(config)));
   const revision =
     client.list('secrets', { namespace: ciliumNamespace, labels: { matchLabels: { name: 'cilium', owner: 'helm' } } }).length + 1;
   for (const old of client.list('secrets', {

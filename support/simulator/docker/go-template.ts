@@ -290,8 +290,8 @@ function field(value: Json, name: string, whole: string): Json {
     throw new TemplateError(
       `template: :1: executing "" at <.${whole}>: can't evaluate field ${name} in type ${Array.isArray(value) ? '[]interface {}' : typeof value}`,
     );
-  const found = (value as Record<string, Json>)[name];
-  if (found === undefined && !(name in value))
+  const found = Object.hasOwn(value, name) ? (value as Record<string, Json>)[name] : undefined;
+  if (!Object.hasOwn(value, name))
     throw new TemplateError(`template: :1:2: executing "" at <.${whole}>: map has no entry for key "${name}"`);
   return found;
 }

@@ -1,6 +1,6 @@
 import { ContentProblem, nearest } from '../../port/content-problem.ts';
 import { createCiliumCli } from '../cilium/cli/cilium-cli.ts';
-import { isKnownKind } from '../cilium/crds/definitions.ts';
+import { isDefined, isKnownKind } from '../cilium/crds/definitions.ts';
 import { createHubbleCli } from '../cilium/hubble/hubble-cli.ts';
 import { installCilium } from '../cilium/install.ts';
 import type { CiliumInstallation } from '../cilium/types.ts';
@@ -90,7 +90,11 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
   }
   if (content.cilium !== undefined) {
     const { version, values } = content.cilium;
-    cilium = refusing(values?.file ?? content.cluster.file, () => installCilium(cluster, { version, values: values?.documents[0] ?? {} }));
+    const installed = refusing(values?.file ?? content.cluster.file, () =>
+      installCilium(cluster, { version, values: values?.documents[0] ?? {} }),
+    );
+    warnings.push(...installed.unmodelledValues);
+    cilium = installed;
   }
   clock.runUntil(() => isSettled(cluster), readyBudgetMs);
   warnings.push(...checkHomeKinds(content, cluster, cilium));
@@ -99,7 +103,7 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
     if (result.exitCode === 0) continue;
     const absent = kindsSwitchedOff(result.stderr, cilium);
     if (absent === undefined) throw new RefusedContentError(manifest, new Error(result.stderr.trim()));
-    warnings.push(`${manifest} was not applied: the feature of Cilium that knows ${absent.join(', ')} is switched off in the Helm values`);
+    warnings.push(`${manifest} was not applied: ${whyUnknown(cluster, absent)}`);
   }
   clock.advance(settleMs);
   return {
@@ -130,8 +134,7 @@ function checkHomeKinds(content: LabContent, cluster: Cluster, cilium: CiliumIns
     // A home may bring the definition of its own types, which are not served before it is applied.
     if (kind === 'List' || kinds.has(kind) || objects.some((other) => other.kind === 'CustomResourceDefinition')) continue;
     if (cilium === undefined ? apiVersion.startsWith('cilium.io/') : isKnownKind(cilium.version, apiVersion, kind)) {
-      if (!content.setup.includes(file))
-        switchedOff.add(`${file} cannot be applied: the feature of Cilium that knows ${kind} is switched off in the Helm values`);
+      if (!content.setup.includes(file)) switchedOff.add(`${file} cannot be applied: ${whyUnknown(cluster, [kind])}`);
       continue;
     }
     const version = cilium === undefined || !apiVersion.startsWith('cilium.io/') ? '' : ` (Cilium ${cilium.version.text})`;
@@ -244,6 +247,12 @@ function kindsSwitchedOff(stderr: string, cilium: CiliumInstallation | undefined
     kinds.add(match['kind'] ?? '');
   }
   return [...kinds];
+}
+
+function whyUnknown(cluster: Cluster, kinds: readonly string[]): string {
+  return isDefined(cluster.server, 'CiliumNode')
+    ? `the feature of Cilium that knows ${kinds.join(', ')} is switched off in the Helm values`
+    : `no operator of Cilium runs that would register ${kinds.join(', ')}`;
 }
 
 /** Nothing more is to come: every node ready, every pod of the system running. */

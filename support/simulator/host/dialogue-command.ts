@@ -12,7 +12,8 @@ export function createDialogueCommand(name: string, dialogue: Dialogue): Command
     if (unknown !== undefined) return { stdout: '', stderr: `${name}: unknown option ${unknown}\n${usage(name)}`, exitCode: 2 };
     if (args.includes('--help') || args.includes('-h')) return { stdout: usage(name), stderr: '', exitCode: 0 };
     const isInteractive = args.includes('--interactive') || args.includes('-i');
-    const lines = context.hasStdin
+    const hasLines = context.hasStdin && context.stdin.trim() !== '';
+    const lines = hasLines
       ? context.stdin
           .split('\n')
           .map((line) => line.trim())
@@ -21,38 +22,49 @@ export function createDialogueCommand(name: string, dialogue: Dialogue): Command
     const output: string[] = [`── ${dialogue.title} ──`, ''];
     for (const step of dialogue.steps) {
       if (step.kind === 'say') output.push(...wrap(step.text), '');
-      else output.push(...(await converse(step, isInteractive ? context : undefined, lines, output)), '');
+      else {
+        const person = isInteractive && !hasLines ? context.ask : undefined;
+        const reply = await converse(step, person, hasLines ? lines : undefined, output);
+        output.push(...reply.said, '');
+        if (reply.isDead) return { stdout: `${output.join('\n')}\nThe line went dead.\n`, stderr: '', exitCode: 1 };
+      }
     }
     return { stdout: output.join('\n').replace(/\n+$/, '\n'), stderr: '', exitCode: 0 };
   };
 }
 
+interface Reply {
+  readonly said: readonly string[];
+  /** Whoever answered is gone: no question follows. */
+  readonly isDead: boolean;
+}
+
 async function converse(
   step: Extract<DialogueStep, { kind: 'ask' }>,
-  person: CommandContext | undefined,
-  lines: string[],
+  person: CommandContext['ask'] | undefined,
+  lines: string[] | undefined,
   said: string[],
-): Promise<readonly string[]> {
+): Promise<Reply> {
   const question = [...wrap(step.question), ...step.options.map((option, index) => `  ${index + 1}) ${option}`)];
-  if (person?.ask !== undefined && lines.length === 0) {
+  if (person !== undefined) {
     let prompt = `${[...said.splice(0), ...question].join('\n')}\n> `;
     for (;;) {
-      const given = await person.ask(prompt);
-      if (given === undefined) return ['', 'The line went dead.'];
+      const given = await person(prompt);
+      if (given === undefined) return { said: [], isDead: true };
       const verdict = judge(step, given.trim());
-      if (verdict.isRight) return wrap(verdict.text);
+      if (verdict.isRight) return { said: wrap(verdict.text), isDead: false };
       prompt = `${wrap(verdict.text).join('\n')}\n> `;
     }
   }
   const result = [...question];
-  if (lines.length === 0) return [...result, '', ...wrap(`(${step.answer}) ${step.right}`)];
+  if (lines === undefined) return { said: [...result, '', ...wrap(`(${step.answer}) ${step.right}`)], isDead: false };
   while (lines.length > 0) {
     const given = lines.shift() ?? '';
     const verdict = judge(step, given);
     result.push(`> ${given}`, ...wrap(verdict.text));
-    if (verdict.isRight) return result;
+    if (verdict.isRight) return { said: result, isDead: false };
   }
-  return [...result, '', 'The line went dead.'];
+  return { said: result, isDead: true };
 }
 
 function judge(step: Extract<DialogueStep, { kind: 'ask' }>, given: string): { isRight: boolean; text: string } {

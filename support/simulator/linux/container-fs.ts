@@ -45,7 +45,7 @@ export class ContainerFileSystem implements IFileSystem {
     const text = this.#files.read(path);
     if (text !== undefined) return text;
     if (this.#files.isDirectory(path)) throw problem('EISDIR', 'illegal operation on a directory', path, 'read');
-    if (this.#isProgram(path)) return '';
+    if (this.#isProgram(path) || path === '/dev/null') return '';
     throw missing(path, 'open');
   }
 

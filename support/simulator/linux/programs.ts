@@ -18,9 +18,6 @@ const rareBuiltins = new Set([
   'html-to-markdown',
   'tree',
   'file',
-  'python3',
-  'python',
-  'js-exec',
   'curl',
   'wget',
   'help',
@@ -56,7 +53,11 @@ export function commandNames(engine: DockerEngine, container: Container): readon
   return [...names].filter((name) => name !== '*' && findCommand(engine, container, name) !== undefined);
 }
 
+/** Tools of just-bash that are there in name only: they explain themselves instead of running. */
+const emptyBuiltins = new Set(['python3', 'python', 'js-exec', 'node']);
+
 /** Whether a tool that just-bash brings along counts as installed. */
 export function hasBuiltin(container: Container, name: string): boolean {
+  if (emptyBuiltins.has(name)) return false;
   return !rareBuiltins.has(name) || listsCommand(container, name);
 }

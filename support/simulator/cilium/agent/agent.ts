@@ -2,6 +2,7 @@ import type { Timer } from '../../clock/clock.ts';
 import type { Container, Program } from '../../docker/types.ts';
 import type { Node } from '../../kubernetes/objects.ts';
 import { createLog } from '../agent-log.ts';
+import { apiServerProblem, contactTimeoutMs } from '../api-server-access.ts';
 import { createCiliumDbg } from '../cli/cilium-dbg.ts';
 import { customResources, isDefined } from '../crds/definitions.ts';
 import type { RegisteredInstallation } from '../installations.ts';
@@ -78,7 +79,7 @@ class Agent implements InspectableAgent {
       node,
       cluster,
       api,
-      config: object === undefined ? new Map() : readConfig(api, object),
+      config: object === undefined ? new Map() : readConfig(api, object, isDefined(cluster.server, 'CiliumNodeConfig')),
       version,
       clock,
       random: cluster.random.stream(`cilium-agent/${node.name}/${container.id}`),
@@ -113,6 +114,19 @@ class Agent implements InspectableAgent {
     container.commands.set('cilium-dbg', dbg);
     container.commands.set('cilium', dbg);
     log('info', `Cilium ${version.text}`, { subsys: 'daemon' });
+    const unreachable = apiServerProblem(
+      this.context.cluster,
+      this.context.node,
+      container.env.get('KUBERNETES_SERVICE_HOST'),
+      container.env.get('KUBERNETES_SERVICE_PORT'),
+    );
+    if (unreachable !== undefined) {
+      this.#timer = clock.schedule(contactTimeoutMs, () => {
+        log('error', 'Unable to contact k8s api-server', { error: unreachable, subsys: 'k8s-client' });
+        container.stop(1);
+      });
+      return;
+    }
     const problem = fatalProblem(config, version);
     if (problem !== undefined) {
       container.writeLog(`level=fatal msg="Unable to initialize cilium-agent" error=${JSON.stringify(problem)} subsys=daemon`, 'stderr');

@@ -5,10 +5,12 @@ import { selects } from '../selector.ts';
 import type { AgentContext, CiliumConfig } from '../types.ts';
 
 /** The ConfigMap with the CiliumNodeConfigs of a node laid over it, by name (what the pod's `config` container does). */
-export function readConfig(api: ApiClient, node: Node): CiliumConfig {
+export function readConfig(api: ApiClient, node: Node, hasNodeConfigs: boolean): CiliumConfig {
   const data = (api.get('configmaps', 'cilium-config', ciliumNamespace)?.['data'] ?? {}) as Readonly<Record<string, string>>;
   const config = new Map(Object.entries(data));
-  for (const { spec } of api.list<CiliumNodeConfig>(resources.nodeConfig, { namespace: ciliumNamespace })) {
+  // Before an operator has registered the kind there are none.
+  const nodeConfigs = hasNodeConfigs ? api.list<CiliumNodeConfig>(resources.nodeConfig, { namespace: ciliumNamespace }) : [];
+  for (const { spec } of nodeConfigs) {
     if (!selects(spec?.nodeSelector, node.metadata.labels ?? {}, 'none')) continue;
     for (const [key, value] of Object.entries(spec?.defaults ?? {})) config.set(key, value);
   }

@@ -489,6 +489,9 @@ export function readValues(input: unknown): ReadValues {
   if (!['true', 'false', ''].includes(replacement)) {
     throw new ContentError('cilium/values', 'kubeProxyReplacement must be explicitly set to a valid value (true or false) to continue.');
   }
+  // templates/validate.yaml of the chart
+  if (values.hubble.ui.enabled && !values.hubble.relay.enabled)
+    throw new ContentError('cilium/values', 'hubble.ui.enabled: Hubble UI requires .Values.hubble.relay.enabled=true');
   for (const [name, text] of [
     ['ipv4NativeRoutingCIDR', values.ipv4NativeRoutingCIDR],
     ['ipv6NativeRoutingCIDR', values.ipv6NativeRoutingCIDR],

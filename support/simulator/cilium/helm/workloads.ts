@@ -60,6 +60,11 @@ const service = (name: string, labels: Labels, spec: Readonly<Record<string, unk
   spec,
 });
 
+const apiServerEnv = (values: HelmValues) => [
+  ...(values.k8sServiceHost === '' ? [] : [{ name: 'KUBERNETES_SERVICE_HOST', value: values.k8sServiceHost }]),
+  ...(values.k8sServicePort === '' ? [] : [{ name: 'KUBERNETES_SERVICE_PORT', value: String(values.k8sServicePort) }]),
+];
+
 const partOf = { 'app.kubernetes.io/part-of': 'cilium' };
 
 function agentPod(values: HelmValues, image: string): PodSpec {
@@ -67,8 +72,7 @@ function agentPod(values: HelmValues, image: string): PodSpec {
     { name: 'K8S_NODE_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'spec.nodeName' } } },
     { name: 'CILIUM_K8S_NAMESPACE', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } } },
     { name: 'CILIUM_CLUSTERMESH_CONFIG', value: '/var/lib/cilium/clustermesh/' },
-    ...(values.k8sServiceHost === '' ? [] : [{ name: 'KUBERNETES_SERVICE_HOST', value: values.k8sServiceHost }]),
-    ...(values.k8sServicePort === '' ? [] : [{ name: 'KUBERNETES_SERVICE_PORT', value: String(values.k8sServicePort) }]),
+    ...apiServerEnv(values),
   ];
   const agent: ContainerSpec = {
     name: 'cilium-agent',
@@ -184,6 +188,7 @@ function workloads(values: HelmValues, version: CiliumVersion): readonly ObjectI
                 env: [
                   { name: 'K8S_NODE_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'spec.nodeName' } } },
                   { name: 'CILIUM_K8S_NAMESPACE', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } } },
+                  ...apiServerEnv(values),
                 ],
                 ...(values.operator.prometheus.enabled
                   ? {

@@ -1,6 +1,8 @@
 import type { Container, Program } from '../../docker/types.ts';
 import type { ConfigMap } from '../../kubernetes/objects.ts';
+import type { Timer } from '../../clock/clock.ts';
 import { createLog } from '../agent-log.ts';
+import { apiServerProblem, contactTimeoutMs } from '../api-server-access.ts';
 import { defineCustomResources } from '../crds/definitions.ts';
 import type { RegisteredInstallation } from '../installations.ts';
 import { type Election, joinElection } from '../lease-election.ts';
@@ -21,6 +23,7 @@ export function createOperator(container: Container, find: (container: Container
   let election: Election | undefined;
   let parts: OperatorPart[] = [];
   let isStarted = false;
+  let givingUp: Timer | undefined;
   const stopParts = () => {
     for (const part of parts) part.stop();
     parts = [];
@@ -37,6 +40,19 @@ export function createOperator(container: Container, find: (container: Container
       const api = cluster.server.client;
       const config = new Map(Object.entries(api.get<ConfigMap>('configmaps', 'cilium-config', ciliumNamespace)?.data ?? {}));
       const line = createLog(container, clock);
+      const unreachable = apiServerProblem(
+        cluster,
+        node,
+        container.env.get('KUBERNETES_SERVICE_HOST'),
+        container.env.get('KUBERNETES_SERVICE_PORT'),
+      );
+      if (unreachable !== undefined) {
+        givingUp = clock.schedule(contactTimeoutMs, () => {
+          line('error', 'Unable to contact k8s api-server', { error: unreachable, subsys: 'k8s-client' });
+          container.stop(1);
+        });
+        return;
+      }
       const random = cluster.random.stream(`cilium-operator/${container.id}`);
       const context: OperatorContext = { api, clock, random, config, version, log: line };
       isStarted = true;
@@ -64,6 +80,7 @@ export function createOperator(container: Container, find: (container: Container
       );
     },
     stop() {
+      givingUp?.cancel();
       election?.stop(true);
       election = undefined;
       stopParts();

@@ -76,7 +76,8 @@ function matchesFilter(container: Container, filter: string, { engine }: CliCont
       return container.id.startsWith(value);
     case 'label': {
       const [name = '', wanted] = value.split(/=(.*)/s);
-      const actual = container.options.labels?.[name];
+      const labels = container.options.labels ?? {};
+      const actual = Object.hasOwn(labels, name) ? labels[name] : undefined;
       return actual !== undefined && (wanted === undefined || actual === wanted);
     }
     case 'status':
@@ -312,7 +313,7 @@ export const listNetworks: CliCommand = (args, { engine }) => {
         if (key === 'id') return network.id.startsWith(value);
         if (key === 'type') return (value === 'builtin') === ['bridge', 'host', 'none'].includes(network.name);
         if (key === 'label')
-          return value.includes('=') ? network.labels[value.split('=')[0] ?? ''] === value.split(/=(.*)/s)[1] : value in network.labels;
+          return value.includes('=') ? network.labels[value.split('=')[0] ?? ''] === value.split(/=(.*)/s)[1] : Object.hasOwn(network.labels, value);
         throw new CliExit(`Error response from daemon: invalid filter '${key}'\n`, 1);
       }),
     )

@@ -409,6 +409,13 @@ function keepAllocated(spec: Draft, old: Service): void {
     if (old.spec.clusterIPs !== undefined) spec['clusterIPs'] = [...old.spec.clusterIPs];
   } else if (spec['clusterIPs'] === undefined && spec['clusterIP'] === old.spec.clusterIP && old.spec.clusterIPs !== undefined)
     spec['clusterIPs'] = [...old.spec.clusterIPs];
+  // A client that only knows `clusterIP` means the first of `clusterIPs` with it (normalizeClusterIPs of the service's strategy).
+  else if (
+    spec['clusterIP'] !== old.spec.clusterIP &&
+    typeof spec['clusterIP'] === 'string' &&
+    JSON.stringify(spec['clusterIPs']) === JSON.stringify(old.spec.clusterIPs)
+  )
+    spec['clusterIPs'] = [spec['clusterIP'], ...(old.spec.clusterIPs ?? []).slice(1)];
   spec['ipFamilyPolicy'] ??= old.spec.ipFamilyPolicy;
   if (spec['ipFamilies'] === undefined && old.spec.ipFamilies !== undefined) {
     const hasGrown = spec['ipFamilyPolicy'] !== 'SingleStack' && old.spec.ipFamilyPolicy === 'SingleStack';

@@ -153,6 +153,10 @@ export class ServiceAllocator {
     }
     const families = spec['ipFamilies'] as readonly FamilyName[];
     const kept = old?.spec.type === 'ExternalName' ? [] : (old?.spec.clusterIPs ?? []);
+    if (kept[0] !== undefined && kept[0] !== '' && wanted[0] !== undefined && wanted[0] !== kept[0] && spec['type'] !== 'ExternalName') {
+      causes.push(fieldInvalid('spec.clusterIPs[0]', wanted, 'may not change once set'));
+      return;
+    }
     const result: string[] = [];
     for (const [index, family] of families.entries()) {
       const range = this.#rangeOf(family);

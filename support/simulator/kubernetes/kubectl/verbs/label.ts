@@ -100,10 +100,10 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
       checkOverwrite(session, what, before, parsed.set);
       const after: Record<string, string> = { ...before, ...parsed.set };
       for (const key of parsed.remove) {
-        if (what === 'label' && !(key in after)) session.out(`label ${JSON.stringify(key)} not found.`);
+        if (what === 'label' && !Object.hasOwn(after, key)) session.out(`label ${JSON.stringify(key)} not found.`);
         delete after[key];
       }
-      const wasRemoved = parsed.remove.some((key) => key in before);
+      const wasRemoved = parsed.remove.some((key) => Object.hasOwn(before, key));
       const isChanged = !isEqual(before, after);
       const message =
         what === 'annotation'
@@ -119,7 +119,7 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
       }
       const difference: Mutable = {};
       for (const key of sortedKeys(after)) if (before[key] !== after[key]) difference[key] = after[key];
-      for (const key of Object.keys(before)) if (!(key in after)) difference[key] = null;
+      for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) difference[key] = null;
       const query: Record<string, string> = { fieldManager: flags.text('field-manager') };
       if (dryRun === 'server') query.dryRun = 'All';
       const version = flags.text('resource-version');
@@ -147,7 +147,7 @@ function checkOverwrite(
   set: Readonly<Record<string, string>>,
 ): void {
   if (session.flags.is('overwrite')) return;
-  const taken = sortedKeys(set).filter((key) => key in before && before[key] !== set[key]);
+  const taken = sortedKeys(set).filter((key) => Object.hasOwn(before, key) && before[key] !== set[key]);
   if (taken.length === 0) return;
   if (what === 'label') {
     const problems = taken.map((key) => new KubectlError(`'${key}' already has a value (${before[key]}), and --overwrite is false`));
