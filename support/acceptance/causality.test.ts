@@ -77,6 +77,11 @@ const broken: readonly Case[] = [
     edits: [without(topology, "          -c 'bgp default ipv6-unicast'")],
     fails: 'bgp reach-pod announce-bgp',
   },
+  {
+    name: 'bgpd listens on another port',
+    edits: [{ file: 'containerlab/router0/daemons', from: 'bgpd_options="   -A 127.0.0.1', to: 'bgpd_options="   -A 127.0.0.1 -p 1179' }],
+    fails: noPodRoutes,
+  },
   { name: 'bgpd does not run', edits: [{ file: 'containerlab/router0/daemons', from: 'bgpd=yes', to: 'bgpd=no' }], fails: noPodRoutes },
   {
     name: 'the policies announce services with another label',
@@ -185,8 +190,13 @@ const broken: readonly Case[] = [
   { name: 'IPv6 is off', edits: [switchedOff('ipv6')], fails: 'bgp dual-stack application reach-pod hubble pool announce-bgp' },
   {
     name: 'the Hubble relay is off',
-    edits: [{ file: values, from: 'relay:\n    enabled: true', to: 'relay:\n    enabled: false' }],
+    edits: [{ file: values, from: 'relay:\n    enabled: true\n  ui:\n    enabled: true', to: 'relay:\n    enabled: false' }],
     fails: 'cilium hubble',
+  },
+  {
+    name: 'the host of the API server is misspelt: nothing of Cilium starts',
+    edits: [{ file: values, from: 'k8sServiceHost: kind-control-plane', to: 'k8sServiceHost: kind-controlplane' }],
+    fails: 'cilium bgp application reach-pod hubble pool announce-bgp announce-l2 egress-policy',
   },
   {
     name: 'Cilium does not manage the fabric interface',
@@ -203,6 +213,22 @@ const broken: readonly Case[] = [
     name: "the service's targetPort is wrong",
     edits: [{ file: application, from: 'targetPort: 80', to: 'targetPort: 8080' }],
     fails: 'hubble announce-bgp announce-l2',
+  },
+  {
+    name: 'the readiness probe asks the wrong port',
+    edits: [
+      {
+        file: application,
+        from: '            - containerPort: 80',
+        to: '            - containerPort: 80\n          readinessProbe: { httpGet: { path: /v1/, port: 81 } }',
+      },
+    ],
+    fails: 'application hubble announce-bgp announce-l2',
+  },
+  {
+    name: 'the policies announce cluster addresses only',
+    edits: [{ file: policies, from: 'exportPodCIDR: true', to: 'exportPodCIDR: true\n      serviceAdvertisements: [ClusterIP]' }],
+    fails: 'announce-bgp',
   },
   {
     name: "the service's selector is wrong",
@@ -240,6 +266,7 @@ const harmless: readonly Omit<Case, 'fails'>[] = [
   { name: 'ships that ask less often', edits: [{ file: 'lab/images/starship.yaml', from: 'every: 1s', to: 'every: 3s' }] },
   { name: 'no multipath on the router', edits: [without(topology, "          -c 'bgp bestpath as-path multipath-relax'")] },
   { name: 'a service that prefers dual stack', edits: [{ file: application, from: 'RequireDualStack', to: 'PreferDualStack' }] },
+  { name: 'routing through a tunnel', edits: [{ file: values, from: 'routingMode: native', to: 'routingMode: tunnel' }] },
   { name: 'no Hubble UI', edits: [{ file: values, from: 'ui:\n    enabled: true', to: 'ui:\n    enabled: false' }] },
 ];
 

@@ -12,10 +12,10 @@ const knownTags = ['@before', '@live', '@simulator', '@slow'];
 
 /** @throws ContentError for a tag that means nothing */
 export function checkTags(definition: LabDefinition, { uri, line, tags }: Pick<ScenarioRecord, 'uri' | 'line' | 'tags'>): void {
-  const challenge = definition.challenges.find(({ feature }) => feature === resolve(definition.root, uri));
-  const known = [...knownTags, ...(challenge?.tasks ?? []).map(({ name }) => taskTag(name))];
+  const challenges = definition.challenges.filter(({ feature }) => feature === resolve(definition.root, uri));
+  const known = [...knownTags, ...challenges.flatMap(({ tasks }) => tasks).map(({ name }) => taskTag(name))];
   for (const tag of tags) {
-    if (known.includes(tag) || (challenge === undefined && !tag.startsWith('@task-'))) continue;
+    if (known.includes(tag) || (challenges.length === 0 && !tag.startsWith('@task-'))) continue;
     const guess = nearest(tag, known);
     throw new ContentError('content/unknown-tag', `${shown(resolve(definition.root, uri))}:${line}: the tag ${tag} means nothing`, {
       hint: `known in this feature: ${known.join(' ')}`,

@@ -9,7 +9,7 @@ import { RunRecorder } from '../reports/recorder.ts';
 import type { Reports } from '../reports/reports.ts';
 import { ContentError, UsageError } from '../verdict/errors.ts';
 import type { ScenarioRecord } from '../verdict/scenario.ts';
-import { judge, type Verdict } from '../verdict/verdict.ts';
+import { judge, taskTag, type Verdict } from '../verdict/verdict.ts';
 import { loadVocabulary, planScenarios, runScenarios, type Selection, type Vocabulary } from './cucumber-run.ts';
 import { checkTags, checkTasks } from './feature-tags.ts';
 import { program } from './program.ts';
@@ -60,8 +60,12 @@ export class Grader {
           if (envelope.pickle !== undefined) pickles.push(envelope.pickle);
           // All scenarios of the features are known by then, selected or not, and none has begun.
           if (envelope.testRunStarted === undefined) return;
-          for (const pickle of pickles)
-            checkTags(this.definition, { uri: pickle.uri, line: recorder.lineOf(pickle), tags: pickle.tags.map(({ name }) => name) });
+          for (const pickle of pickles) {
+            if (!this.#hasTasks(pickle.uri)) continue;
+            // A tag of another kind costs nobody points: only `validate` asks what it means.
+            const tags = pickle.tags.map(({ name }) => name).filter((name) => name.startsWith(taskTag('')));
+            checkTags(this.definition, { uri: pickle.uri, line: recorder.lineOf(pickle), tags });
+          }
           checkTasks(this.definition, pickles, features);
         },
       });
@@ -69,6 +73,11 @@ export class Grader {
       reports?.close();
     }
     return judge(this.definition.challenges, recorder.scenarios, (path) => resolve(this.definition.root, path));
+  }
+
+  #hasTasks(uri: string): boolean {
+    const file = resolve(this.definition.root, uri);
+    return this.definition.challenges.some(({ feature, tasks }) => feature === file && tasks.length > 0);
   }
 
   /** Does the actions of scenarios, unseen: what comes before those that a command is about. */

@@ -1,12 +1,12 @@
 import { isPodReady, type Pod } from '../kubernetes/objects.ts';
 import type { ApiClient, Cluster, KubernetesObject, ObjectInput } from '../kubernetes/types.ts';
 import { addAdmissionWarnings } from './admission-warnings.ts';
+import { apiServerProblem } from './api-server-access.ts';
 import { defineCustomResources } from './crds/definitions.ts';
 import { renderConfig } from './helm/config-map.ts';
 import { releaseSecret } from './helm/release.ts';
 import { readValues } from './helm/values.ts';
 import { renderObjects } from './helm/workloads.ts';
-import { apiServerProblem } from './api-server-access.ts';
 import { registerImages } from './images.ts';
 import { type OwnInstallation, register, unregister } from './installations.ts';
 import { ciliumNamespace } from './objects.ts';

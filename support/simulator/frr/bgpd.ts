@@ -22,6 +22,7 @@ export class Bgpd {
   readonly #config: FrrConfig;
   readonly #zebra: Zebra;
   readonly #hostname: () => string;
+  readonly #listenPort: number;
   #speaker: BgpSpeaker | undefined;
   #speakerAsn: number | undefined;
   readonly #originated = new Map<Prefix, string>();
@@ -35,6 +36,8 @@ export class Bgpd {
     readonly config: FrrConfig;
     readonly zebra: Zebra;
     readonly hostname: () => string;
+    /** Where it listens; 0 for nowhere. */
+    readonly listenPort?: number;
   }) {
     this.#namespace = options.namespace;
     this.#clock = options.clock;
@@ -42,6 +45,7 @@ export class Bgpd {
     this.#config = options.config;
     this.#zebra = options.zebra;
     this.#hostname = options.hostname;
+    this.#listenPort = options.listenPort ?? bgpPort;
     this.#unwatch = this.#zebra.onChange(() => {
       if (this.#config.bgp !== undefined) this.#syncNetworks(this.#config.bgp);
     });
@@ -87,7 +91,7 @@ export class Bgpd {
         random: this.#random,
         implementation: 'frr',
         localAsn: bgp.asn,
-        listenPort: bgpPort,
+        ...(this.#listenPort === 0 ? {} : { listenPort: this.#listenPort }),
         importPolicy: makePolicy(this.#config, 'in'),
         exportPolicy: makePolicy(this.#config, 'out'),
         ...this.#changeable(bgp),

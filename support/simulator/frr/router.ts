@@ -67,7 +67,9 @@ export class FrrRouter implements Program {
     const { zebra } = this;
     if (zebra === undefined) return;
     const { namespace } = this.container;
+    const listenPort = this.#listenPort();
     this.bgpd = new Bgpd({
+      ...(listenPort === undefined ? {} : { listenPort }),
       namespace,
       clock: this.clock,
       random: namespace.network.random.stream(`frr/${this.container.id}`),
@@ -94,6 +96,13 @@ export class FrrRouter implements Program {
     const text = this.container.files.read(daemonsFile) ?? '';
     const found = new RegExp(`^\\s*${daemon}\\s*=\\s*"?(yes|1|true)"?\\s*$`, 'm').exec(text);
     return found !== null;
+  }
+
+  /** `-p` of bgpd: where it listens; 0 means nowhere. */
+  #listenPort(): number | undefined {
+    const options = /^\s*bgpd_options\s*=\s*(.*)$/m.exec(this.container.files.read(daemonsFile) ?? '')?.[1] ?? '';
+    const port = /(?:^|[\s"'])(?:-p\s*|--bgp_port[=\s]\s*)(\d+)/.exec(options)?.[1];
+    return port === undefined ? undefined : Number(port);
   }
 
   #read(text: string, touched: ConfigSession['touched']): void {

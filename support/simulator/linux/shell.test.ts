@@ -90,6 +90,35 @@ describe('a terminal session', () => {
     expect((await testbed.type('cat', { stdin: '¯\n' })).stdout).toBe('¯\n');
   });
 
+  it('has an empty /dev/null, and no interpreters', async () => {
+    expect(await testbed.type('cat < /dev/null; python3 -c 1')).toEqual({
+      stdout: '',
+      stderr: 'bash: python3: command not found\n',
+      exitCode: 127,
+    });
+  });
+
+  it('lets a program ask the person at the terminal, unless it reads from a pipe', async () => {
+    testbed.host.commands.set('quiz', async (_args, { ask, stdin }) => ({
+      stdout: `${(await ask?.('Sure? ')) ?? `nobody (${stdin})`}\n`,
+      stderr: '',
+      exitCode: 0,
+    }));
+    const prompts: string[] = [];
+    const ask = async (prompt: string) => {
+      prompts.push(prompt);
+      return 'yes';
+    };
+    const answers: string[] = [];
+    for (const script of ['quiz', 'x=$(quiz); echo "<$x>"', 'printf no | quiz'])
+      answers.push((await testbed.session.run(script, { isTerminal: true, ask })).stdout);
+    answers.push((await testbed.session.run('quiz')).stdout);
+    expect({ answers, prompts }).toEqual({
+      answers: ['yes\n', '<yes>\n', 'nobody (no)\n', 'nobody ()\n'],
+      prompts: ['Sure? ', 'Sure? '],
+    });
+  });
+
   it('lets a bug in one of our commands through', async () => {
     testbed.host.commands.set('broken', () => {
       throw new TypeError('a bug');

@@ -59,6 +59,11 @@ describe('values', () => {
         "values don't meet the specifications of the schema(s) in the following chart(s):\ncilium:\n- hubble: Invalid type. Expected: object, given: boolean",
     },
     {
+      name: 'the Hubble UI without the relay',
+      values: { hubble: { ui: { enabled: true } } },
+      problem: 'hubble.ui.enabled: Hubble UI requires .Values.hubble.relay.enabled=true',
+    },
+    {
       name: 'a word for kubeProxyReplacement',
       values: { kubeProxyReplacement: 'strict' },
       problem: 'kubeProxyReplacement must be explicitly set to a valid value (true or false) to continue.',

@@ -3,6 +3,7 @@ import type { Pod } from '../../kubernetes/objects.ts';
 import { parseIp } from '../../net/address.ts';
 import type { NetworkNamespace, TcpConnection, TcpHandlers } from '../../net/types.ts';
 import { readClusterNode } from '../agent/datapath/nodes.ts';
+import { isDefined } from '../crds/definitions.ts';
 import { type CiliumNode, ciliumNamespace, resources } from '../objects.ts';
 import type { CiliumInstallation, RunningAgent } from '../types.ts';
 
@@ -31,7 +32,7 @@ export function lookThroughRelay(installation: CiliumInstallation, clock: Simula
     .find((candidate) => candidate.metadata.deletionTimestamp === undefined);
   if (pod === undefined) return undefined;
   const namespace = server.containerOf?.(ciliumNamespace, pod.metadata.name, 'hubble-relay')?.namespace;
-  const nodes = server.client.list<CiliumNode>(resources.node).map(readClusterNode);
+  const nodes = isDefined(server, 'CiliumNode') ? server.client.list<CiliumNode>(resources.node).map(readClusterNode) : [];
   const connected: RunningAgent[] = [];
   const unavailable: string[] = [];
   const dials: { readonly name: string; readonly agent: RunningAgent | undefined; readonly result: () => boolean | undefined }[] = [];

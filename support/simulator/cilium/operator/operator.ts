@@ -1,6 +1,6 @@
+import type { Timer } from '../../clock/clock.ts';
 import type { Container, Program } from '../../docker/types.ts';
 import type { ConfigMap } from '../../kubernetes/objects.ts';
-import type { Timer } from '../../clock/clock.ts';
 import { createLog } from '../agent-log.ts';
 import { apiServerProblem, contactTimeoutMs } from '../api-server-access.ts';
 import { defineCustomResources } from '../crds/definitions.ts';

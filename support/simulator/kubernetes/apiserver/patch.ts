@@ -36,12 +36,13 @@ export function listShape(shape: Shape): { readonly keys: readonly string[] | un
 
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return copy(patch);
-  const output: Json = isObject(target) ? { ...target } : {};
+  // A Map, because a key may be `__proto__`.
+  const output = new Map<string, unknown>(isObject(target) ? Object.entries(target) : []);
   for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete output[key];
-    else output[key] = mergePatch(output[key], value);
+    if (value === null) output.delete(key);
+    else output.set(key, mergePatch(output.get(key), value));
   }
-  return output;
+  return Object.fromEntries(output);
 }
 
 // ── RFC 6902 ────────────────────────────────────────────────────────────────────────────────────────────────

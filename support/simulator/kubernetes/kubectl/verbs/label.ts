@@ -13,7 +13,8 @@ interface Change {
 
 /** Arguments: first resources, then `key=value` and `key-`. */
 function parseChange(args: readonly string[], what: string): Change {
-  const set: Record<string, string> = {};
+  // A key may be called like a member of every object.
+  const set = Object.create(null) as Record<string, string>;
   const remove: string[] = [];
   const resources: string[] = [];
   let hasStarted = false;
@@ -117,7 +118,7 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
         print({ ...current, metadata: { ...dictAt(current, 'metadata'), [field]: after } }, message);
         continue;
       }
-      const difference: Mutable = {};
+      const difference = Object.create(null) as Mutable;
       for (const key of sortedKeys(after)) if (before[key] !== after[key]) difference[key] = after[key];
       for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) difference[key] = null;
       const query: Record<string, string> = { fieldManager: flags.text('field-manager') };
