@@ -313,7 +313,9 @@ export const listNetworks: CliCommand = (args, { engine }) => {
         if (key === 'id') return network.id.startsWith(value);
         if (key === 'type') return (value === 'builtin') === ['bridge', 'host', 'none'].includes(network.name);
         if (key === 'label')
-          return value.includes('=') ? network.labels[value.split('=')[0] ?? ''] === value.split(/=(.*)/s)[1] : Object.hasOwn(network.labels, value);
+          return value.includes('=')
+            ? network.labels[value.split('=')[0] ?? ''] === value.split(/=(.*)/s)[1]
+            : Object.hasOwn(network.labels, value);
         throw new CliExit(`Error response from daemon: invalid filter '${key}'\n`, 1);
       }),
     )
