@@ -44,7 +44,7 @@ export function parseLargeCommunities(fields: CommunityFields | undefined): read
   });
 }
 
-/** `no-export`, or `65000:99`. */
+/** `no-export`, or `64496:99`. */
 export function formatCommunity(value: number): string {
   return names.get(value) ?? `${Math.floor(value / 65536)}:${value % 65536}`;
 }
