@@ -2,9 +2,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { loadLab } from '../../content/lab.ts';
 import { parseTopology } from '../../simulator/containerlab/topology.ts';
 import type { LabContent } from '../../simulator/host/content.ts';
 import { SimulatedLab } from '../../simulator/host/simulator.ts';
+import { clone } from '../broken-lab.ts';
 import { fitted, readSessionFile, type SessionLab } from './session-file.ts';
 
 const folder = fileURLToPath(new URL('../../testdata/sessions/', import.meta.url));
@@ -17,6 +19,7 @@ const defaultCluster = {
 };
 
 function contentOf(path: string, lab: SessionLab): LabContent {
+  if (lab.folder !== undefined) return loadLab(join(clone, lab.folder));
   const file = (name: string, document: unknown) => ({ file: `${path} (${name})`, documents: [document] });
   return {
     name: 'session',

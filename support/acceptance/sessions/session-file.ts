@@ -21,8 +21,10 @@ export interface SessionCase {
   readonly exchanges: readonly Exchange[];
 }
 
-/** Header of a session file: the lab on which each of its cases starts. All fields are the lab's own files, inline. */
+/** Header of a session file: the lab on which each of its cases starts. All but the first are a lab's own files, inline. */
 export interface SessionLab {
+  /** Folder of a lab, from the top of the repository (`.` is the reference lab); nothing else is given then. */
+  readonly folder?: string;
   readonly cilium?: { readonly version: string; readonly values?: unknown };
   /** A kind cluster; default: dual stack, one control plane and one worker, Cilium in the place of kindnet and kube-proxy. */
   readonly cluster?: unknown;

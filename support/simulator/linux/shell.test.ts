@@ -26,6 +26,17 @@ describe('a terminal session', () => {
     { name: 'knows the last status', scripts: ['false', 'echo $?'], stdout: '1\n' },
     { name: 'knows the status of our own commands', scripts: ['ip link show nope', 'echo $?'], stdout: '1\n' },
     { name: 'gives back a status', scripts: ['exit 7'], exitCode: 7 },
+    {
+      name: 'splits the expanded first word of a command',
+      scripts: ['X="echo a  b"; $X c; L=(echo "d  e"); "${L[@]}"; for i in 1; do Y=2 $X; done; $(echo echo) f; $X again'],
+      stdout: 'a b c\nd  e\na b\nf\na b again\n',
+    },
+    {
+      name: 'does not split a quoted first word',
+      scripts: ['X="echo a"; "$X" b'],
+      stderr: 'bash: echo a: command not found\n',
+      exitCode: 127,
+    },
     { name: 'joins continued lines', scripts: ['echo a \\\n  b'], stdout: 'a b\n' },
     { name: 'pipes characters outside of ASCII', scripts: ["printf '/¯¯\\\\\\n' | cat | grep ¯"], stdout: '/¯¯\\\n' },
     { name: 'stops at the first failure with set -e', scripts: ['set -e; false; echo no'], exitCode: 1 },

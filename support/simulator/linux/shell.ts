@@ -7,6 +7,7 @@ import { ContainerFileSystem } from './container-fs.ts';
 import { lightCommand } from './light-commands.ts';
 import { commandNames, findCommand, hasBuiltin, programName } from './programs.ts';
 import { parseSimpleScript } from './simple-script.ts';
+import { splitsCommand } from './split-command.ts';
 
 /** Everything that holds for one run of a program, whether it came from `docker exec` or from within a script. */
 interface Surroundings {
@@ -172,6 +173,8 @@ class LinuxShell implements Shell {
     const library = await this.#load();
     const bug: { error?: unknown } = {};
     const bash = this.#newBash(library, around, bug);
+    const splitting = splitsCommand(script);
+    if (splitting !== undefined) bash.registerTransformPlugin(splitting);
     const run = await bash.exec(seededRandom(plainPaths(script)), {
       rawScript: true,
       stdin: around.stdin,
