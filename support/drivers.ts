@@ -1,4 +1,5 @@
 import type { LabDefinition } from './content/lab.ts';
+import { placeOfRefusal } from './content/refused-field.ts';
 import { contentErrorAt, readYamlFile, shown } from './content/yaml-file.ts';
 import { type ContentPath, ContentProblem } from './port/content-problem.ts';
 import type { Lab } from './port/lab.ts';
@@ -12,6 +13,8 @@ export interface OpenedLab {
   readonly note: string;
   /** What of the content has no effect in this lab, for its author. */
   readonly warnings: readonly string[];
+  /** What the content and the commands so far asked for that this lab leaves out, a sentence each; nothing in a live one. */
+  readonly notModelled: () => readonly string[];
 }
 
 /**
@@ -48,7 +51,7 @@ export async function openLab(
 
 async function openLive(definition: LabDefinition): Promise<OpenedLab> {
   const { LiveLab } = await import('./live/live-lab.ts');
-  return { lab: new LiveLab(definition), note: 'live lab', warnings: [] };
+  return { lab: new LiveLab(definition), note: 'live lab', warnings: [], notModelled: () => [] };
 }
 
 function noLiveLab(reason: string, fix: string): EnvironmentError {
@@ -63,7 +66,8 @@ async function openSimulated(definition: LabDefinition, seed: number, why?: stri
   } catch (error) {
     throw explainRefusal(error, definition);
   }
-  return { lab, note: `simulator, seed ${seed}${why === undefined ? '' : ` (${why})`}`, warnings: lab.machine.warnings };
+  const note = `simulator, seed ${seed}${why === undefined ? '' : ` (${why})`}`;
+  return { lab, note, warnings: lab.machine.warnings, notModelled: () => lab.machine.notModelled };
 }
 
 /** Gives a refusal of the simulator's tools the file and line that an author can mend. */
@@ -73,10 +77,15 @@ export function explainRefusal(error: unknown, definition: LabDefinition): unkno
   if (reason instanceof ContentProblem && definition.homeFiles.has(file))
     return contentErrorAt(readYamlFile(`${definition.home}/${file}`), reason, document);
   if (definition.setup.includes(file)) {
+    const said = (reason as Error).message;
+    const [first = '', ...more] = said.split('\n').filter((line) => line !== '');
     return new ContentError(
       'content/setup',
-      `${shown(`${definition.home}/${file}`)}: kubectl apply refused it: ${(reason as Error).message}`,
-      { fix: `correct the manifest; it is applied before the learner arrives` },
+      `${placeOfRefusal(definition, said, file) ?? shown(`${definition.home}/${file}`)}: kubectl apply refused it: ${first}`,
+      {
+        ...(more.length === 0 ? {} : { hint: `and ${more.length} more like it` }),
+        fix: `correct the manifest; it is applied before the learner arrives`,
+      },
       { cause: error },
     );
   }

@@ -76,7 +76,7 @@ const content: readonly Row[] = [
     name: 'a second document',
     edit: [lab, adding('---\nname: b\n')],
     exitCode: 4,
-    says: 'lab/lab.yaml:69: the file has 2 documents, a lab.yaml is one',
+    says: 'lab/lab.yaml:69: the file has 2 documents, and a lab.yaml is one',
   },
   {
     name: 'a missing file',
@@ -163,6 +163,30 @@ const content: readonly Row[] = [
     says: 'lab/manifests/batuu.yaml:27: no matches for kind "Deploymint" in version "apps/v1"',
   },
   {
+    name: 'an unknown field of a manifest that is applied at the start',
+    edit: [policies, replacing('  virtualRouters:', '  virtualRouterz:')],
+    exitCode: 4,
+    says: 'lab/manifests/bgp-peering-policies.yaml:10: kubectl apply refused it: Error from server (BadRequest): error when creating "bgp-peering-policies.yaml": CiliumBGPPeeringPolicy in version "v2alpha1" cannot be handled as a CiliumBGPPeeringPolicy: strict decoding error: unknown field "spec.virtualRouterz"',
+  },
+  {
+    name: 'Helm values in two documents',
+    edit: [values, adding('---\nb: 2\n')],
+    exitCode: 4,
+    says: 'lab/values.yaml:42: the file has 2 documents, and a file of Helm values is one',
+  },
+  {
+    name: 'a topology with another name than the features say',
+    edit: [topology, (text) => text.replace(/^name: .*/m, 'name: renamed')],
+    exitCode: 4,
+    says: `${feature}:28: the lab has no container "clab-bgp-cplane-dev-dual-router0"`,
+  },
+  {
+    name: 'a program in the place of a tool',
+    edit: [lab, replacing('  starcom: ', '  kubectl: ')],
+    exitCode: 4,
+    says: 'lab/lab.yaml:10: "kubectl" is a tool of the lab host, and cannot be a program of the lab',
+  },
+  {
     name: 'Gherkin',
     edit: [feature, replacing('Scenario:', 'Scenari:')],
     exitCode: 4,
@@ -189,6 +213,15 @@ const content: readonly Row[] = [
 ];
 
 const usage: readonly Row[] = [
+  {
+    name: 'a recording over something else',
+    args: [...run, '--record', 'lab'],
+    exitCode: 2,
+    says: 'lab is not empty, and what is in it is no recording',
+  },
+  { name: 'no folder for reports', args: [...run, '--reports', ''], exitCode: 2, says: '--reports takes a folder, and got none' },
+  { name: 'one recording', args: ['drift', 'a'], exitCode: 2, says: 'drift takes two recordings, and got one' },
+  { name: 'no recording', args: ['drift', 'lab', 'lab'], exitCode: 2, says: 'lab is no recording: it has no recording.json' },
   { name: 'an unknown option', args: ['run', '--bogus'], exitCode: 2, says: "unknown option '--bogus'" },
   {
     name: 'a seed',

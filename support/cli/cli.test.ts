@@ -191,11 +191,95 @@ describe('a run', () => {
   });
 
   it('that cannot be judged ends with 3, and costs nobody a mark', async () => {
-    writeLab({ 'features/first.feature': feature('device "eth9" of node "small-worker" has the address "192.0.2.1/24" within 1 second') });
+    const step = 'router "small-control-plane" has these neighbors established within 1 second:';
+    writeLab({
+      'lab/home/web.yaml':
+        'apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: web\nspec:\n  defaultBackend: { service: { name: a, port: { number: 80 } } }\n',
+      'features/first.feature': `${feature(step)}      | neighbor  |\n      | 192.0.2.1 |\n`.replace(
+        'Then',
+        'When "web.yaml" is applied\n    Then',
+      ),
+    });
     const { exitCode, stdout } = await outpost('run', '--lab', '.', '--driver', 'simulator');
     expect(exitCode).toBe(3);
     expect(stdout).toContain('First failure: the lab could not be judged (not your fault)');
-    expect(stdout).toContain('there is no container small-worker');
+    expect(stdout).toContain('    vtysh cannot be run in small-control-plane: ');
+    // What the simulator leaves out is told once, in the summary and in each report.
+    const left = 'Ingress is stored, but no controller serves it';
+    expect(stdout).toContain(`Not simulated, so not judged as the real lab would:\n  - ${left}\n`);
+    const report = (name: string) => readFileSync(join(lab, 'reports', name), 'utf8');
+    expect(report('evidence.txt').endsWith(`\n## Not simulated\n\n- ${left}\n`)).toBe(true);
+    expect(report('junit.xml')).toContain(`<system-out>Not simulated:&#10;${left}</system-out>\n</testsuite>`);
+    expect(report('cucumber.html')).toContain(`<li>${left}</li>`);
+  });
+
+  it('of a container that the lab does not have is the fault of its content', async () => {
+    writeLab({
+      'features/first.feature': feature('device "eth9" of node "small-control-plain" has the address "192.0.2.1/24" within 1 second'),
+    });
+    const { exitCode, stderr } = await outpost('run', '--lab', '.', '--driver', 'simulator');
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 4,
+      stderr: [
+        'outpost: features/first.feature:5: the lab has no container "small-control-plain"',
+        '  why: lab/cluster.yaml says which it has: small-control-plane',
+        '  mend: did you mean small-control-plane?',
+      ].join('\n'),
+    });
+  });
+
+  it('is recorded, and its recording differs from that of another lab in what differs', async () => {
+    writeLab();
+    const record = (folder: string) => outpost('run', '--lab', '.', '--driver', 'simulator', '--record', folder);
+    expect((await record('rec/a')).exitCode).toBe(0);
+    const header = JSON.parse(readFileSync(join(lab, 'rec/a/recording.json'), 'utf8')) as Record<string, unknown>;
+    expect(header).toMatchObject({
+      format: 'outpost-recording',
+      version: 1,
+      lab: 'small',
+      seed: 1,
+      isComplete: true,
+      exitCode: 0,
+      notModelled: [],
+    });
+    const [first = ''] = readFileSync(join(lab, 'rec/a/commands.ndjson'), 'utf8').split('\n');
+    expect(JSON.parse(first)).toMatchObject({
+      n: 1,
+      challenge: 'first',
+      feature: 'features/first.feature',
+      scenario: 'The namespace is made',
+      scenarioNumber: 1,
+      step: '"web.yaml" is applied',
+      line: 5,
+      phase: 'run',
+      container: null,
+      argv: ['kubectl', 'apply', '-f', 'web.yaml'],
+      stdout: 'namespace/web created\n',
+      exitCode: 0,
+      durationMs: 65,
+    });
+    const web = readFileSync(join(lab, 'lab/home/web.yaml'), 'utf8');
+    writeFileSync(join(lab, 'lab/home/web.yaml'), web.replace('name: web', 'name: other'));
+    expect((await record('rec/b')).exitCode).toBe(0);
+    const { exitCode, stdout } = await outpost('drift', 'rec/a', 'rec/b');
+    expect({ exitCode, stdout }).toEqual({
+      exitCode: 1,
+      stdout: [
+        '--- A rec/a (small, simulator, seed 1)',
+        '+++ B rec/b (small, simulator, seed 1)',
+        '',
+        'first: The namespace is made',
+        '  "web.yaml" is applied',
+        '  $ kubectl apply -f web.yaml   output',
+        '    - namespace/web created',
+        '    + namespace/other created',
+        '',
+        '                              same  different  only in A  only in B',
+        'first: The namespace is made     1          1          -          -',
+        '',
+        '1 of 2 commands differs',
+      ].join('\n'),
+    });
   });
 });
 

@@ -1,11 +1,14 @@
 import { readdirSync, realpathSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { Pickle } from '@cucumber/messages';
+import { checkContainers } from '../content/containers.ts';
 import type { LabDefinition } from '../content/lab.ts';
 import { shown } from '../content/yaml-file.ts';
 import { type Mode, provideSession } from '../cucumber/session.ts';
 import type { Lab } from '../port/lab.ts';
-import { RunRecorder } from '../reports/recorder.ts';
+import type { LabRecorder } from '../recording/recorder.ts';
+import type { Place } from '../recording/recording.ts';
+import { type RunningPlace, RunRecorder } from '../reports/recorder.ts';
 import type { Reports } from '../reports/reports.ts';
 import { ContentError, UsageError } from '../verdict/errors.ts';
 import type { ScenarioRecord } from '../verdict/scenario.ts';
@@ -33,9 +36,16 @@ export class Grader {
     lab: Lab,
     mode: Mode,
     selection: Selection,
-    options: { readonly note?: string; readonly reports?: Reports; readonly onScenario?: (scenario: ScenarioRecord) => void } = {},
+    options: {
+      readonly note?: string;
+      readonly reports?: Reports;
+      readonly recording?: LabRecorder;
+      readonly onScenario?: (scenario: ScenarioRecord) => void;
+      /** What the lab leaves out, for the ends of the reports. */
+      readonly notModelled?: () => readonly string[];
+    } = {},
   ): Promise<Verdict> {
-    const { reports } = options;
+    const { reports, recording } = options;
     const recorder = new RunRecorder(
       () => lab.clock.now(),
       (scenario) => {
@@ -46,7 +56,7 @@ export class Grader {
     );
     const pickles: Pickle[] = [];
     const features: string[] = [];
-    provideSession({ lab, mode, note: options.note ?? '' });
+    provideSession({ lab: recording?.lab(lab) ?? lab, mode, note: options.note ?? '', definition: this.definition });
     try {
       await runScenarios({
         selection,
@@ -56,6 +66,8 @@ export class Grader {
         onEnvelope: (envelope) => {
           reports?.onEnvelope(envelope);
           recorder.onEnvelope(envelope);
+          if (envelope.testStepStarted !== undefined || envelope.testCaseFinished !== undefined)
+            recording?.at(this.#placeOf(recorder.place));
           if (envelope.gherkinDocument?.uri !== undefined) features.push(resolve(this.definition.root, envelope.gherkinDocument.uri));
           if (envelope.pickle !== undefined) pickles.push(envelope.pickle);
           // All scenarios of the features are known by then, selected or not, and none has begun.
@@ -67,12 +79,37 @@ export class Grader {
             checkTags(this.definition, { uri: pickle.uri, line: recorder.lineOf(pickle), tags });
           }
           checkTasks(this.definition, pickles, features);
+          for (const pickle of pickles) {
+            for (const step of pickle.steps)
+              checkContainers(
+                this.definition,
+                `${shown(resolve(this.definition.root, pickle.uri))}:${recorder.lineOfStep(pickle, step)}`,
+                step.text,
+              );
+          }
         },
       });
+    } catch (error) {
+      // A disk that fills up while reports are written is nobody's mistake in the lab.
+      throw reports?.explain(error) ?? error;
     } finally {
-      reports?.close();
+      reports?.close(options.notModelled?.() ?? []);
     }
     return judge(this.definition.challenges, recorder.scenarios, (path) => resolve(this.definition.root, path));
+  }
+
+  #placeOf(place: RunningPlace | undefined): Place | undefined {
+    if (place === undefined) return undefined;
+    const { uri, scenario, number, step, line } = place;
+    const file = resolve(this.definition.root, uri);
+    return {
+      challenge: this.definition.challenges.find(({ feature }) => feature === file)?.name ?? null,
+      feature: relative(this.definition.root, file),
+      scenario,
+      scenarioNumber: number,
+      step: step ?? null,
+      line,
+    };
   }
 
   #hasTasks(uri: string): boolean {
@@ -81,9 +118,9 @@ export class Grader {
   }
 
   /** Does the actions of scenarios, unseen: what comes before those that a command is about. */
-  async solve(lab: Lab, selection: Selection): Promise<Verdict | undefined> {
+  async solve(lab: Lab, selection: Selection, recording?: LabRecorder): Promise<Verdict | undefined> {
     if (selection.paths.length === 0) return undefined;
-    return await this.grade(lab, 'solve', selection);
+    return await this.grade(lab, 'solve', selection, recording === undefined ? {} : { recording });
   }
 
   /**
@@ -115,7 +152,9 @@ export function labFeatures(definition: LabDefinition): string[] {
   const folder = join(definition.root, 'features');
   let others: string[] = [];
   try {
-    others = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.feature'));
+    others = readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.name.endsWith('.feature') && !entry.isDirectory())
+      .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
   } catch {
     // A lab without a folder of features has those of its challenges only.
   }

@@ -61,6 +61,7 @@ function buildCommands(end: (code: number) => void): Command {
     .option('--tags <expression>', "only scenarios that match, e.g. '@task-bgp and not @before'")
     .option('--json', 'print the verdict as one JSON document')
     .option('--reports <dir>', 'folder for the reports (reports/ in the lab)')
+    .option('--record <dir>', 'keep every command and what it printed there, for outpost drift')
     .action(async (features, options) => end(await (await import('./commands/run.ts')).run(features, options)));
 
   withLab(commands.command('check'))
@@ -68,6 +69,7 @@ function buildCommands(end: (code: number) => void): Command {
     .argument('[challenge]', 'all challenges when absent')
     .option('--json', 'print the verdict as one JSON document')
     .option('--reports <dir>', 'folder for the reports (reports/ in the lab)')
+    .option('--record <dir>', 'keep every command and what it printed there, for outpost drift')
     .option('--after <script>', 'on the simulator: a shell script to run first, as a learner would')
     .action(async (challenge, options) => end(await (await import('./commands/check.ts')).check(challenge, options)));
 
@@ -95,6 +97,15 @@ function buildCommands(end: (code: number) => void): Command {
     .description('make the Allure site from the results of the last run (needs Java)')
     .option('--reports <dir>', 'folder of the reports (reports/ in the lab)')
     .action(async (options) => end(await (await import('./commands/report.ts')).report(options)));
+
+  commands
+    .command('drift')
+    .description('compare two recordings by command, real or simulated: 0 nothing differs, 1 something does')
+    .argument('[a]', 'a folder that --record made, or a transcript')
+    .argument('[b]', 'another one')
+    .option('--json', 'as one JSON document')
+    .option('--show-masks', 'also list what differs between any two runs and is not compared')
+    .action(async (a, b, options) => end(await (await import('./commands/drift.ts')).drift(a, b, options)));
 
   for (const command of commands.commands) command.exitOverride().copyInheritedSettings(commands);
   return commands;

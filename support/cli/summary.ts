@@ -1,4 +1,4 @@
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import type { ReportPaths } from '../reports/reports.ts';
 import type { Fault } from '../verdict/errors.ts';
 import type { ScenarioRecord } from '../verdict/scenario.ts';
@@ -97,7 +97,12 @@ function formatFailure({ scenario, step, hint }: FirstFailure, { paint }: Termin
   return lines;
 }
 
-export function formatReports(paths: ReportPaths): string {
+/** What this run used that the simulator leaves out: a verdict that rests on it says nothing about the real lab. */
+export function formatNotModelled(notModelled: readonly string[], { paint }: Terminal): string {
+  return [paint('yellow', 'Not simulated, so not judged as the real lab would:'), ...notModelled.map((text) => `  - ${text}`)].join('\n');
+}
+
+export function formatReports(paths: ReportPaths, record?: string): string {
   const short = (path: string) => {
     const near = relative(process.cwd(), path);
     return near.startsWith('..') ? path : near;
@@ -105,6 +110,7 @@ export function formatReports(paths: ReportPaths): string {
   return [
     `Reports: ${short(paths.html)}, ${short(paths.junit)}, ${short(paths.messages)}, ${short(paths.evidence)}, ${short(paths.allureResults)}/`,
     'Allure site: outpost report',
+    ...(record === undefined ? [] : [`Recording: ${short(resolve(record))}/ (compare two with: outpost drift A B)`]),
   ].join('\n');
 }
 
@@ -115,6 +121,7 @@ export function verdictAsJson(
     readonly lab: string;
     readonly note: string;
     readonly warnings: readonly string[];
+    readonly notModelled: readonly string[];
     readonly driver: string;
     readonly seed: number;
     readonly wallMs: number;
@@ -139,6 +146,7 @@ export function verdictAsJson(
     driver: run.driver,
     note: run.note,
     warnings: run.warnings,
+    notModelled: run.notModelled,
     seed: run.seed,
     exitCode: verdict.exitCode,
     fault: verdict.firstFailure?.step.failure.fault ?? null,

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Envelope, Pickle } from '@cucumber/messages';
+import { checkContainers } from '../content/containers.ts';
 import type { LabDefinition } from '../content/lab.ts';
 import { shown } from '../content/yaml-file.ts';
 import { nearest } from '../port/content-problem.ts';
@@ -31,6 +32,7 @@ export async function checkFeatures(definition: LabDefinition): Promise<{ scenar
   for (const scenario of recorder.scenarios) {
     checkTags(definition, scenario);
     checkFiles(definition, scenario);
+    for (const { text, line } of scenario.steps) checkContainers(definition, `${path(scenario.uri)}:${line}`, text);
   }
   checkTasks(definition, pickles, paths);
   return { scenarios: pickles.length, steps: pickles.reduce((total, { steps }) => total + steps.length, 0) };

@@ -54,6 +54,13 @@ export interface LabDefinition {
 
 const knownFields = ['name', 'title', 'cluster', 'topology', 'cilium', 'home', 'setup', 'images', 'programs', 'challenges'];
 
+/** What a file that lab.yaml names holds one of. */
+const documentWords: Readonly<Record<string, string>> = {
+  cluster: 'a kind cluster',
+  topology: 'a topology',
+  cilium: 'a file of Helm values',
+};
+
 /**
  * Reads and checks a lab.
  * @param folder a folder that holds lab/lab.yaml, lab.yaml, or a kind cluster file alone
@@ -80,7 +87,10 @@ function readLab(source: YamlFile, directory: string, root: string): LabDefiniti
   lab.allowOnly(knownFields);
   const name = lab.string('name');
   const fileOf = (key: string, relativePath: string) =>
-    oneDocument(readYamlFile(existingFile(join(directory, relativePath), lab.at(key), relativePath), `${shown(source.file)}: ${key}`), key);
+    oneDocument(
+      readYamlFile(existingFile(join(directory, relativePath), lab.at(key), relativePath), `${shown(source.file)}: ${key}`),
+      documentWords[key] ?? key,
+    );
   const cluster = notEmpty(fileOf('cluster', lab.string('cluster')), 'a kind cluster');
   const topologyPath = lab.optionalString('topology');
   const topology = topologyPath === undefined ? undefined : readTopology(notEmpty(fileOf('topology', topologyPath), 'a topology'));
@@ -148,6 +158,12 @@ function readCilium(lab: FieldReader, fileOf: (key: string, path: string) => Yam
   };
 }
 
+/** Programs that every lab host has, and that labs and checks rely on. */
+const hostTools =
+  'kubectl k docker cilium hubble containerlab clab kind helm yq jq curl ping ip bash sh ls cat echo cd exit test true false sleep env which sudo outpost'.split(
+    ' ',
+  );
+
 function readPrograms(lab: FieldReader, directory: string): ReadonlyMap<string, Dialogue> {
   const programs = lab.mapping('programs');
   const found = new Map<string, Dialogue>();
@@ -156,6 +172,14 @@ function readPrograms(lab: FieldReader, directory: string): ReadonlyMap<string, 
       throw new ContentProblem([...(programs?.path ?? []), name], `"${name}" cannot be the name of a program`, {
         hint: 'lower-case letters, digits and dashes',
       });
+    if (hostTools.includes(name))
+      throw new ContentProblem(
+        [...(programs?.path ?? []), name],
+        `"${name}" is a tool of the lab host, and cannot be a program of the lab`,
+        {
+          fix: 'give the program another name',
+        },
+      );
     const path = programs?.string(name) ?? '';
     const source = notEmpty(readYamlFile(existingFile(join(directory, path), [...(programs?.path ?? []), name], path)), 'a dialogue');
     found.set(
@@ -250,7 +274,10 @@ function oneDocument(source: YamlFile, what: string): YamlFile {
   if (source.documents.length <= 1) return source;
   throw contentErrorAt(
     source,
-    new ContentProblem([], `the file has ${source.documents.length} documents, ${what} is one`, { fix: 'remove the line ---' }),
+    new ContentProblem([], `the file has ${source.documents.length} documents, and ${what} is one`, {
+      hint: 'a line --- begins a second document, which the real tools would not read',
+      fix: 'make one document of them: remove the line --- if the keys differ',
+    }),
     1,
   );
 }

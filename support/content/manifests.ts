@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ContentError } from '../verdict/errors.ts';
-import { lineOf, parseDocuments, place } from './yaml-file.ts';
+import { checkEncoding, lineOf, parseDocuments, place } from './yaml-file.ts';
 
 /** An object that a manifest of the home describes. */
 export interface HomeObject {
@@ -21,6 +21,7 @@ export function checkManifests(home: string, files: ReadonlyMap<string, string>)
   const found: HomeObject[] = [];
   for (const [file, text] of files) {
     if (!/\.ya?ml$/.test(file)) continue;
+    checkEncoding(join(home, file), text);
     parseDocuments(join(home, file), text).forEach((content, document) => {
       if (content === null || content === undefined) return;
       checkObject(join(home, file), text, content, document);

@@ -21,6 +21,7 @@ export interface YamlFile {
  */
 export function readYamlFile(file: string, askedBy?: string): YamlFile {
   const text = readText(file, askedBy);
+  checkEncoding(file, text);
   return { file, text, documents: parseDocuments(file, text).filter((document) => document !== null && document !== undefined) };
 }
 
@@ -48,6 +49,16 @@ export function parseDocuments(file: string, text: string): readonly unknown[] {
       { cause: error },
     );
   }
+}
+
+/** YAML is UTF-8 here; what cannot be read as such would be passed on as question marks. @throws ContentError */
+export function checkEncoding(file: string, text: string): void {
+  const at = text.indexOf('\uFFFD');
+  if (at < 0) return;
+  throw new ContentError('content/encoding', `${place(file, text.slice(0, at).split('\n').length)}: the file is not UTF-8 here`, {
+    hint: 'it was probably saved as Latin-1 or UTF-16',
+    fix: 'save it as UTF-8',
+  });
 }
 
 /** What aliases may grow a file to: far beyond any lab, far below what hurts. */

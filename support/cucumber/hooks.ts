@@ -51,13 +51,31 @@ setDefinitionFunctionWrapper((code: StepCode, options: unknown) => {
     try {
       return await code.apply(this, parameters);
     } catch (error) {
-      throw asVerdict(error);
+      throw asVerdict(await namedByContent(error));
     } finally {
       const text = this.evidence.drain();
       if (text !== '') this.attach(text, { mediaType: 'text/plain', fileName: 'commands.txt' });
     }
   };
 });
+
+/** A container that no file of the lab names is the author's slip; one that is gone is the environment's. */
+async function namedByContent(error: unknown): Promise<unknown> {
+  if (!(error instanceof OutpostError)) return error;
+  if (error.code === 'action/refused') return await placedInManifest(error);
+  if (error.code !== 'exec/no-container') return error;
+  const { knownContainers, unknownContainer } = await import('../content/containers.ts');
+  const { definition } = currentSession();
+  const name = /there is no container (.*)$/.exec(error.shortMessage)?.[1] ?? '';
+  return name === '' || knownContainers(definition).includes(name) ? error : unknownContainer(definition, name);
+}
+
+/** A manifest that the API server refuses is told with the line of the field that it names. */
+async function placedInManifest(error: OutpostError): Promise<OutpostError> {
+  const { placeOfRefusal } = await import('../content/refused-field.ts');
+  const at = placeOfRefusal(currentSession().definition, error.shortMessage);
+  return at === undefined ? error : new CheckFailure(error.code, `${error.shortMessage}\n  at: ${at}`);
+}
 
 /** Whose fault a failed step is. What is neither ours nor an assertion stays as it is: a bug, with its stack. */
 function asVerdict(error: unknown): unknown {

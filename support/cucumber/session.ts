@@ -13,6 +13,8 @@ export interface Session {
   readonly mode: Mode;
   /** Which driver and why, in one line. */
   readonly note: string;
+  /** What the lab was made from. */
+  readonly definition: LabDefinition;
 }
 
 export type DriverChoice = 'auto' | 'live' | 'simulator';
@@ -46,7 +48,7 @@ export async function openSession(
   const options = readOptions(parameters, env, directory);
   const definition: LabDefinition = loadLab(options.directory);
   const { lab, note } = await openLab(definition, { driver: options.driver, seed: options.seed });
-  current = { lab, note, mode: 'run' };
+  current = { lab, note, mode: 'run', definition };
   return current;
 }
 

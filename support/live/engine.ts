@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import Docker from 'dockerode';
-import type { ExecOptions } from '../port/lab.ts';
+import type { ExecOptions, ExecResult } from '../port/lab.ts';
+import { readOutput } from '../port/output.ts';
 import { EnvironmentError } from '../verdict/errors.ts';
 
 /** The engine that DOCKER_HOST names, or the local one. */
@@ -8,11 +9,7 @@ export function connectDocker(): Docker {
   return new Docker();
 }
 
-export interface Output {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly exitCode: number;
-}
+export type Output = Pick<ExecResult, 'stdout' | 'stderr' | 'bytes' | 'exitCode'>;
 
 /** `docker exec` through the engine's API. @throws EnvironmentError when there is no such container, it does not run, or time is up */
 export async function execInContainer(docker: Docker, container: string, argv: readonly string[], options: ExecOptions): Promise<Output> {
@@ -43,7 +40,7 @@ async function collect(
     const chunks: Buffer[] = [];
     const sink = new PassThrough();
     sink.on('data', (chunk: Buffer) => chunks.push(chunk));
-    return { sink, text: () => Buffer.concat(chunks).toString('utf8') };
+    return { sink, bytes: () => Buffer.concat(chunks) };
   };
   const stdout = gather();
   const stderr = gather();
@@ -68,7 +65,7 @@ async function collect(
     stream.once('close', settle(resolve));
     stream.once('error', (error: Error) => settle(() => reject(error))());
   });
-  return { stdout: stdout.text(), stderr: stderr.text() };
+  return readOutput(stdout.bytes(), stderr.bytes());
 }
 
 function explain(error: unknown, container: string): unknown {

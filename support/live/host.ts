@@ -1,4 +1,5 @@
 import type { ExecOptions } from '../port/lab.ts';
+import { readOutput } from '../port/output.ts';
 import { EnvironmentError } from '../verdict/errors.ts';
 import type { Output } from './engine.ts';
 
@@ -10,6 +11,7 @@ export async function execOnHost(argv: readonly string[], home: string, options:
     cwd: home,
     reject: false,
     stripFinalNewline: false,
+    encoding: 'buffer',
     ...(options.stdin === undefined ? { stdin: 'ignore' as const } : { input: options.stdin }),
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
@@ -28,5 +30,5 @@ export async function execOnHost(argv: readonly string[], home: string, options:
       },
     );
   }
-  return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode };
+  return { ...readOutput(result.stdout, result.stderr), exitCode: result.exitCode };
 }

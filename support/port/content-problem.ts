@@ -152,7 +152,9 @@ export function describeValue(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
-  return `${typeof value === 'string' ? `"${value}"` : String(value)}`;
+  if (typeof value !== 'string') return String(value);
+  const line = value.replaceAll(/\s+/g, ' ');
+  return `"${line.length > 60 ? `${line.slice(0, 59)}…` : line}"`;
 }
 
 function describePlace(path: ContentPath): string {

@@ -5,6 +5,8 @@ export interface ExecResult {
   readonly container: string | undefined;
   readonly stdout: string;
   readonly stderr: string;
+  /** What was printed to the byte, where that is no UTF-8: the text has U+FFFD in place of what cannot be read. */
+  readonly bytes?: { readonly stdout?: Uint8Array; readonly stderr?: Uint8Array };
   readonly exitCode: number;
   readonly startedAt: number;
   readonly durationMs: number;

@@ -22,7 +22,8 @@ export class EvidenceLog {
     this.#file.append(lines.join(''));
   }
 
-  close(): void {
+  close(notModelled: readonly string[] = []): void {
+    if (notModelled.length > 0) this.#file.append(`\n## Not simulated\n\n${notModelled.map((text) => `- ${text}\n`).join('')}`);
     this.#file.close();
   }
 }

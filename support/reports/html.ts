@@ -50,7 +50,11 @@ addEventListener('DOMContentLoaded', () => {
     this.#file.append(`<script>CUCUMBER_MESSAGES.push(${messages.join(',\n')})</script>\n`);
   }
 
-  close(): void {
+  close(notModelled: readonly string[] = []): void {
+    if (notModelled.length > 0) {
+      const items = notModelled.map((text) => `<li>${escapeHtml(text)}</li>`).join('');
+      this.#file.append(`<footer style="font-family: sans-serif; padding: 0 1rem">Not simulated:<ul>${items}</ul></footer>\n`);
+    }
     this.#file.append('</body>\n</html>\n');
     this.#file.close();
   }

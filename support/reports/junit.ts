@@ -30,7 +30,8 @@ export class JunitReport {
     this.#file.rewriteBeginning(this.#beginning());
   }
 
-  close(): void {
+  close(notModelled: readonly string[] = []): void {
+    if (notModelled.length > 0) this.#file.append(`<system-out>${escapeXml(['Not simulated:', ...notModelled].join('\n'))}</system-out>\n`);
     this.#file.close();
   }
 

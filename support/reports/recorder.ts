@@ -1,4 +1,15 @@
-import type { Attachment, Duration, Envelope, GherkinDocument, Pickle, Step, TestCase, TestStepFinished } from '@cucumber/messages';
+import type {
+  Attachment,
+  Duration,
+  Envelope,
+  GherkinDocument,
+  Pickle,
+  PickleStep,
+  Step,
+  TestCase,
+  TestStepFinished,
+  TestStepStarted,
+} from '@cucumber/messages';
 import { ContentError } from '../verdict/errors.ts';
 import { type Failure, faultOfError, type ScenarioRecord, type StepRecord, type StepStatus } from '../verdict/scenario.ts';
 
@@ -7,6 +18,16 @@ interface Document {
   /** Steps and scenarios of the file by their id, with their lines. */
   readonly steps: ReadonlyMap<string, Step>;
   readonly lines: ReadonlyMap<string, number>;
+}
+
+/** The scenario and step that is being run. */
+export interface RunningPlace {
+  readonly uri: string;
+  readonly scenario: string;
+  /** Which scenario of the run, from 1. */
+  readonly number: number;
+  readonly step: string | undefined;
+  readonly line: number;
 }
 
 interface Running {
@@ -31,6 +52,8 @@ export class RunRecorder {
   readonly #testCases = new Map<string, TestCase>();
   readonly #running = new Map<string, Running>();
   #evidence: string[] = [];
+  #place: RunningPlace | undefined;
+  #started = 0;
 
   /**
    * @param labNow the lab's time in milliseconds
@@ -55,6 +78,7 @@ export class RunRecorder {
     else if (envelope.pickle !== undefined) this.#pickles.set(envelope.pickle.id, envelope.pickle);
     else if (envelope.testCase !== undefined) this.#plan(envelope.testCase);
     else if (envelope.testCaseStarted !== undefined) this.#start(envelope.testCaseStarted.id, envelope.testCaseStarted.testCaseId);
+    else if (envelope.testStepStarted !== undefined) this.#startStep(envelope.testStepStarted);
     else if (envelope.attachment !== undefined) this.#attach(envelope.attachment);
     else if (envelope.testStepFinished !== undefined) this.#finishStep(envelope.testStepFinished);
     else if (envelope.testCaseFinished !== undefined) this.#finish(envelope.testCaseFinished.testCaseStartedId);
@@ -67,8 +91,7 @@ export class RunRecorder {
     for (const step of testCase.testSteps) {
       const pickleStep = pickle?.steps.find(({ id }) => id === step.pickleStepId);
       if (pickle === undefined || pickleStep === undefined || step.stepDefinitionIds?.length === 1) continue;
-      const line = this.#documents.get(pickle.uri)?.steps.get(pickleStep.astNodeIds[0] ?? '')?.location.line ?? 1;
-      throw stepFailure(this.#shown(pickle.uri), line, pickleStep.text, step.stepDefinitionIds?.length ?? 0);
+      throw stepFailure(this.#shown(pickle.uri), this.lineOfStep(pickle, pickleStep), pickleStep.text, step.stepDefinitionIds?.length ?? 0);
     }
   }
 
@@ -76,7 +99,23 @@ export class RunRecorder {
     const testCase = this.#testCases.get(testCaseId);
     const pickle = testCase === undefined ? undefined : this.#pickles.get(testCase.pickleId);
     if (testCase === undefined || pickle === undefined) return;
+    const { uri, name } = pickle;
+    this.#place = { uri, scenario: name, number: ++this.#started, step: undefined, line: this.lineOf(pickle) };
     this.#running.set(id, { testCase, pickle, steps: [], startedAt: performance.now(), labStartedAt: this.#labNow() });
+  }
+
+  /** Where the run is; undefined between scenarios. */
+  get place(): RunningPlace | undefined {
+    return this.#place;
+  }
+
+  #startStep({ testCaseStartedId, testStepId }: TestStepStarted): void {
+    const running = this.#running.get(testCaseStartedId);
+    if (running === undefined || this.#place === undefined) return;
+    const pickleStepId = running.testCase.testSteps.find(({ id }) => id === testStepId)?.pickleStepId;
+    const step = running.pickle.steps.find(({ id }) => id === pickleStepId);
+    const line = step === undefined ? this.lineOf(running.pickle) : this.lineOfStep(running.pickle, step);
+    this.#place = { ...this.#place, step: step?.text, line };
   }
 
   #attach(attachment: Attachment): void {
@@ -112,6 +151,7 @@ export class RunRecorder {
     const running = this.#running.get(id);
     if (running === undefined) return;
     this.#running.delete(id);
+    this.#place = undefined;
     const { pickle, steps } = running;
     const failed = steps.find((step): step is StepRecord & { failure: Failure } => step.failure !== undefined);
     const scenario: ScenarioRecord = {
@@ -128,6 +168,10 @@ export class RunRecorder {
     };
     this.scenarios.push(scenario);
     this.#onScenario(scenario);
+  }
+
+  lineOfStep(pickle: Pickle, step: PickleStep): number {
+    return this.#documents.get(pickle.uri)?.steps.get(step.astNodeIds[0] ?? '')?.location.line ?? 1;
   }
 
   /** The line of the scenario, or of the row of examples that it came from. */

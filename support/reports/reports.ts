@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Envelope } from '@cucumber/messages';
 import { EnvironmentError } from '../verdict/errors.ts';
 import type { ScenarioRecord } from '../verdict/scenario.ts';
 import { EvidenceLog } from './evidence-log.ts';
+import { makeFolder, whyNotWritten } from './folder.ts';
 import { HtmlReport } from './html.ts';
 import { JunitReport } from './junit.ts';
 import { ReportFile } from './report-file.ts';
@@ -29,25 +30,6 @@ export function reportPaths(directory: string): ReportPaths {
   };
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  EEXIST: 'a file is in the way',
-  ENOTDIR: 'a file is in the way',
-  EISDIR: 'a folder is in the way of one of the files',
-  ENOSPC: 'no space is left',
-  ENOENT: 'it cannot be made there',
-};
-
-/** Folder by folder: Node's own recursive mkdir does not return from file systems that cannot make any (/proc). */
-function makeFolder(directory: string): void {
-  if (existsSync(directory) && statSync(directory).isDirectory()) return;
-  const parent = dirname(directory);
-  if (parent !== directory) makeFolder(parent);
-  mkdirSync(directory);
-}
-
 /** The reports of one run, written while it runs: each is whole after every scenario. */
 export class Reports {
   readonly paths: ReportPaths;
@@ -56,6 +38,7 @@ export class Reports {
   readonly #junit: JunitReport;
   readonly #evidence: EvidenceLog;
   #waiting: Envelope[] = [];
+  #isBroken = false;
 
   /** @param title names the lab, the driver and the seed */
   constructor(directory: string, title: string) {
@@ -71,15 +54,21 @@ export class Reports {
       this.#junit = new JunitReport(this.paths.junit, title);
       this.#evidence = new EvidenceLog(this.paths.evidence, title);
     } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
-      if (code === undefined) throw cause;
-      throw new EnvironmentError(
-        'reports/folder',
-        `the reports cannot be written to ${directory}: ${reasons[code] ?? code}`,
-        { fix: 'name a folder that can be written with --reports DIR' },
-        { cause },
-      );
+      throw this.explain(cause) ?? cause;
     }
+  }
+
+  /** An error of the file system as what it is to a person; undefined for any other. */
+  explain(cause: unknown): EnvironmentError | undefined {
+    const why = whyNotWritten(cause);
+    if (why === undefined) return undefined;
+    this.#isBroken = true;
+    return new EnvironmentError(
+      'reports/folder',
+      `the reports cannot be written to ${dirname(this.paths.html)}: ${why}`,
+      { fix: 'name a folder that can be written with --reports DIR' },
+      { cause },
+    );
   }
 
   onEnvelope(envelope: Envelope): void {
@@ -93,12 +82,15 @@ export class Reports {
     this.#evidence.add(scenario);
   }
 
-  close(): void {
+  /** @param notModelled what the lab left out, a sentence each */
+  close(notModelled: readonly string[] = []): void {
+    // What could not be written before cannot be now.
+    if (this.#isBroken) return;
     this.#flush();
     this.#messages.close();
-    this.#html.close();
-    this.#junit.close();
-    this.#evidence.close();
+    this.#html.close(notModelled);
+    this.#junit.close(notModelled);
+    this.#evidence.close(notModelled);
   }
 
   #flush(): void {

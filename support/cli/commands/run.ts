@@ -1,20 +1,25 @@
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import parseTags from '@cucumber/tag-expressions';
 import { loadLab } from '../../content/lab.ts';
 import { openLab } from '../../drivers.ts';
+import type { Lab } from '../../port/lab.ts';
+import type { LabRecorder } from '../../recording/recorder.ts';
 import { Reports } from '../../reports/reports.ts';
 import { CheckFailure, ContentError, EnvironmentError, UsageError } from '../../verdict/errors.ts';
 import type { Verdict } from '../../verdict/verdict.ts';
 import type { Selection } from '../cucumber-run.ts';
 import { featurePaths, Grader } from '../grade.ts';
 import type { LabOptions } from '../main.ts';
-import { formatReports, formatVerdict, Progress, verdictAsJson } from '../summary.ts';
+import { program } from '../program.ts';
+import { formatNotModelled, formatReports, formatVerdict, Progress, verdictAsJson } from '../summary.ts';
 import { openTerminal } from '../terminal.ts';
 
 export interface RunOptions extends LabOptions {
   readonly tags?: string;
   readonly json?: boolean;
   readonly reports?: string;
+  readonly record?: string;
 }
 
 /** `outpost run`: does the tasks and checks them. */
@@ -22,12 +27,12 @@ export async function run(features: readonly string[], options: RunOptions): Pro
   const definition = loadLab(options.lab);
   const selection = { paths: featurePaths(definition, features), tags: tagExpression(options.tags ?? '') };
   const isWhole = features.length === 0 && options.tags === undefined;
-  return await gradeAndTell(definition, 'run', selection, options, async (grader, lab, tell) => {
+  return await gradeAndTell(definition, 'run', selection, options, async (grader, lab, tell, recording) => {
     if (isWhole) return;
     const earlier = await grader.before(selection);
     if (earlier.paths.length === 0) return;
     tell('what comes before the selected scenarios was done, not checked');
-    refuse(await grader.solve(lab, earlier));
+    refuse(await grader.solve(lab, earlier, recording));
   });
 }
 
@@ -37,15 +42,24 @@ export async function gradeAndTell(
   mode: 'run' | 'check',
   selection: Selection,
   options: Omit<RunOptions, 'tags'>,
-  prepare: (grader: Grader, lab: Awaited<ReturnType<typeof openLab>>['lab'], tell: (text: string) => void) => Promise<void>,
+  prepare: (
+    grader: Grader,
+    lab: Awaited<ReturnType<typeof openLab>>['lab'],
+    tell: (text: string) => void,
+    recording: LabRecorder | undefined,
+  ) => Promise<void>,
 ): Promise<number> {
   const startedAt = performance.now();
   const terminal = openTerminal(options.json === true);
+  const recording =
+    options.record === undefined ? undefined : new (await import('../../recording/recorder.ts')).LabRecorder(options.record);
   const grader = await Grader.open(definition);
   const bootStartedAt = performance.now();
-  const { lab, note, warnings } = await openLab(definition, { driver: options.driver, seed: options.seed });
+  const { lab, note, warnings, notModelled } = await openLab(definition, { driver: options.driver, seed: options.seed });
   const bootMs = performance.now() - bootStartedAt;
-  await prepare(grader, lab, terminal.tell);
+  await beginRecording(recording, definition, mode, lab, note, options.seed);
+  await prepare(grader, lab, terminal.tell, recording);
+  recording?.startRun();
   const labStartedAt = lab.clock.now();
   const reports = new Reports(reportsFolder(definition.root, options.reports), `${definition.name}: ${note}`);
   const title = [
@@ -53,17 +67,27 @@ export async function gradeAndTell(
     ...warnings.map((text) => terminal.paint('yellow', `warning: ${text}`)),
   ];
   const progress = new Progress(terminal, title.join('\n'));
-  const verdict = await grader.grade(lab, mode, selection, { note, reports, onScenario: (scenario) => progress.onScenario(scenario) });
+  const verdict = await grader.grade(lab, mode, selection, {
+    note,
+    reports,
+    ...(recording === undefined ? {} : { recording }),
+    notModelled,
+    onScenario: (scenario) => progress.onScenario(scenario),
+  });
   const { passed, failed, skipped } = verdict.counts;
   if (passed + failed + skipped === 0) throw new UsageError('usage/nothing', 'no scenario was selected', { hint: 'see: outpost list' });
   const times = { wallMs: performance.now() - startedAt, labMs: lab.clock.now() - labStartedAt };
+  const left = notModelled();
+  await endRecording(recording, lab, verdict.exitCode, left);
   terminal.tell(formatVerdict(verdict, terminal, times));
-  terminal.tell(`\n${formatReports(reports.paths)}`);
+  if (left.length > 0) terminal.tell(`\n${formatNotModelled(left, terminal)}`);
+  terminal.tell(`\n${formatReports(reports.paths, options.record)}`);
   if (options.json === true) {
     const document = verdictAsJson(verdict, {
       lab: definition.name,
       note,
       warnings,
+      notModelled: left,
       driver: lab.driver,
       seed: options.seed,
       reports: reports.paths,
@@ -72,7 +96,50 @@ export async function gradeAndTell(
     });
     terminal.print(JSON.stringify(document, null, 2));
   }
+  if (recording?.failure !== undefined) throw recording.failure;
   return verdict.exitCode;
+}
+
+async function beginRecording(
+  recording: LabRecorder | undefined,
+  definition: ReturnType<typeof loadLab>,
+  command: string,
+  lab: Lab,
+  note: string,
+  seed: number,
+): Promise<void> {
+  if (recording === undefined) return;
+  const { networksOf, toolVersions } = await import('../../recording/header.ts');
+  const { recordingFormat, recordingVersion } = await import('../../recording/recording.ts');
+  recording.begin({
+    format: recordingFormat,
+    version: recordingVersion,
+    lab: definition.name,
+    title: definition.title,
+    driver: lab.driver,
+    note,
+    seed: lab.driver === 'simulator' ? seed : null,
+    command,
+    startedAt: new Date(lab.clock.now()).toISOString(),
+    outpost: packageVersion(),
+    node: process.version,
+    // In virtual time a question takes time: it is asked after the run, so that recording changes nothing.
+    tools: lab.driver === 'live' ? await toolVersions(lab) : {},
+    networks: networksOf(
+      definition.cluster.documents[0],
+      definition.cilium === undefined ? undefined : (definition.cilium.values?.documents[0] ?? {}),
+    ),
+  });
+}
+
+async function endRecording(recording: LabRecorder | undefined, lab: Lab, exitCode: number, notModelled: readonly string[]): Promise<void> {
+  if (recording === undefined) return;
+  const { toolVersions } = await import('../../recording/header.ts');
+  recording.end({ exitCode, notModelled, ...(lab.driver === 'simulator' ? { tools: await toolVersions(lab) } : {}) });
+}
+
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(program().clone, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
 /** @throws UsageError for text that is no tag expression */
@@ -92,6 +159,7 @@ function tagExpression(text: string): string {
 }
 
 export function reportsFolder(root: string, asked: string | undefined): string {
+  if (asked === '') throw new UsageError('usage/reports', '--reports takes a folder, and got none');
   return asked === undefined ? join(root, 'reports') : resolve(asked);
 }
 

@@ -19,8 +19,9 @@ export async function shell(options: ShellOptions): Promise<number> {
     throw new UsageError('usage/live-shell', 'a live lab is used from its own terminal', { fix: 'add --driver simulator' });
   const definition = loadLab(options.lab);
   const input = options.c === undefined ? undefined : expectInput();
-  const { lab, warnings } = await openLab(definition, { driver: options.driver, seed: options.seed });
-  for (const warning of warnings) process.stderr.write(`outpost: warning: ${warning}\n`);
+  const { lab, warnings, notModelled } = await openLab(definition, { driver: options.driver, seed: options.seed });
+  for (const warning of [...warnings, ...notModelled().map((text) => `not simulated: ${text}`)])
+    process.stderr.write(`outpost: warning: ${warning}\n`);
   if (options.at !== undefined) {
     const { Grader } = await import('../grade.ts');
     const { refuse } = await import('./run.ts');

@@ -20,6 +20,7 @@ import { ip, prefix } from '../net/address.ts';
 import { createNetwork } from '../net/network.ts';
 import { type LabContent, RefusedContentError } from './content.ts';
 import { createDialogueCommand } from './dialogue-command.ts';
+import { Remarks, unnoticed } from './remarks.ts';
 import { createContainerlabCli, createHelmCli, createKindCli } from './tools.ts';
 import { yq } from './yq.ts';
 
@@ -34,6 +35,10 @@ export interface Machine {
   readonly labs: DeployedLab[];
   /** What of the content has no effect here, for the author. */
   readonly warnings: readonly string[];
+  /** What the content and the commands so far asked for and the simulator leaves out, a sentence each, none twice. */
+  readonly notModelled: readonly string[];
+  /** Keeps what a program in a container said of what it leaves out; those of the host are heard anyway. */
+  hear(stderr: string): void;
 }
 
 /** Virtual time at which every simulated machine is switched on. */
@@ -68,8 +73,9 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
     createCluster({ config: content.cluster.documents[0], engine, random: random.stream('kubernetes') }),
   );
   const warnings: string[] = [];
+  const remarks = new Remarks();
   let cilium: CiliumInstallation | undefined;
-  installTools(host, content, { engine, cluster: () => cluster, cilium: () => cilium, labs });
+  installTools(host, content, { engine, cluster: () => cluster, cilium: () => cilium, labs, remarks });
   // kind returns when the API server answers; the nodes stay NotReady until a network plug-in comes.
   clock.advance(5_000);
   if (content.topology !== undefined) {
@@ -100,12 +106,16 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
   warnings.push(...checkHomeKinds(content, cluster, cilium));
   for (const manifest of content.setup) {
     const result = await engine.shell.exec(host, ['kubectl', 'apply', '-f', manifest], { cwd: homeFolder });
-    if (result.exitCode === 0) continue;
+    if (result.exitCode === 0) {
+      warnings.push(...apiWarnings(result.stderr).map((text) => `${manifest}: ${text}`));
+      continue;
+    }
     const absent = kindsSwitchedOff(result.stderr, cilium);
     if (absent === undefined) throw new RefusedContentError(manifest, new Error(result.stderr.trim()));
     warnings.push(`${manifest} was not applied: ${whyUnknown(cluster, absent)}`);
   }
   clock.advance(settleMs);
+  const ofContent = warnings.filter((text) => !remarks.add(text));
   return {
     clock,
     engine,
@@ -115,7 +125,12 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
       return cilium;
     },
     labs,
-    warnings,
+    warnings: ofContent,
+    get notModelled() {
+      for (const text of unnoticed(engine, cluster, cilium)) remarks.add(text);
+      return remarks.all;
+    },
+    hear: (stderr) => remarks.hear(stderr),
   };
 }
 
@@ -198,6 +213,15 @@ interface ToolContext {
   readonly cluster: () => Cluster;
   readonly cilium: () => CiliumInstallation | undefined;
   readonly labs: DeployedLab[];
+  readonly remarks: Remarks;
+}
+
+/** What the API server warned of: kubectl prints it, and an author should know. What is not simulated is heard as it is printed. */
+function apiWarnings(stderr: string): readonly string[] {
+  return stderr.split('\n').flatMap((line) => {
+    const [, text] = /^Warning: (.*)$/.exec(line) ?? [];
+    return text === undefined || text.startsWith('not simulated: ') ? [] : [text];
+  });
 }
 
 function installTools(host: Container, content: LabContent, tools: ToolContext): void {
@@ -217,9 +241,11 @@ function installTools(host: Container, content: LabContent, tools: ToolContext):
   for (const [name, dialogue] of content.programs) commands[name] = createDialogueCommand(name, dialogue);
   for (const [name, command] of Object.entries(commands)) {
     const latency = commandLatencyMs[name] ?? 0;
-    host.commands.set(name, (args, context) => {
+    host.commands.set(name, async (args, context) => {
       if (latency > 0) context.clock.advance(latency);
-      return command(args, context);
+      const result = await command(args, context);
+      tools.remarks.hear(result.stderr);
+      return result;
     });
   }
 }

@@ -89,6 +89,7 @@ export class SimulatedLab implements Lab {
       ...(options.env === undefined ? {} : { env: options.env }),
       ...(cwd === undefined ? {} : { cwd }),
     });
+    this.#up().hear(result.stderr);
     const durationMs = clock.now() - startedAt;
     if (options.timeoutMs !== undefined && durationMs > options.timeoutMs) {
       throw new EnvironmentError('exec/timeout', `${argv[0]} gave no answer in ${options.timeoutMs / 1000} s`, {

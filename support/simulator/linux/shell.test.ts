@@ -42,6 +42,19 @@ describe('a terminal session', () => {
     { name: 'stops at the first failure with set -e', scripts: ['set -e; false; echo no'], exitCode: 1 },
     { name: 'has a PIPESTATUS', scripts: ['false | true; echo ${PIPESTATUS[0]}'], stdout: '1\n' },
     { name: 'writes and reads files', scripts: ['echo hello > /tmp/x', 'cat < /tmp/x; cat /tmp/x'], stdout: 'hello\nhello\n' },
+    {
+      name: 'keeps what was printed before a time limit',
+      scripts: [
+        'timeout 2 sh -c "echo a; sleep 10; echo b"; timeout 2.5 sh -c "for i in 1 2 3 4; do echo \\$i; sleep 1; done; echo end"; echo $?',
+      ],
+      stdout: 'a\n1\n2\n3\n124\n',
+    },
+    {
+      name: 'says that nothing runs in the background',
+      scripts: ['sleep 1 & echo "a & b" 2>&1 && date +%T'],
+      stdout: 'a & b\n08:00:01\n',
+      stderr: "bash: not simulated: processes in the background; what follows 'sleep 1 &' began when it had ended\n",
+    },
     { name: 'sees the files of the kernel', scripts: ['cat /proc/sys/net/ipv4/ip_forward'], stdout: '1\n' },
     {
       name: 'finds programs',

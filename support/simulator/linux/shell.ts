@@ -4,6 +4,7 @@ import { EngineError } from '../docker/engine-error.ts';
 import { resolvePath } from '../docker/file-system.ts';
 import type { CommandContext, CommandResult, Container, DockerEngine, ExecOptions, Shell, ShellSession } from '../docker/types.ts';
 import { ContainerFileSystem } from './container-fs.ts';
+import { DeadlinePassed } from './deadline-clock.ts';
 import { lightCommand } from './light-commands.ts';
 import { commandNames, findCommand, hasBuiltin, programName } from './programs.ts';
 import { parseSimpleScript } from './simple-script.ts';
@@ -25,6 +26,9 @@ type JustBash = typeof import('just-bash');
 
 /** Variables of just-bash's own that must not leak from one script into the next. */
 const shellOnly = new Set(['?', 'SHELLOPTS', 'BASHOPTS', 'OPTIND', '_', 'PIPESTATUS', 'LINENO', 'SECONDS']);
+
+/** Stands in a script's output where its time was up. */
+const deadlineMark = '\0deadline\0';
 
 /** Options that `set` leaves on for later scripts of a session. */
 const keptOptions = ['errexit', 'nounset', 'pipefail', 'xtrace', 'noglob', 'noclobber', 'verbose', 'allexport'];
@@ -156,7 +160,10 @@ class LinuxShell implements Shell {
     let exitCode = 0;
     for (const { argv, after } of commands) {
       if ((after === 'success' && exitCode !== 0) || (after === 'failure' && exitCode === 0)) continue;
-      const result = await this.run(argv, around);
+      const result = await this.run(argv, around).catch((error: unknown) => {
+        if (error instanceof DeadlinePassed) error.stdout = stdout + error.stdout;
+        throw error;
+      });
       stdout += result.stdout;
       stderr += result.stderr;
       exitCode = result.exitCode;
@@ -182,10 +189,18 @@ class LinuxShell implements Shell {
       ...(args.length > 0 ? { args: [...args] } : {}),
     });
     // an error in one of our commands is a bug, or a deadline; the shell must not turn it into a line of text
+    if (bug.error instanceof DeadlinePassed) {
+      // the shell went on behind the deadline, in no time: what it printed by then counts
+      const end = run.stdout.indexOf(deadlineMark);
+      bug.error.stdout = end < 0 ? '' : run.stdout.slice(0, end);
+    }
     if ('error' in bug) throw bug.error;
     // just-bash tells of its own builds what it leaves out; here such a program is simply not installed
     const stderr = run.stderr.replace(/command not available in browser environments\. Exclude [^\n]*/g, 'command not found');
-    return { result: { stdout: run.stdout, stderr, exitCode: run.exitCode }, env: run.env };
+    const waited = inBackground(library, script);
+    const remark =
+      waited === undefined ? '' : `bash: not simulated: processes in the background; what follows '${waited}' began when it had ended\n`;
+    return { result: { stdout: run.stdout, stderr: `${remark}${stderr}`, exitCode: run.exitCode }, env: run.env };
   }
 
   #newBash(library: JustBash, around: Surroundings, bug: { error?: unknown }): Bash {
@@ -217,7 +232,7 @@ class LinuxShell implements Shell {
       } catch (error) {
         if (error instanceof EngineError) return { stdout: '', stderr: `${error.message}\n`, exitCode: 1 };
         bug.error = error;
-        return { stdout: '', stderr: '', exitCode: 1 };
+        return { stdout: error instanceof DeadlinePassed ? `${error.stdout}${deadlineMark}` : '', stderr: '', exitCode: 1 };
       }
     });
   }
@@ -269,6 +284,18 @@ class LinuxShell implements Shell {
       // a script that does not parse defines nothing; its run has said so
     }
     return found;
+  }
+}
+
+/** The first command of a script that a real shell would not wait for; undefined when there is none. */
+function inBackground(library: JustBash, script: string): string | undefined {
+  if (!/(?<![&<>|\\\d])&(?![&>])/.test(script)) return undefined;
+  try {
+    const tree = library.parse(script);
+    const found = tree.statements.find(({ background }) => background);
+    return found === undefined ? undefined : library.serialize({ ...tree, statements: [found] }).trim();
+  } catch {
+    return undefined;
   }
 }
 
