@@ -1,9 +1,9 @@
-import type { DecisionReason, Path } from './types.ts';
+import type { DecisionReason, MultipathLimits, Path } from './types.ts';
 
 export interface DecisionContext {
   /** The path in use before: among equal external ones it stays (FRR; RFC 4271 §9.1.2.2 leaves it open). */
   readonly selected: Path | undefined;
-  readonly multipath: { readonly maximumPaths: number; readonly maximumPathsIbgp: number; readonly relaxAsPath: boolean };
+  readonly multipath: MultipathLimits;
   readonly alwaysCompareMed?: boolean;
   readonly compareRouterId?: boolean;
   readonly ignoreAsPathLength?: boolean;

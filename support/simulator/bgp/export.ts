@@ -1,12 +1,17 @@
-import { ip } from '../net/address.ts';
+import { ip, isLinkLocal } from '../net/address.ts';
 import type { Ip, NetworkInterface, NetworkNamespace } from '../net/types.ts';
 import type { Peer } from './peer.ts';
 import type { Destination } from './rib.ts';
-import type { BgpFamily, PathAttributes, SpeakerOptions } from './types.ts';
+import type { BgpFamily, BgpPeer, PathAttributes, SpeakerOptions } from './types.ts';
 
 const noExport = 0xffffff01;
 const noAdvertise = 0xffffff02;
 const noExportSubconfed = 0xffffff03;
+
+/** Of fe80::/10: it needs a device to mean anything. */
+export function isLinkLocalIpv6(address: Ip): boolean {
+  return address.family === 6 && isLinkLocal(address);
+}
 
 export interface Exported {
   readonly attributes: PathAttributes;
@@ -36,7 +41,25 @@ export function localNextHops(namespace: NetworkNamespace, local: Ip): LocalNext
   };
 }
 
-function nextHopSelf(options: SpeakerOptions, family: BgpFamily, peer: Peer): Pick<PathAttributes, 'nextHop' | 'linkLocalNextHop'> {
+/** LOCAL_PREF of what has none yet: `bgp default local-preference`, or 100. */
+export function localPreference(options: SpeakerOptions): number {
+  return options.decision?.defaultLocalPref ?? 100;
+}
+
+/** Where a path that is sent comes from. */
+interface Provenance {
+  /** The speaker's own route. */
+  readonly isLocal: boolean;
+  /** From one internal peer to another (RFC 4456). */
+  readonly isReflected: boolean;
+}
+
+function nextHopSelf(
+  options: SpeakerOptions,
+  family: BgpFamily,
+  peer: Peer,
+  isLocal: boolean,
+): Pick<PathAttributes, 'nextHop' | 'linkLocalNextHop'> {
   const local = peer.local?.ip ?? options.routerId;
   const isFrr = options.implementation === 'frr';
   const hops = localNextHops(options.namespace, local);
@@ -45,8 +68,9 @@ function nextHopSelf(options: SpeakerOptions, family: BgpFamily, peer: Peer): Pi
   if (!asIpv6) return { nextHop: hops.v4 ?? options.routerId };
   if (local.family === 4 && !isFrr) return { nextHop: ip(`::ffff:${local.text}`) };
   const nextHop = hops.v6 ?? ip('::');
-  // RFC 2545 §3: the link-local address goes along to a peer on the same link; gobgp leaves it out (recorded).
-  const isOnLink = peer.config.multihopTtl === 1 || !peer.isExternal;
+  // RFC 2545 §3: the link-local address goes along to a peer on the same link; gobgp leaves it out (recorded), FRR tells
+  // internal peers that of its own routes only (bgp_updgrp_packet.c and bgp_route.c, subgroup_announce_check).
+  const isOnLink = peer.isExternal ? peer.config.multihopTtl === 1 : isLocal;
   return isFrr && isOnLink && hops.linkLocal !== undefined && hops.linkLocal !== nextHop
     ? { nextHop, linkLocalNextHop: hops.linkLocal }
     : { nextHop };
@@ -73,14 +97,15 @@ export function exportPath(options: SpeakerOptions, destination: Destination, pe
   if (communities.includes(noAdvertise)) return undefined;
   if (peer.isExternal && (communities.includes(noExport) || communities.includes(noExportSubconfed))) return undefined;
   const isReflected = from !== undefined && !from.isExternal && !peer.isExternal;
-  if (isReflected && from.config.routeReflectorClient !== true && peer.config.routeReflectorClient !== true) return undefined;
+  const isClient = (one: BgpPeer) => one.config.perFamily?.[destination.family]?.routeReflectorClient === true;
+  if (isReflected && !isClient(from) && !isClient(peer)) return undefined;
   if (isReflected && (from === peer || best.attributes.originatorId === peer.remoteRouterId)) return undefined;
 
   let base = best.attributes;
   if (peer.isExternal) {
     base = withoutKeys(base, 'originatorId', 'clusterList', ...(from === undefined ? [] : (['med'] as const)));
   } else {
-    base = { ...base, localPref: base.localPref ?? 100 };
+    base = { ...base, localPref: base.localPref ?? localPreference(options) };
     if (isReflected) {
       const originatorId = base.originatorId ?? from.remoteRouterId;
       base = {
@@ -95,7 +120,7 @@ export function exportPath(options: SpeakerOptions, destination: Destination, pe
       ? { attributes: base }
       : options.exportPolicy({ prefix: destination.prefix, attributes: base }, peer);
   if (decision === undefined) return undefined;
-  return finishExport(options, decision.attributes, base.nextHop, destination.family, peer, from === undefined);
+  return finishExport(options, decision.attributes, base.nextHop, destination.family, peer, { isLocal: from === undefined, isReflected });
 }
 
 /** AS path, local preference and next hop, after the policy has had its say. */
@@ -105,16 +130,28 @@ export function finishExport(
   baseNextHop: Ip,
   family: BgpFamily,
   peer: Peer,
-  isLocal: boolean,
+  { isLocal, isReflected }: Provenance,
 ): Exported {
   let attributes = decided;
   const isSetByPolicy = decided.nextHop !== baseNextHop;
-  const isNextHopSelf = !isSetByPolicy && (peer.isExternal || isLocal || peer.config.nextHopSelf === true);
+  const { nextHopSelf: own, asOverride } = peer.config.perFamily?.[family] ?? {};
+  // RFC 8950: where IPv4 prefixes go with IPv6 next hops, an IPv4 one cannot be told (bgp_updgrp_packet.c).
+  const isUntellable = family === 'ipv4-unicast' && decided.nextHop.family === 4 && peer.hasExtendedNextHop && peer.local?.ip.family === 6;
+  const isKept =
+    isSetByPolicy ||
+    !(peer.isExternal || isLocal || own === 'force' || (own === 'own' && !isReflected) || isLinkLocalIpv6(decided.nextHop));
+  const isNextHopSelf = isUntellable || !isKept;
   if (peer.isExternal) {
+    if (asOverride === true) {
+      const asPath = attributes.asPath.map((item) => (item === peer.remoteAsn ? options.localAsn : item));
+      attributes = { ...attributes, asPath };
+    }
     // `local-as` puts the configured number before the speaker's own (draft-ga-idr-as-migration).
     const prepended = peer.localAsn === options.localAsn ? [options.localAsn] : [peer.localAsn, options.localAsn];
     attributes = { ...withoutKeys(attributes, 'localPref'), asPath: [...prepended, ...attributes.asPath] };
   }
-  if (isNextHopSelf) attributes = { ...withoutKeys(attributes, 'linkLocalNextHop'), ...nextHopSelf(options, family, peer) };
+  // A link-local next hop means nothing on another link.
+  if (options.implementation === 'frr') attributes = withoutKeys(attributes, 'linkLocalNextHop');
+  if (isNextHopSelf) attributes = { ...withoutKeys(attributes, 'linkLocalNextHop'), ...nextHopSelf(options, family, peer, isLocal) };
   return { attributes, isNextHopSelf };
 }

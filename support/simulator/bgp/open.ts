@@ -86,7 +86,8 @@ export function negotiate(identity: LocalIdentity, config: PeerConfig, connectio
   const fourOctet = capabilities.find((capability) => capability.kind === 'four-octet-as');
   const asn = fourOctet?.asn ?? open.asn;
   const isExpected =
-    config.remoteAs === 'external' ? asn !== localAsn : config.remoteAs === 'internal' ? asn === localAsn : asn === config.remoteAs;
+    config.remoteAs === 'any' ||
+    (config.remoteAs === 'external' ? asn !== localAsn : config.remoteAs === 'internal' ? asn === localAsn : asn === config.remoteAs);
   // FRR adds the number that it saw, gobgp nothing (recorded).
   if (!isExpected)
     throw new MessageError(2, 2, `AS ${asn}`, isFrr ? Uint8Array.of((open.asn >>> 8) & 0xff, open.asn & 0xff) : new Uint8Array());

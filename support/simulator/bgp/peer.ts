@@ -43,10 +43,9 @@ export interface PeerOwner {
 
 const frrStartDelayMs = 1000;
 const frrMaximumStartSeconds = 120;
-/** gobgp: seconds of idle after a session or an attempt ended, and the bounds of the first dial. */
+/** gobgp: seconds of idle after a session or an attempt ended, and its shortest tick of the dialling loop. */
 const gobgpIdleHoldSeconds = 5;
-const gobgpFirstDial = { low: 5, high: 9 } as const;
-const gobgpMinimumConnectRetry = 10;
+const gobgpMinimumConnectRetry = 5;
 const largeHoldTimeSeconds = 240;
 
 const sessionFields = [
@@ -99,6 +98,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
   #outgoing: Connection | undefined;
   #incoming: Connection | undefined;
   #dialling: TcpConnection | undefined;
+  #dialConfig: PeerConfig | undefined;
   #startTimer: Timer | undefined;
   #connectTimer: Timer | undefined;
   #startSeconds = 1;
@@ -130,6 +130,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
 
   get isExternal(): boolean {
     const { remoteAs } = this.config;
+    if (remoteAs === 'any') return this.remoteAsn !== this.localAsn;
     return remoteAs === 'external' || (remoteAs !== 'internal' && remoteAs !== this.localAsn);
   }
 
@@ -290,35 +291,41 @@ export class Peer implements BgpPeer, ConnectionOwner {
     });
   }
 
-  /** gobgp: Active at once, and a dial that comes 5 to 9 seconds later. */
+  /** gobgp: Active at once, and a dial that comes 5 to 9 seconds later (connectLoop in fsm.go). */
   #activate(): void {
     this.#setState('Active');
     if (this.config.isPassive === true) return;
-    this.#scheduleDial(this.#owner.random.integer(gobgpFirstDial.low, gobgpFirstDial.high));
+    this.#dialConfig = this.config;
+    this.#scheduleDial(gobgpMinimumConnectRetry);
   }
 
-  #scheduleDial(seconds: number): void {
+  /** gobgp waits one to two ticks, then dials for not quite a tick; from the second time on the tick is the retry time. */
+  #scheduleDial(tickSeconds: number): void {
     this.#connectTimer?.cancel();
-    this.#connectTimer = this.clock.schedule(seconds * 1000, () => {
+    this.#connectTimer = this.clock.schedule(this.#owner.random.integer(tickSeconds, 2 * tickSeconds - 1) * 1000, () => {
       this.#connectTimer = undefined;
-      this.#dial();
+      this.#dial(tickSeconds);
     });
   }
 
-  #dial(): void {
-    const retry = Math.max(this.config.connectRetrySeconds, gobgpMinimumConnectRetry);
+  /** How the next dial is made: gobgp reads its settings once, when it becomes Active. */
+  get dialConfig(): PeerConfig {
+    return this.#isFrr ? this.config : (this.#dialConfig ?? this.config);
+  }
+
+  #dial(tickSeconds = 0): void {
     const failed = () => {
       this.#dialling = undefined;
       if (this.#isFrr) {
         this.#setState('Active');
         this.#armConnectRetry();
-      } else this.#scheduleDial(this.#owner.random.integer(retry, 2 * retry - 1));
+      } else this.#scheduleDial(Math.max(this.dialConfig.connectRetrySeconds, gobgpMinimumConnectRetry));
     };
     if (this.#isFrr) {
       this.#armConnectRetry();
       this.#setState('Connect');
     } else {
-      this.#connectTimer = this.clock.schedule((retry - 1) * 1000, () => {
+      this.#connectTimer = this.clock.schedule((tickSeconds - 1) * 1000, () => {
         this.#abandonDial();
         failed();
       });
@@ -610,9 +617,11 @@ export class Peer implements BgpPeer, ConnectionOwner {
     const changed = sessionFields.filter((field) => before[field] !== config[field]);
     const familiesChanged = before.families.join() !== config.families.join();
     const restartChanged = before.gracefulRestart?.restartTimeSeconds !== config.gracefulRestart?.restartTimeSeconds;
-    const timersChanged =
-      !this.#isFrr && (before.holdTimeSeconds !== config.holdTimeSeconds || before.keepaliveSeconds !== config.keepaliveSeconds);
-    if (changed.length === 0 && !familiesChanged && !restartChanged && !timersChanged) {
+    if (!this.#isFrr) {
+      this.#reconfigure(before, changed.some((field) => field !== 'multihopTtl') || familiesChanged || restartChanged);
+      return;
+    }
+    if (changed.length === 0 && !familiesChanged && !restartChanged) {
       if (before.isPassive === true && config.isPassive !== true && this.state === 'Active') this.#begin();
       return;
     }
@@ -621,9 +630,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
       return;
     }
     const [first] = changed;
-    const reason = !this.#isFrr
-      ? undefined
-      : first === 'remoteAs'
+    const reason =
+      first === 'remoteAs'
         ? 'Remote AS changed'
         : first === 'localAs'
           ? 'Local AS change'
@@ -637,6 +645,26 @@ export class Peer implements BgpPeer, ConnectionOwner {
     this.reset(6, 6, reason);
   }
 
+  /**
+   * gobgp (server.go, updateNeighbor): what an OPEN or the socket carries makes a new neighbour of it, which dials anew
+   * at once; timers that are negotiated are followed by a reset (which Cilium asks for); a TTL and the retry time only
+   * count from the next time that it becomes Active.
+   */
+  #reconfigure(before: PeerConfig, isNewNeighbor: boolean): void {
+    const { config } = this;
+    if (isNewNeighbor) {
+      this.reset(6, 6, undefined);
+      this.#startTimer?.cancel();
+      this.#startTimer = undefined;
+      this.start();
+    } else if (
+      (before.holdTimeSeconds !== config.holdTimeSeconds || before.keepaliveSeconds !== config.keepaliveSeconds) &&
+      (this.#session ?? this.#outgoing ?? this.#incoming) !== undefined
+    ) {
+      this.reset(6, 4, undefined);
+    }
+  }
+
   clear(): void {
     this.isPrefixOverflow = false;
     this.reset(6, 4, this.#isFrr ? 'User reset' : undefined);
@@ -645,7 +673,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
   exceedMaximumPrefix(family: BgpFamily): void {
     this.isPrefixOverflow = true;
     const afi = family === 'ipv4-unicast' ? 1 : 2;
-    const maximum = this.config.maximumPrefix ?? 0;
+    const maximum = this.config.perFamily?.[family]?.maximumPrefix ?? 0;
     this.reset(6, 1, undefined, Uint8Array.of(0, afi, 1, maximum >>> 24, (maximum >>> 16) & 0xff, (maximum >>> 8) & 0xff, maximum & 0xff));
   }
 

@@ -30,8 +30,8 @@ export class Destination implements RibEntry {
     this.family = family;
   }
 
-  pathOf(peer: BgpPeer | undefined): StoredPath | undefined {
-    return this.paths.find((path) => path.peer === peer);
+  pathOf(peer: BgpPeer | undefined, source?: string): StoredPath | undefined {
+    return this.paths.find((path) => path.peer === peer && path.source === source);
   }
 }
 

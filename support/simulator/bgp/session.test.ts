@@ -7,6 +7,7 @@ import type { NetworkInterface, NetworkNamespace } from '../net/types.ts';
 import { createSpeaker } from './speaker.ts';
 import type { BgpPeer, BgpSpeaker, PeerConfig, SpeakerOptions } from './types.ts';
 
+const multipath = { maximumPaths: 256, maximumPathsIbgp: 256, relaxAsPath: true };
 const start = 1_700_000_000_000;
 
 /** A router and a node on one link, 2001:db8:0:1::/64 and 192.0.2.0/24. */
@@ -48,7 +49,7 @@ class Pair {
       routerId: ip(isLeft ? '192.0.2.1' : '192.0.2.2'),
       hostname: side,
       ...(implementation === 'frr' ? { listenPort: 179 } : {}),
-      multipath: { maximumPaths: 256, maximumPathsIbgp: 256, relaxAsPath: true },
+      multipath: { 'ipv4-unicast': multipath, 'ipv6-unicast': multipath },
       ...rest,
     });
     return {
@@ -268,7 +269,7 @@ describe('a session between FRR and gobgp', () => {
 
   it('is cut when more prefixes come than allowed', () => {
     const pair = new Pair();
-    const left = pair.speaker('left', { peer: { maximumPrefix: 1 } });
+    const left = pair.speaker('left', { peer: { perFamily: { 'ipv4-unicast': { maximumPrefix: 1 } } } });
     const right = pair.speaker('right');
     right.speaker.originate({ prefix: v4 });
     right.speaker.originate({ prefix: prefix('203.0.113.0/24') });

@@ -2,7 +2,7 @@ import type { Timer } from '../clock/clock.ts';
 import { ip, prefix as parsePrefix } from '../net/address.ts';
 import type { Ip, ListeningSocket, Prefix, TcpConnection } from '../net/types.ts';
 import { decide } from './decision.ts';
-import { exportPath, finishExport, interfaceOf } from './export.ts';
+import { exportPath, finishExport, interfaceOf, isLinkLocalIpv6, localPreference } from './export.ts';
 import { MessageError, type UpdateMessage } from './message.ts';
 import type { LocalIdentity } from './open.ts';
 import { Peer, type PeerOwner, type SentRoute } from './peer.ts';
@@ -24,6 +24,8 @@ const families: readonly BgpFamily[] = ['ipv4-unicast', 'ipv6-unicast'];
 const frrProcessDelayMs = 50;
 /** FRR lets an update group gather before it gets the table: one second and 50 ms a neighbour (bgp_updgrp.c). */
 const frrCoalesceMs = { base: 1000, perPeer: 50 } as const;
+
+const ownNetwork = 'network';
 
 const singlePath = { maximumPaths: 1, maximumPathsIbgp: 1, relaxAsPath: false } as const;
 
@@ -147,7 +149,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
       destination: { ip: config.address, port: config.port },
       ...(config.localAddress === undefined ? {} : { source: { ip: config.localAddress } }),
       ...(config.device === undefined ? {} : { device: config.device }),
-      ttl: peer.isExternal ? config.multihopTtl : 255,
+      ttl: peer.isExternal ? peer.dialConfig.multihopTtl : 255,
       ...(config.password === undefined ? {} : { md5Key: config.password }),
       handlers: {
         onConnected: () => {
@@ -268,7 +270,8 @@ class Speaker implements BgpSpeaker, PeerOwner {
     if (mpUnreach !== undefined) for (const value of mpUnreach.withdrawn) this.#withdrawReceived(peer, mpUnreach.family, value);
     if (message.nlri.length > 0 || (mpReach?.nlri.length ?? 0) > 0) {
       if (attributes === undefined) throw new MessageError(3, 3, 'missing well-known attributes', Uint8Array.of(1));
-      const base = peer.isExternal ? withoutLocalPref(attributes) : attributes;
+      const received = peer.isExternal ? withoutLocalPref(attributes) : attributes;
+      const base = this.options.implementation === 'frr' ? withSortedCommunities(received) : received;
       if (message.nextHop !== undefined)
         for (const value of message.nlri) this.#receive(peer, 'ipv4-unicast', value, { ...base, nextHop: message.nextHop });
       if (mpReach !== undefined) {
@@ -298,7 +301,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const route = { prefix, attributes, receivedAt: this.clock.now(), path: former?.path, isStale: false };
     peer.received[family].set(prefix, route);
     this.#import(peer, family, route);
-    const { maximumPrefix } = peer.config;
+    const maximumPrefix = peer.config.perFamily?.[family]?.maximumPrefix;
     if (maximumPrefix !== undefined && peer.accepted[family] > maximumPrefix) peer.exceedMaximumPrefix(family);
   }
 
@@ -317,7 +320,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     family: BgpFamily,
     route: { readonly prefix: Prefix; readonly attributes: PathAttributes; readonly receivedAt: number; path: StoredPath | undefined },
   ): void {
-    const decided = this.#isLoop(peer, route.attributes)
+    const decided = this.#isLoop(peer, family, route.attributes)
       ? undefined
       : this.options.importPolicy === undefined
         ? { attributes: route.attributes }
@@ -335,13 +338,13 @@ class Speaker implements BgpSpeaker, PeerOwner {
   }
 
   /** RFC 4271 §9.1.2 (AS loop), RFC 4456 §8 (reflection loops), and FRR's refusal of its own address as next hop. */
-  #isLoop(peer: Peer, attributes: PathAttributes): boolean {
+  #isLoop(peer: Peer, family: BgpFamily, attributes: PathAttributes): boolean {
     const own = new Set([this.options.localAsn, peer.localAsn]);
     let count = 0;
     for (const item of attributes.asPath) {
       if (typeof item === 'number' ? own.has(item) : item.set.some((asn) => own.has(asn))) count++;
     }
-    if (count > (peer.config.allowAsIn ?? 0)) return true;
+    if (count > (peer.config.perFamily?.[family]?.allowAsIn ?? 0)) return true;
     if (attributes.originatorId === this.options.routerId) return true;
     if (attributes.clusterList?.includes(this.options.clusterId ?? this.options.routerId) === true) return true;
     return this.#isTracking && this.options.namespace.isLocalAddress(attributes.nextHop);
@@ -357,9 +360,16 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   // ── Loc-RIB ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  #putPath(peer: Peer | undefined, prefix: Prefix, attributes: PathAttributes, weight: number, receivedAt: number): StoredPath {
+  #putPath(
+    peer: Peer | undefined,
+    prefix: Prefix,
+    attributes: PathAttributes,
+    weight: number,
+    receivedAt: number,
+    source?: string,
+  ): StoredPath {
     const destination = this.#ribs[familyOfPrefix(prefix)].obtain(prefix);
-    const known = destination.pathOf(peer);
+    const known = destination.pathOf(peer, source);
     if (known !== undefined) {
       const isChanged = !isSameAttributes(known.attributes, attributes) || known.weight !== weight || known.isStale;
       known.receivedAt = receivedAt;
@@ -373,7 +383,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
       this.#enqueue(destination);
       return known;
     }
-    const path: StoredPath = { prefix, attributes, peer, receivedAt, weight, isStale: false, isValid: true, destination };
+    const path: StoredPath = { prefix, attributes, peer, source, receivedAt, weight, isStale: false, isValid: true, destination };
     destination.paths.unshift(path);
     this.#track(path);
     this.#enqueue(destination);
@@ -393,7 +403,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
   #nextHopOf(path: StoredPath): { readonly address: Ip; readonly device: string } {
     const { linkLocalNextHop, nextHop } = path.attributes;
     const address = linkLocalNextHop ?? nextHop;
-    if (!isLinkLocal(address)) return { address, device: '' };
+    if (!isLinkLocalIpv6(address)) return { address, device: '' };
     const peer = path.peer;
     const device =
       peer?.config.device ?? (peer?.local === undefined ? undefined : interfaceOf(this.options.namespace, peer.local.ip)?.name);
@@ -420,7 +430,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
   /** Zebra's answer to "how do I reach this next hop": never by the default route (`ip nht resolve-via-default` is off). */
   #resolve(address: Ip, device: string, isConnectedOnly: boolean): Resolution | undefined {
     const { namespace } = this.options;
-    if (isLinkLocal(address)) {
+    if (isLinkLocalIpv6(address)) {
       const found = device === '' ? undefined : namespace.getInterface(device);
       return found?.isAdminUp && found.hasCarrier ? { metric: 0 } : undefined;
     }
@@ -505,7 +515,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const decision = decide(destination.paths, {
       ...this.options.decision,
       selected: before,
-      multipath: this.options.multipath ?? singlePath,
+      multipath: this.options.multipath?.[destination.family] ?? singlePath,
     });
     destination.best = decision?.best as StoredPath | undefined;
     destination.reason = decision?.reason;
@@ -536,11 +546,12 @@ class Speaker implements BgpSpeaker, PeerOwner {
       ...(isFrr ? { med: 0 } : {}),
       ...route.attributes,
     };
-    this.#putPath(undefined, route.prefix, attributes, route.weight ?? (isFrr ? 32768 : 0), this.clock.now());
+    const weight = route.weight ?? (isFrr ? 32768 : 0);
+    this.#putPath(undefined, route.prefix, attributes, weight, this.clock.now(), route.source ?? ownNetwork);
   }
 
-  withdraw(prefix: Prefix): void {
-    const path = this.#ribs[familyOfPrefix(prefix)].get(prefix)?.pathOf(undefined);
+  withdraw(prefix: Prefix, source: string = ownNetwork): void {
+    const path = this.#ribs[familyOfPrefix(prefix)].get(prefix)?.pathOf(undefined, source);
     if (path !== undefined) this.#removePath(path);
   }
 
@@ -562,7 +573,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const { family, prefix } = destination;
     const sent = peer.sent[family];
     const former = sent.get(prefix);
-    const isDefault = prefix.length === 0 && peer.config.defaultOriginate?.includes(family) === true;
+    const isDefault = prefix.length === 0 && peer.config.perFamily?.[family]?.defaultOriginate === true;
     if (isDefault) return;
     const exported = exportPath(this.options, destination, peer);
     if (exported === undefined) {
@@ -603,10 +614,19 @@ class Speaker implements BgpSpeaker, PeerOwner {
   }
 
   #sendDefault(peer: Peer, family: BgpFamily, outgoing: Outbox): void {
-    if (peer.config.defaultOriginate?.includes(family) !== true) return;
+    if (peer.config.perFamily?.[family]?.defaultOriginate !== true) return;
     const everything = parsePrefix(family === 'ipv4-unicast' ? '0.0.0.0/0' : '::/0');
-    const base: PathAttributes = { origin: 'igp', asPath: [], nextHop: everything.address };
-    const { attributes, isNextHopSelf } = finishExport(this.options, base, base.nextHop, family, peer, true);
+    const base: PathAttributes = {
+      origin: 'igp',
+      asPath: [],
+      nextHop: everything.address,
+      med: 0,
+      ...(peer.isExternal ? {} : { localPref: localPreference(this.options) }),
+    };
+    const { attributes, isNextHopSelf } = finishExport(this.options, base, base.nextHop, family, peer, {
+      isLocal: true,
+      isReflected: false,
+    });
     peer.sent[family].set(everything, { prefix: everything, attributes, sentAt: this.clock.now(), isNextHopSelf });
     outgoing.announce(peer, family, everything, attributes);
   }
@@ -628,7 +648,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
       if (!peer.isSynchronised) continue;
       for (const family of peer.negotiatedFamilies) {
         const everything = parsePrefix(family === 'ipv4-unicast' ? '0.0.0.0/0' : '::/0');
-        if (peer.config.defaultOriginate?.includes(family) === true) {
+        if (peer.config.perFamily?.[family]?.defaultOriginate === true) {
           if (!peer.sent[family].has(everything)) this.#sendDefault(peer, family, outgoing);
         } else if (peer.sent[family].has(everything) && this.#ribs[family].get(everything)?.best === undefined) {
           peer.sent[family].delete(everything);
@@ -682,13 +702,22 @@ class Speaker implements BgpSpeaker, PeerOwner {
   }
 }
 
+/** FRR keeps communities by value, each once (community_uniq_sort); gobgp as they came. */
+function withSortedCommunities<T extends Pick<PathAttributes, 'communities' | 'largeCommunities'>>(attributes: T): T {
+  const { communities, largeCommunities } = attributes;
+  if ((communities?.length ?? 0) < 2 && (largeCommunities?.length ?? 0) < 2) return attributes;
+  return {
+    ...attributes,
+    ...(communities === undefined ? {} : { communities: [...new Set(communities)].toSorted((a, b) => a - b) }),
+    ...(largeCommunities === undefined
+      ? {}
+      : { largeCommunities: largeCommunities.toSorted((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]) }),
+  };
+}
+
 function withoutLocalPref<T extends { readonly localPref?: number }>(attributes: T): Omit<T, 'localPref'> {
   const { localPref: _ignored, ...rest } = attributes;
   return rest;
-}
-
-function isLinkLocal(address: Ip): boolean {
-  return address.family === 6 && address.value >> 118n === 0x3fan;
 }
 
 interface OutgoingUpdate {

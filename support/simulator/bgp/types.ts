@@ -37,6 +37,8 @@ export interface Path {
   readonly peer: BgpPeer | undefined;
   readonly receivedAt: number;
   readonly weight: number;
+  /** What the speaker has its own route from; undefined for a received one. */
+  readonly source?: string | undefined;
   readonly isStale: boolean;
   /** The next hop can be reached (always true for a speaker that does not track it). */
   readonly isValid: boolean;
@@ -77,7 +79,8 @@ export interface PeerConfig {
   readonly address: Ip;
   /** Needed to reach a link-local address, and for unnumbered peers. */
   readonly device?: string;
-  readonly remoteAs: number | 'external' | 'internal';
+  /** `any`: whatever the peer's OPEN says (gobgp with AS number 0). */
+  readonly remoteAs: number | 'external' | 'internal' | 'any';
   readonly localAs?: number;
   readonly localAddress?: Ip;
   readonly port: number;
@@ -94,12 +97,28 @@ export interface PeerConfig {
   readonly gracefulRestart?: { readonly restartTimeSeconds: number };
   readonly extendedNextHop?: boolean;
   readonly description?: string;
-  readonly nextHopSelf?: boolean;
+  /** What holds for one family only. */
+  readonly perFamily?: Readonly<Partial<Record<BgpFamily, PeerFamilyConfig>>>;
+}
+
+export interface PeerFamilyConfig {
+  /** `force` also for paths that are reflected. */
+  readonly nextHopSelf?: 'own' | 'force';
   readonly routeReflectorClient?: boolean;
   readonly maximumPrefix?: number;
+  /** How often the speaker's own AS may stand in a path. */
   readonly allowAsIn?: number;
-  /** Families for which a default route is sent whatever the table holds. */
-  readonly defaultOriginate?: readonly BgpFamily[];
+  /** The peer's AS is replaced by the speaker's own in what the peer is sent. */
+  readonly asOverride?: boolean;
+  /** A default route is sent whatever the table holds. */
+  readonly defaultOriginate?: boolean;
+}
+
+/** How many equal paths are used side by side, by the kind of the best one. */
+export interface MultipathLimits {
+  readonly maximumPaths: number;
+  readonly maximumPathsIbgp: number;
+  readonly relaxAsPath: boolean;
 }
 
 export interface LastReset {
@@ -171,6 +190,8 @@ export interface OriginatedRoute {
   readonly prefix: Prefix;
   readonly attributes?: Partial<PathAttributes>;
   readonly weight?: number;
+  /** A prefix may have one route of each source (`network`, `redistribute connected`…). Default: `network`. */
+  readonly source?: string;
 }
 
 /** How the implementations that labs meet differ where RFC 4271 leaves room: retry delays, capabilities, decision, echo to the sender. */
@@ -195,7 +216,8 @@ export interface SpeakerOptions {
   readonly hostname: string;
   readonly importPolicy?: RoutePolicy;
   readonly exportPolicy?: RoutePolicy;
-  readonly multipath?: { readonly maximumPaths: number; readonly maximumPathsIbgp: number; readonly relaxAsPath: boolean };
+  /** Undefined: one path. */
+  readonly multipath?: Readonly<Record<BgpFamily, MultipathLimits>>;
   readonly clusterId?: Ip;
   readonly decision?: {
     readonly alwaysCompareMed?: boolean;
@@ -218,7 +240,7 @@ export interface BgpSpeaker {
   /** Hard reset, or a soft one that only runs the policies again. */
   clearPeer(address: Ip, mode: 'hard' | 'soft-in' | 'soft-out'): void;
   originate(route: OriginatedRoute): void;
-  withdraw(prefix: Prefix): void;
+  withdraw(prefix: Prefix, source?: string): void;
   /** Runs import and export policies again over all paths (after a change of policy). */
   refreshPolicies(): void;
   setPolicies(policies: { readonly importPolicy?: RoutePolicy; readonly exportPolicy?: RoutePolicy }): void;

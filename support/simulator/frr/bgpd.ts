@@ -1,10 +1,18 @@
 import { createSpeaker } from '../bgp/speaker.ts';
-import type { BgpFamily, BgpSpeaker, PathAttributes, PeerConfig } from '../bgp/types.ts';
+import type { BgpFamily, BgpSpeaker, OriginatedRoute, PathAttributes, PeerConfig, PeerFamilyConfig } from '../bgp/types.ts';
 import type { SimulatedClock, Timer } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
-import { parseIp } from '../net/address.ts';
+import { ipFromValue, parseIp } from '../net/address.ts';
 import type { Ip, NetworkNamespace, Prefix } from '../net/types.ts';
-import { type BgpConfig, bgpFamilies, effectiveNeighbor, type FrrConfig, isExternal, type NeighborConfig } from './config.ts';
+import {
+  type BgpConfig,
+  bgpFamilies,
+  effectiveNeighbor,
+  type FrrConfig,
+  isExternal,
+  type NeighborConfig,
+  type NeighborFamilyConfig,
+} from './config.ts';
 import { applyRouteMap, makePolicy } from './policy.ts';
 import { automaticRouterId, type Zebra } from './zebra.ts';
 
@@ -13,6 +21,8 @@ export const defaultMaximumPaths = 256;
 /** A changed route map is applied after a while, so that its other lines can come too (`bgp route-map delay-timer`). */
 const routeMapDelayMs = 5000;
 const bgpPort = 179;
+/** Of a router's own routes, where nothing sets another. */
+const ownWeight = 32768;
 
 /** FRR's bgpd: makes the protocol speaker do what the configuration says. */
 export class Bgpd {
@@ -25,7 +35,8 @@ export class Bgpd {
   readonly #listenPort: number;
   #speaker: BgpSpeaker | undefined;
   #speakerAsn: number | undefined;
-  readonly #originated = new Map<Prefix, string>();
+  /** By source and prefix. */
+  readonly #originated = new Map<string, { readonly prefix: Prefix; readonly source: string; readonly key: string }>();
   #policyTimer: Timer | undefined;
   #unwatch: (() => void) | undefined;
 
@@ -47,7 +58,12 @@ export class Bgpd {
     this.#hostname = options.hostname;
     this.#listenPort = options.listenPort ?? bgpPort;
     this.#unwatch = this.#zebra.onChange(() => {
-      if (this.#config.bgp !== undefined) this.#syncNetworks(this.#config.bgp);
+      const { bgp } = this.#config;
+      if (bgp === undefined) return;
+      // An address of its interface gives an unnumbered neighbor another one.
+      const hasUnnumbered = [...bgp.neighbors.values()].some(({ address }) => address === undefined);
+      if (hasUnnumbered && this.#speaker !== undefined) this.#syncPeers(bgp, this.#speaker);
+      this.#syncNetworks(bgp);
     });
     this.apply();
   }
@@ -112,21 +128,16 @@ export class Bgpd {
   }
 
   #changeable(bgp: BgpConfig) {
-    const limits = (family: BgpFamily) => bgp.families[family];
-    // One limit for both families in the speaker; FRR has one each, and labs set them alike.
-    const limit = (pick: (family: BgpFamily) => number | undefined): number => {
-      const set = bgpFamilies.flatMap((family) => pick(family) ?? []);
-      return set.length === 0 ? defaultMaximumPaths : Math.min(...set);
-    };
+    const limitsOf = (family: BgpFamily) => ({
+      maximumPaths: bgp.families[family].maximumPaths ?? defaultMaximumPaths,
+      maximumPathsIbgp: bgp.families[family].maximumPathsIbgp ?? defaultMaximumPaths,
+      relaxAsPath: bgp.relaxAsPath,
+    });
     return {
       routerId: bgp.routerId ?? automaticRouterId(this.#namespace),
       hostname: this.#hostname(),
       ...(bgp.clusterId === undefined ? {} : { clusterId: bgp.clusterId }),
-      multipath: {
-        maximumPaths: limit((family) => limits(family).maximumPaths),
-        maximumPathsIbgp: limit((family) => limits(family).maximumPathsIbgp),
-        relaxAsPath: bgp.relaxAsPath,
-      },
+      multipath: { 'ipv4-unicast': limitsOf('ipv4-unicast'), 'ipv6-unicast': limitsOf('ipv6-unicast') },
       decision: {
         alwaysCompareMed: bgp.alwaysCompareMed,
         compareRouterId: bgp.compareRouterId,
@@ -137,13 +148,30 @@ export class Bgpd {
     };
   }
 
-  /** A neighbor's address: configured, or for `neighbor IFACE interface` the other end's link-local one. */
+  /**
+   * A neighbor's address: configured, or for `neighbor IFACE interface` the other one of the interface's IPv4 /30 or /31
+   * (FRR user guide, BGP, "neighbor <interface>"; bgpd.c, peer_conf_if_to_su_update_v4), or the other end's link-local one.
+   */
   addressOf(neighbor: NeighborConfig): Ip | undefined {
     if (neighbor.address !== undefined) return neighbor.address;
+    const other = neighbor.isV6Only === true ? undefined : this.#otherEndOf(neighbor.name);
+    if (other !== undefined) return other;
     // Not modelled: router advertisements, by which FRR learns it; on a point-to-point link there is but one answer.
     const device = this.#namespace.getInterface(neighbor.name);
     if (device === undefined || !device.isAdminUp || !device.hasCarrier) return undefined;
     return device.peer?.addresses.find((entry) => entry.ip.family === 6 && entry.scope === 'link')?.ip;
+  }
+
+  #otherEndOf(name: string): Ip | undefined {
+    const device = this.#namespace.getInterface(name);
+    if (device === undefined || !device.isAdminUp || !device.hasCarrier) return undefined;
+    for (const { ip: own, prefixLength } of device.addresses) {
+      if (own.family !== 4 || (prefixLength !== 30 && prefixLength !== 31)) continue;
+      const host = own.value & (prefixLength === 30 ? 3n : 1n);
+      if (prefixLength === 30 && (host === 0n || host === 3n)) continue;
+      return ipFromValue(4, prefixLength === 30 ? own.value ^ 3n : own.value ^ 1n);
+    }
+    return undefined;
   }
 
   peerConfig(bgp: BgpConfig, own: NeighborConfig): PeerConfig | undefined {
@@ -154,9 +182,7 @@ export class Bgpd {
     const device = own.address === undefined ? own.name : neighbor.interface;
     const source = neighbor.updateSource === undefined ? undefined : this.#sourceAddress(neighbor.updateSource, address.family);
     const families = bgpFamilies.filter((family) => neighbor.families[family].activate === true);
-    const maximum = bgpFamilies.flatMap((family) => neighbor.families[family].maximumPrefix ?? [])[0];
-    const allowAsIn = bgpFamilies.flatMap((family) => neighbor.families[family].allowAsIn ?? [])[0];
-    const defaults = bgpFamilies.filter((family) => neighbor.families[family].defaultOriginate === true);
+    const perFamily = Object.fromEntries(bgpFamilies.map((family) => [family, peerFamilyConfig(neighbor.families[family])]));
     const extendedNextHop = neighbor.extendedNextHop ?? own.address === undefined;
     return {
       address,
@@ -178,11 +204,7 @@ export class Bgpd {
         : {}),
       ...(extendedNextHop ? { extendedNextHop: true } : {}),
       ...(neighbor.description === undefined ? {} : { description: neighbor.description }),
-      ...(bgpFamilies.some((family) => neighbor.families[family].nextHopSelf === true) ? { nextHopSelf: true } : {}),
-      ...(bgpFamilies.some((family) => neighbor.families[family].routeReflectorClient === true) ? { routeReflectorClient: true } : {}),
-      ...(maximum === undefined ? {} : { maximumPrefix: maximum }),
-      ...(allowAsIn === undefined ? {} : { allowAsIn }),
-      ...(defaults.length === 0 ? {} : { defaultOriginate: defaults }),
+      perFamily,
     };
   }
 
@@ -210,31 +232,36 @@ export class Bgpd {
   #syncNetworks(bgp: BgpConfig): void {
     const speaker = this.#speaker;
     if (speaker === undefined) return;
-    const wanted = new Map<Prefix, { readonly attributes: Partial<PathAttributes>; readonly key: string }>();
-    const offer = (prefix: Prefix, attributes: Partial<PathAttributes>, routeMap: string | undefined): void => {
-      if (wanted.has(prefix)) return;
+    const wanted = new Map<string, OriginatedRoute & { readonly source: string; readonly key: string }>();
+    const offer = (source: string, prefix: Prefix, attributes: Partial<PathAttributes>, routeMap: string | undefined): void => {
       let result = attributes;
+      let weight = ownWeight;
       if (routeMap !== undefined) {
         const base: PathAttributes = { origin: 'igp', asPath: [], nextHop: prefix.address, ...attributes };
-        const mapped = applyRouteMap(this.#config, routeMap, prefix, base, 32768, undefined);
+        const mapped = applyRouteMap(this.#config, routeMap, prefix, base, ownWeight, undefined);
         if (!mapped.isPermitted) return;
+        ({ weight } = mapped);
         const { nextHop, ...rest } = mapped.attributes;
         result = { ...rest, ...(nextHop === base.nextHop ? {} : { nextHop }) };
       }
-      wanted.set(prefix, {
+      wanted.set(`${source} ${prefix.text}`, {
+        source,
+        prefix,
         attributes: result,
-        key: JSON.stringify([result.origin, result.med, result.communities, result.asPath, result.nextHop?.text]),
+        weight,
+        key: JSON.stringify([result.origin, result.med, result.communities, result.asPath, result.nextHop?.text, result.localPref, weight]),
       });
     };
     for (const family of bgpFamilies) {
       const settings = bgp.families[family];
       for (const [prefix, { routeMap }] of settings.networks)
-        if (!bgp.importCheck || this.#zebra.hasRoute(prefix)) offer(prefix, { origin: 'igp', med: 0 }, routeMap);
+        if (!bgp.importCheck || this.#zebra.hasRoute(prefix)) offer('network', prefix, { origin: 'igp', med: 0 }, routeMap);
       for (const [source, { metric, routeMap }] of settings.redistribute) {
         for (const route of this.#zebra.routesOf(source, family === 'ipv4-unicast' ? 4 : 6)) {
           if (!route.isSelected || (route.prefix.family === 6 && route.prefix.text === 'fe80::/64')) continue;
           const via = route.nextHops[0]?.via;
           offer(
+            `redistribute ${source}`,
             route.prefix,
             { origin: 'incomplete', med: metric ?? route.metric, ...(via === undefined ? {} : { nextHop: via }) },
             routeMap,
@@ -242,15 +269,15 @@ export class Bgpd {
         }
       }
     }
-    for (const [prefix] of [...this.#originated]) {
-      if (wanted.has(prefix)) continue;
-      this.#originated.delete(prefix);
-      speaker.withdraw(prefix);
+    for (const [name, { prefix, source }] of [...this.#originated]) {
+      if (wanted.has(name)) continue;
+      this.#originated.delete(name);
+      speaker.withdraw(prefix, source);
     }
-    for (const [prefix, { attributes, key }] of wanted) {
-      if (this.#originated.get(prefix) === key) continue;
-      this.#originated.set(prefix, key);
-      speaker.originate({ prefix, attributes });
+    for (const [name, route] of wanted) {
+      if (this.#originated.get(name)?.key === route.key) continue;
+      this.#originated.set(name, route);
+      speaker.originate(route);
     }
   }
 
@@ -268,6 +295,18 @@ export class Bgpd {
       if (this.#config.bgp !== undefined) this.#syncNetworks(this.#config.bgp);
     });
   }
+}
+
+function peerFamilyConfig(settings: NeighborFamilyConfig): PeerFamilyConfig {
+  const { nextHopSelf, routeReflectorClient, maximumPrefix, allowAsIn, asOverride, defaultOriginate } = settings;
+  return {
+    ...(nextHopSelf === undefined ? {} : { nextHopSelf }),
+    ...(routeReflectorClient === true ? { routeReflectorClient } : {}),
+    ...(maximumPrefix === undefined ? {} : { maximumPrefix }),
+    ...(allowAsIn === undefined ? {} : { allowAsIn }),
+    ...(asOverride === true ? { asOverride } : {}),
+    ...(defaultOriginate === true ? { defaultOriginate } : {}),
+  };
 }
 
 function isSameConfig(a: PeerConfig, b: PeerConfig): boolean {

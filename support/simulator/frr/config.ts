@@ -8,7 +8,8 @@ export type RedistributeSource = 'connected' | 'static' | 'kernel';
 export interface NeighborFamilyConfig {
   /** As set by `activate` or by the default in force when the neighbor was made; undefined: as its peer group. */
   activate?: boolean;
-  nextHopSelf?: boolean;
+  nextHopSelf?: 'own' | 'force';
+  asOverride?: boolean;
   routeReflectorClient?: boolean;
   softReconfiguration?: boolean;
   /** Undefined: all kinds (FRR's default). */
@@ -39,6 +40,8 @@ export interface NeighborConfig {
   password?: string;
   port?: number;
   interface?: string;
+  /** `neighbor IFACE interface v6only`: the session never uses the interface's IPv4 addresses. */
+  isV6Only?: boolean;
   passive?: boolean;
   ebgpMultihop?: number;
   updateSource?: string;

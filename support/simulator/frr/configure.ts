@@ -278,6 +278,7 @@ const bgpLines: readonly Definition[] = [
       if (args.isNo) return removeNeighbor(session, name);
       if (parseIp(name) !== undefined) return specifyFirst;
       const neighbor = bgp.neighbors.get(name) ?? newNeighbor(bgp, name, undefined);
+      assign(neighbor, 'isV6Only', args.has('v6only') ? true : undefined);
       const remoteAs = args.get('as');
       if (remoteAs !== undefined) assign(neighbor, 'remoteAs', remoteAsOf(remoteAs));
       bgp.neighbors.set(name, neighbor);
@@ -291,7 +292,9 @@ const bgpLines: readonly Definition[] = [
       const bgp = bgpOf(session);
       const name = args.get('device') ?? '';
       if (!bgp.groups.has(args.get('group') ?? '')) return { error: '% Configure the peer-group first' };
-      if (!bgp.neighbors.has(name)) bgp.neighbors.set(name, newNeighbor(bgp, name, undefined, { inGroup: true }));
+      const neighbor = bgp.neighbors.get(name) ?? newNeighbor(bgp, name, undefined, { inGroup: true });
+      assign(neighbor, 'isV6Only', args.has('v6only') ? true : undefined);
+      bgp.neighbors.set(name, neighbor);
       return joinGroup(session, name, args.get('group') ?? '');
     },
   },
@@ -374,7 +377,7 @@ const bgpLines: readonly Definition[] = [
   },
 ];
 
-function flagOf(key: 'nextHopSelf' | 'routeReflectorClient' | 'softReconfiguration', pattern: string): Definition {
+function flagOf(key: 'asOverride' | 'routeReflectorClient' | 'softReconfiguration', pattern: string): Definition {
   return familyLine(pattern, (settings, args) => {
     assign(settings, key, args.isNo ? undefined : true);
     return undefined;
@@ -454,7 +457,12 @@ const familyLines: readonly Definition[] = [
     settings.activate = !args.isNo;
     return undefined;
   }),
-  flagOf('nextHopSelf', 'next-hop-self [ force ]'),
+  familyLine('next-hop-self [ force ]', (settings, args, session) => {
+    assign(settings, 'nextHopSelf', args.isNo ? undefined : args.has('force') ? 'force' : 'own');
+    session.touched.add('policy');
+    return undefined;
+  }),
+  flagOf('asOverride', 'as-override'),
   flagOf('routeReflectorClient', 'route-reflector-client'),
   flagOf('softReconfiguration', 'soft-reconfiguration inbound'),
   familyLine('send-community [ standard|extended|large|both|all ]', (settings, args, session) => {
@@ -913,7 +921,7 @@ const notModelled = [
   /^(no )?bgp (confederation|dampening|listen|update-delay|max-med|deterministic-med|suppress|long-lived|conditional|fast-external-failover|disable-ebgp|reject-as-sets|route-reflector|client-to-client|bestpath|hard-administrative|minimum-holdtime|default|labeled|graceful-shutdown|extcommunity-list|community)\b/,
   /^(no )?(aggregate-address|distance|table-map|import|export|rd|rt|label|sid|advertise-all-vni|segment-routing|redistribute|coalesce-time|read-quanta|write-quanta)\b/,
   /^(no )?address-family (l2vpn|ipv4|ipv6)\b/,
-  /^(no )?neighbor \S+ (addpath|as-override|attribute-unchanged|bfd|capability|conditional|disable-addpath|distribute-list|dont-capability|enforce|local-role|local-as|maximum-prefix-out|override-capability|remove-private-AS|route-server-client|sender-as-path|soo|solo|strict|tcp-mss|ttl-security|unsuppress|advertise-map|timers|oad|shutdown|maximum-prefix)\b/,
+  /^(no )?neighbor \S+ (addpath|attribute-unchanged|bfd|capability|conditional|disable-addpath|distribute-list|dont-capability|enforce|local-role|local-as|maximum-prefix-out|override-capability|remove-private-AS|route-server-client|sender-as-path|soo|solo|strict|tcp-mss|ttl-security|unsuppress|advertise-map|timers|oad|shutdown|maximum-prefix)\b/,
   /^(no )?(match|set) \S/,
   /^(no )?(ip|ipv6) (route|mroute|ospf|rip|igmp|pim|nd|import-table)\b/,
 ];

@@ -74,7 +74,8 @@ function neighborFamilyLines(bgp: BgpConfig, neighbor: NeighborConfig, family: B
   const activate = settings.activate ?? usual;
   if (activate !== usual) lines.push(`${activate ? '' : 'no '}neighbor ${name} activate`);
   if (settings.routeReflectorClient === true) lines.push(`neighbor ${name} route-reflector-client`);
-  if (settings.nextHopSelf === true) lines.push(`neighbor ${name} next-hop-self`);
+  if (settings.asOverride === true) lines.push(`neighbor ${name} as-override`);
+  if (settings.nextHopSelf !== undefined) lines.push(`neighbor ${name} next-hop-self${settings.nextHopSelf === 'force' ? ' force' : ''}`);
   if (settings.sendCommunity !== undefined) {
     for (const kind of ['standard', 'extended', 'large'] as const)
       if (!settings.sendCommunity.has(kind)) lines.push(`no neighbor ${name} send-community${kind === 'standard' ? '' : ` ${kind}`}`);

@@ -311,7 +311,8 @@ function pathDetail(view: BgpView, entry: RibEntry, path: Path): string {
   let text = `  ${attributes.asPath.length === 0 ? 'Local' : asPathText(attributes.asPath)}`;
   if (path.isStale) text += ', (stale)';
   if (attributes.aggregator !== undefined) text += `, (aggregated by ${attributes.aggregator.asn} ${attributes.aggregator.routerId.text})`;
-  if (peer?.config.routeReflectorClient === true) text += ', (Received from a RR-client)';
+  if (peer?.config.perFamily?.[entry.prefix.family === 4 ? 'ipv4-unicast' : 'ipv6-unicast']?.routeReflectorClient === true)
+    text += ', (Received from a RR-client)';
   text += `\n    ${attributes.nextHop.text}`;
   if (!path.isValid) text += ' (inaccessible)';
   else if ((path.igpMetric ?? 0) > 0) text += ` (metric ${path.igpMetric})`;
@@ -377,6 +378,7 @@ export function showEntryJson(view: BgpView, entry: RibEntry): string {
         used: true,
       });
     const communities = attributes.communities ?? [];
+    const largeCommunities = (attributes.largeCommunities ?? []).map((each) => each.join(':'));
     return {
       aspath: {
         string: attributes.asPath.length === 0 ? 'Local' : asPathText(attributes.asPath),
@@ -396,6 +398,7 @@ export function showEntryJson(view: BgpView, entry: RibEntry): string {
       bestpath: isBest ? { overall: true, selectionReason: entry.reason ?? 'Nothing left to compare' } : undefined,
       community:
         communities.length === 0 ? undefined : { string: communities.map(communityText).join(' '), list: communities.map(communityText) },
+      largeCommunity: largeCommunities.length === 0 ? undefined : { string: largeCommunities.join(' '), list: largeCommunities },
       originatorId: attributes.originatorId?.text,
       clusterList: attributes.clusterList === undefined ? undefined : { list: attributes.clusterList.map((each) => each.text) },
       lastUpdate: { epoch: Math.floor(path.receivedAt / 1000), string: `${ctime(path.receivedAt)}\n` },

@@ -504,7 +504,7 @@ function familyText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPeer,
       : `  Update group ${group.group}, subgroup ${group.subgroup}\n  Packet Queue length 0\n`;
   if (settings.routeReflectorClient === true) text += '  Route-Reflector Client\n';
   if (settings.softReconfiguration === true) text += '  Inbound soft reconfiguration allowed\n';
-  if (settings.nextHopSelf === true) text += '  NEXT_HOP is always this router\n';
+  if (settings.nextHopSelf !== undefined) text += '  NEXT_HOP is always this router\n';
   const communities = sendsCommunities(settings).text;
   if (communities !== undefined) text += `  Community attribute sent to this neighbor${communities}\n`;
   if (settings.defaultOriginate === true)
@@ -541,7 +541,7 @@ function familyJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPeer,
     packetQueueLength: group === undefined ? undefined : 0,
     routeReflectorClient: settings.routeReflectorClient === true ? true : undefined,
     inboundSoftConfigPermit: settings.softReconfiguration === true ? true : undefined,
-    routerAlwaysNextHop: settings.nextHopSelf === true ? true : undefined,
+    routerAlwaysNextHop: settings.nextHopSelf !== undefined ? true : undefined,
     commAttriSentToNbr: sendsCommunities(settings).json,
     defaultRouteMap: settings.defaultOriginateMap,
     defaultSent: settings.defaultOriginate === true && group !== undefined ? true : undefined,

@@ -17,7 +17,8 @@ export interface RouteRow {
 
 export interface RouteQuery {
   readonly table: 'available' | 'advertised';
-  readonly afi: 'ipv4' | 'ipv6';
+  /** Undefined for a family of which there are no routes. */
+  readonly afi: 'ipv4' | 'ipv6' | undefined;
   readonly routerAsn: number | undefined;
   readonly peer: Ip | undefined;
   /** Said before the table, unless the output is JSON. */
@@ -57,21 +58,24 @@ export function parseRouteQuery(args: readonly string[]): RouteQuery | { readonl
   let routerAsn: number | undefined;
   let peer: Ip | undefined;
   const words = [...rest];
+  if (words[0] !== undefined && !['vrouter', 'peer', 'neighbor'].includes(words[0]))
+    return { problem: `invalid argument: \`${words[0]}\`, expected \`vrouter\` / \`peer\`` };
   if (words[0] === 'vrouter') {
     const [, value] = words.splice(0, 2);
     if (value === undefined) return { problem: 'missing vrouter ASN value' };
-    if (!/^\d+$/.test(value)) return { problem: `invalid vrouter ASN: strconv.ParseInt: parsing "${value}": invalid syntax` };
+    if (!/^[+-]?\d+$/.test(value)) return { problem: `invalid vrouter ASN: strconv.ParseInt: parsing "${value}": invalid syntax` };
     routerAsn = Number(value);
   }
-  if (words[0] === 'peer' || words[0] === 'neighbor') {
-    const [, value] = words.splice(0, 2);
+  // A peer only matters, and is only looked at, for what is advertised.
+  if (table === 'advertised' && words.length > 0) {
+    const [keyword, value] = words;
+    if (keyword !== 'peer' && keyword !== 'neighbor') return { problem: 'missing `peer` argument' };
     if (value === undefined) return { problem: 'missing peer IP address' };
     peer = parseIp(value);
     if (peer === undefined) return { problem: `invalid peer IP address: ParseAddr("${value}"): unable to parse IP` };
-  } else if (words.length > 0) {
-    return { problem: 'missing `peer` argument' };
   }
-  return { table, afi: afi === 'ipv6' ? 'ipv6' : 'ipv4', routerAsn, peer, note };
+  const isKnown = safi === 'unicast' && (afi === 'ipv4' || afi === 'ipv6');
+  return { table, afi: isKnown ? afi : undefined, routerAsn, peer, note };
 }
 
 const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
@@ -83,6 +87,7 @@ export function routeRows(plane: BgpControlPlane, query: RouteQuery, now: number
     return { problem: 'multiple virtual routers configured, router ASN must be specified' };
   const chosen = query.routerAsn === undefined ? routers : routers.filter(({ desired }) => desired.localAsn === query.routerAsn);
   if (query.routerAsn !== undefined && chosen.length === 0) return { problem: `virtual router with ASN ${query.routerAsn} does not exist` };
+  if (query.afi === undefined) return [];
   const family: BgpFamily = query.afi === 'ipv4' ? 'ipv4-unicast' : 'ipv6-unicast';
   const rows: RouteRow[] = [];
   for (const { desired, speaker } of chosen) {
@@ -117,7 +122,8 @@ export function routeRows(plane: BgpControlPlane, query: RouteQuery, now: number
 
 /** The next hop as shown: a route of the agent's own has none yet. */
 export function nextHopOf({ attributes, isAdvertised, prefix }: RouteRow): string {
-  if (isAdvertised) return attributes.nextHop.text;
+  // Go writes an IPv4 address that IPv6 carries as plain IPv4.
+  if (isAdvertised) return attributes.nextHop.text.replace(/^::ffff:(?=[\d.]+$)/, '');
   return prefix.family === 4 ? '0.0.0.0' : '::';
 }
 
@@ -175,7 +181,7 @@ const attribute = (flags: number, type: number, value: readonly number[]): strin
 /** Path attributes in the form of RFC 4271 §4.3, one after the other, in base64. */
 function encodeAttributes(row: RouteRow): readonly { readonly base64: string }[] {
   const { attributes, prefix, isAdvertised } = row;
-  const nextHop = parseIp(nextHopOf(row)) as Ip;
+  const nextHop = isAdvertised ? attributes.nextHop : (parseIp(nextHopOf(row)) as Ip);
   const encoded = [attribute(0x40, 1, [{ igp: 0, egp: 1, incomplete: 2 }[attributes.origin]])];
   if (isAdvertised) {
     const path = attributes.asPath.filter((step) => typeof step === 'number');
@@ -225,3 +231,7 @@ export function routeJson(row: RouteRow): Readonly<Record<string, unknown>> {
     'router-asn': row.routerAsn,
   };
 }
+
+/** What cilium-dbg prints when the agent's API refuses a query for routes. */
+export const routesRefusal = (problem: string): string =>
+  `Error: failed retrieving routes: [GET /bgp/routes][500] getBgpRoutesInternalServerError  failed to get routes: ${problem}`;

@@ -7,16 +7,17 @@ import { readRelease } from '../helm/release.ts';
 import { ciliumNamespace } from '../objects.ts';
 import { parseGoDuration } from '../time.ts';
 import type { CiliumInstallation } from '../types.ts';
-import { takeFlag, takeSwitch } from './arguments.ts';
+import { groupHelp, takeFlag, takeSwitch, unknownCommand } from './arguments.ts';
 import { bgpTabs, formatClusterPeers, peerJson } from './bgp-peers.ts';
-import { parseRouteQuery, type RouteRow, routeCells, routeJson, routeRows } from './bgp-routes.ts';
+import { parseRouteQuery, type RouteRow, routeCells, routeJson, routeRows, routesRefusal } from './bgp-routes.ts';
 import { collectStatus, formatStatus, statusJson } from './status.ts';
 import { formatTabs } from './tab-writer.ts';
 
 const ok = (stdout: string): CommandResult => ({ stdout, stderr: '', exitCode: 0 });
 /** A fatal error: a blank line before it, status 1. */
 const fatal = (text: string, stdout = '', before = ''): CommandResult => ({ stdout, stderr: `${before}\nError: ${text}\n`, exitCode: 1 });
-const usage = (text: string): CommandResult => ({ stdout: '', stderr: `Error: ${text}\n`, exitCode: 1 });
+/** What the parser of the command line finds: its text alone, status 1 (the CLI's main prints it, and cobra is told to be silent). */
+const usage = (text: string): CommandResult => ({ stdout: '', stderr: `${text}\n`, exitCode: 1 });
 const notSimulated = (words: string): CommandResult => ({ stdout: '', stderr: `not simulated: ${words}\n`, exitCode: 1 });
 
 const pollPeriodMs = 2_000;
@@ -41,7 +42,7 @@ export function createCiliumCli(installation: () => CiliumInstallation | undefin
     const api = server();
     if (command === 'version') return version(rest, api?.client);
     if (command === undefined || command === 'help' || command === '--help' || command === '-h') return ok(help);
-    if (!commands.has(command)) return usage(`unknown command "${command}" for "cilium"\n\nRun 'cilium --help' for usage.`);
+    if (!commands.has(command)) return usage(unknownCommand(command, 'cilium', commands));
     if (api === undefined) {
       return fatal(
         'Unable to create Kubernetes client: invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment variable',
@@ -199,7 +200,7 @@ function config(session: Session, args: readonly string[]): CommandResult {
   const missing = 'unable get ConfigMap cilium-config: configmaps "cilium-config" not found';
   switch (verb) {
     case 'view': {
-      if (map === undefined) return fatal(`Unable to view configuration: ${missing}`);
+      if (map === undefined) return fatal(`Unable to view config:  ${missing}`);
       const rows = Object.entries(map.data ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
       return ok(
         formatTabs(
@@ -213,7 +214,7 @@ function config(session: Session, args: readonly string[]): CommandResult {
       const said = `✨ Patching ConfigMap cilium-config with ${key}=${value}...\n`;
       if (map === undefined)
         return fatal(
-          `Unable to set config: unable to patch ConfigMap cilium-config with patch: configmaps "cilium-config" not found`,
+          `Unable to set config:  unable to patch ConfigMap cilium-config with patch: configmaps "cilium-config" not found`,
           said,
         );
       api.patch('configmaps', 'cilium-config', namespace, { data: { [key]: value } });
@@ -224,18 +225,20 @@ function config(session: Session, args: readonly string[]): CommandResult {
       const said = `✨ Removing key ${key} from ConfigMap cilium-config...\n`;
       if (map === undefined || !Object.hasOwn(map.data ?? {}, key))
         return fatal(
-          `Unable to delete config: unable to patch ConfigMap cilium-config: the server rejected our request due to an error in our request`,
+          `Unable to delete config:  unable to patch ConfigMap cilium-config: the server rejected our request due to an error in our request`,
           said,
         );
       api.patch('configmaps', 'cilium-config', namespace, { data: { [key]: null } });
       return ok(said + restart(session, restarts));
     }
     default:
-      return verb === undefined
-        ? ok(
-            'Manage Configuration\n\nUsage:\n  cilium config [command]\n\nAvailable Commands:\n  delete      Delete a configuration key\n  set         Set a configuration key\n  view        View current configuration\n',
-          )
-        : usage(`unknown command "${verb}" for "cilium config"`);
+      return ok(
+        groupHelp('Manage Configuration', 'cilium config', [
+          ['delete', 'Delete a key in the configuration'],
+          ['set', 'Set a key/value pair in the configuration'],
+          ['view', 'View current configuration'],
+        ]),
+      );
   }
 }
 
@@ -296,11 +299,12 @@ function bgp(session: Session, args: readonly string[]): CommandResult {
     case 'routes':
       return bgpRoutes(session, findAgents(session, selectorText, node), rest, output);
     default:
-      return verb === undefined
-        ? ok(
-            'Access to BGP control plane\n\nUsage:\n  cilium bgp [command]\n\nAvailable Commands:\n  peers       Lists BGP peering state\n  routes      Lists BGP routes\n',
-          )
-        : usage(`unknown command "${verb}" for "cilium bgp"`);
+      return ok(
+        groupHelp('Access to BGP control plane', 'cilium bgp', [
+          ['peers', 'Lists BGP peering state'],
+          ['routes', 'Lists BGP routes'],
+        ]),
+      );
   }
 }
 
@@ -335,11 +339,11 @@ function bgpRoutes(session: Session, found: readonly Found[], args: readonly str
   for (const entry of found) {
     const { name } = entry.pod.metadata;
     const plane = entry.agent?.parts?.bgp;
-    if (entry.agent === undefined) failures.push(`failed to fetch bgp state from ${name}: ${deadReason(session, entry)}`);
+    if (entry.agent === undefined) failures.push(`failed to fetch bgp state from ${name}: (${deadReason(session, entry)})`);
     else if (plane === undefined) failures.push(`failed to unmarshal bgp routes from ${name}: ${disabledReply}`);
     else {
       const rows = routeRows(plane, query, session.context.clock.now());
-      if ('problem' in rows) failures.push(`failed to fetch bgp state from ${name}: ${rows.problem}`);
+      if ('problem' in rows) failures.push(`failed to fetch bgp state from ${name}: (${routesRefusal(rows.problem)})`);
       else nodes.push({ nodeName: entry.nodeName, rows });
     }
   }
@@ -376,7 +380,17 @@ function hubble({ api, namespace, installation }: Session, args: readonly string
       return api.get('services', 'hubble-relay', namespace) === undefined
         ? notSimulated('cilium hubble enable (set hubble.relay.enabled in the Helm values)')
         : ok('');
-    default:
+    case 'disable':
+    case 'ui':
       return notSimulated(`cilium hubble ${args.join(' ')}`);
+    default:
+      return ok(
+        groupHelp('Hubble observability', 'cilium hubble', [
+          ['disable', 'Disable Hubble observability using Helm'],
+          ['enable', 'Enable Hubble observability using Helm'],
+          ['port-forward', 'Forward the relay port to the local machine'],
+          ['ui', 'Open the Hubble UI'],
+        ]),
+      );
   }
 }

@@ -1,11 +1,14 @@
 import type { Command, CommandResult } from '../../docker/types.ts';
 import type { InspectableAgent } from '../agent/agent.ts';
 import { formatCommunity } from '../agent/bgp/communities.ts';
+import type { ExportPolicy } from '../agent/bgp/route-policies.ts';
+import { formatDevices, formatL2Table, type TableStyle } from '../agent/l2-announcer/tables.ts';
 import { agentFlags } from '../agent/startup-check.ts';
+import { type LoadBalancerIpPool, resources } from '../objects.ts';
 import { isAtLeast } from '../version.ts';
-import { takeFlag } from './arguments.ts';
+import { takeFlag, unknownCommand } from './arguments.ts';
 import { bgpTabs, formatAgentPeers, peerJson } from './bgp-peers.ts';
-import { parseRouteQuery, routeCells, routeJson, routeRows } from './bgp-routes.ts';
+import { parseRouteQuery, routeCells, routeJson, routeRows, routesRefusal } from './bgp-routes.ts';
 import { formatTabs } from './tab-writer.ts';
 
 const ok = (stdout: string): CommandResult => ({ stdout, stderr: '', exitCode: 0 });
@@ -23,19 +26,36 @@ export function createCiliumDbg(agent: InspectableAgent): Command {
       );
     }
     if (word === 'bgp') return bgp(agent, rest);
-    if (word === 'statedb' && rest[0] === 'l2-announce' && !isAtLeast(agent.context.version, 18)) return l2Table(agent, rest.slice(1));
+    if (word === 'statedb' && !isAtLeast(agent.context.version, 18)) {
+      const shown = stateTable(agent, rest, 'statedb');
+      if (shown !== undefined) return shown;
+    }
     if (word === 'shell') {
       const words = rest.filter((part) => part !== '--').flatMap((part) => part.split(/\s+/));
-      if (words[0] === 'db/show' && words[1] === 'l2-announce') return l2Table(agent, words.slice(2));
+      const shown = words[0] === 'db/show' ? stateTable(agent, words.slice(1), 'shell') : undefined;
+      if (shown !== undefined) return shown;
       if (words[0] === 'bgp/peers') return bgp(agent, ['peers']);
     }
     const answer = agent.debug(args);
     if (answer !== undefined) return answer;
     if (word === 'status') return status(agent, rest);
     if (word === 'config') return config(agent, rest);
+    if (word === 'encrypt' && rest[0] === 'status') return ok(`Encryption: ${'Disabled'.padEnd(26)}\n`);
+    if (word !== undefined && !word.startsWith('-') && !commands.includes(word)) {
+      const text = unknownCommand(word, 'cilium-dbg', commands);
+      // Cobra says it on standard error, and the tool's main once more on standard output.
+      return { stdout: `${text}\n`, stderr: `Error: ${text}\nRun 'cilium-dbg --help' for usage.\n`, exitCode: 1 };
+    }
     return fail(`not simulated: cilium-dbg ${args.join(' ')}`);
   };
 }
+
+/** Commands of cilium-dbg 1.16 (documentation, "Command Cheatsheet"). */
+const commands: readonly string[] = [
+  ...['bgp', 'bpf', 'build-config', 'cgroups', 'cleanup', 'completion', 'config', 'debuginfo', 'encrypt', 'endpoint', 'envoy', 'fqdn'],
+  ...['help', 'identity', 'ip', 'kvstore', 'lrp', 'map', 'metrics', 'monitor', 'node', 'nodeid', 'policy', 'post-uninstall-cleanup'],
+  ...['preflight', 'prefilter', 'recorder', 'service', 'shell', 'statedb', 'status', 'troubleshoot', 'version'],
+];
 
 function bgp(agent: InspectableAgent, args: readonly string[]): CommandResult {
   const plane = agent.parts?.bgp;
@@ -54,7 +74,7 @@ function bgp(agent: InspectableAgent, args: readonly string[]): CommandResult {
       const query = parseRouteQuery(words.slice(1));
       if ('problem' in query) return fail(`Error: ${query.problem}`);
       const rows = routeRows(plane, query, agent.context.clock.now());
-      if ('problem' in rows) return fail(`Error: ${rows.problem}`);
+      if ('problem' in rows) return fail(routesRefusal(rows.problem));
       if (isJson) return indent(rows.map(routeJson));
       const titles = ['VRouter', ...(query.table === 'advertised' ? ['Peer'] : []), 'Prefix', 'NextHop', 'Age', 'Attrs'];
       const lines = rows.map((row) => [String(row.routerAsn), ...routeCells(row)]);
@@ -68,6 +88,24 @@ function bgp(agent: InspectableAgent, args: readonly string[]): CommandResult {
 }
 
 const several = (values: readonly string[]) => (values.length > 1 ? values.map((value) => `{${value}}`).join(' ') : (values[0] ?? ''));
+
+/** A policy's name stands before its first statement only; the import policy has one that matches all that is local. */
+function exportPolicyLines(localAsn: number, policies: readonly ExportPolicy[], hasFamilies: boolean): readonly string[][] {
+  const none = hasFamilies ? [''] : [];
+  const rows = policies.map(({ name, statements }) => ({
+    name,
+    lines: statements.map(({ peer, prefixes, actions }, index) => [
+      ...(index === 0 ? [String(localAsn), name, 'export'] : ['', '', '']),
+      peer,
+      ...none,
+      several(prefixes.map(({ text, length }) => `${text} (${length}..${length})`)),
+      'none',
+      several(actions),
+    ]),
+  }));
+  rows.push({ name: 'allow-local', lines: [[String(localAsn), 'allow-local', 'import', '', ...none, '', 'accept', '']] });
+  return rows.toSorted((a, b) => (a.name < b.name ? -1 : 1)).flatMap(({ lines }) => lines);
+}
 
 function routePolicies(agent: InspectableAgent, args: readonly string[]): CommandResult {
   const routers = agent.parts?.bgp?.routers ?? [];
@@ -87,6 +125,11 @@ function routePolicies(agent: InspectableAgent, args: readonly string[]): Comman
   ];
   for (const { desired, policies } of routers) {
     if (asn !== undefined && desired.localAsn !== asn) continue;
+    if (desired.exportPolicies !== undefined) {
+      const own = desired.exportPolicies(agent.context.api.list<LoadBalancerIpPool>(resources.pool));
+      lines.push(...exportPolicyLines(desired.localAsn, own, hasFamilies));
+      continue;
+    }
     const groups = new Map<
       string,
       { readonly peer: string; readonly prefixes: string[]; readonly actions: string; readonly family: string; readonly name: string }
@@ -121,18 +164,28 @@ function routePolicies(agent: InspectableAgent, args: readonly string[]): Comman
     ]);
     rows.push(['allow-local', 'import', '', ...(hasFamilies ? [''] : []), '', 'accept', '']);
     const sorted = rows.toSorted((a, b) => ((a[0] ?? '') < (b[0] ?? '') ? -1 : 1));
-    lines.push(...sorted.map((row, index) => [index === 0 ? String(desired.localAsn) : '', ...row]));
+    lines.push(...sorted.map((row) => [String(desired.localAsn), ...row]));
   }
   return ok(formatTabs(lines, bgpTabs));
 }
 
-function l2Table(agent: InspectableAgent, args: readonly string[]): CommandResult {
-  const table = agent.parts?.l2.table ?? [];
+/** Tables of the agent's state that the model has; undefined for the others. */
+function stateTable(agent: InspectableAgent, args: readonly string[], style: TableStyle): CommandResult | undefined {
+  if (agent.parts === undefined) return undefined;
   const words = [...args];
-  if (takeFlag(words, ['-o', '--output']) === 'json') {
-    return ok(table.map(({ ip, device }) => `${JSON.stringify({ IP: ip.text, NetworkInterface: device })}\n`).join(''));
+  const isJson = style === 'shell' && takeFlag(words, ['-o', '-format', '--format']) === 'json';
+  const { l2, datapath } = agent.parts;
+  if (words.length === 1 && words[0] === 'l2-announce') {
+    const rows = style === 'statedb' ? l2.writes : l2.table;
+    return ok(
+      isJson
+        ? rows.map(({ ip, device }) => `${JSON.stringify({ IP: ip.text, NetworkInterface: device }, undefined, 2)}\n`).join('')
+        : formatL2Table(rows, style),
+    );
   }
-  return ok(formatTabs([['IP', 'NetworkInterface'], ...table.map(({ ip, device }) => [ip.text, device])], { minWidth: 5, padding: 3 }));
+  if (words.length === 1 && words[0] === 'devices' && !isJson)
+    return ok(formatDevices(agent.context.node.namespace.interfaces, datapath.devices, style));
+  return undefined;
 }
 
 /** The part of `cilium-dbg status` that the model knows; `--brief` says OK. */

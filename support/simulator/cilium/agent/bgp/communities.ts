@@ -23,18 +23,18 @@ export interface CommunityFields {
   readonly large?: readonly string[];
 }
 
-/** Sorted and without repetition, as Cilium hands them to the speaker. */
+/** Without repetition of a value, and sorted as text: so Cilium hands them to the speaker, which keeps the order. */
 export function parseCommunities(fields: CommunityFields | undefined): readonly number[] {
-  const values: number[] = [];
+  const texts = new Map<number, string>();
+  const add = (value: number | undefined, text: string) => {
+    if (value !== undefined && !texts.has(value)) texts.set(value, text);
+  };
   for (const text of fields?.standard ?? []) {
-    const [high, low] = text.split(':').map(Number);
-    values.push(low === undefined ? (high ?? 0) : (high ?? 0) * 65536 + low);
+    const [high = 0, low] = text.split(':').map(Number);
+    add(low === undefined ? high : high * 65536 + low, text);
   }
-  for (const name of fields?.wellKnown ?? []) {
-    const value = wellKnown.get(name);
-    if (value !== undefined) values.push(value);
-  }
-  return [...new Set(values)].toSorted((a, b) => a - b);
+  for (const name of fields?.wellKnown ?? []) add(wellKnown.get(name), name);
+  return [...texts].toSorted(([, a], [, b]) => (a < b ? -1 : 1)).map(([value]) => value);
 }
 
 export function parseLargeCommunities(fields: CommunityFields | undefined): readonly (readonly [number, number, number])[] {

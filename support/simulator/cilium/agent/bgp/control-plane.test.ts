@@ -305,7 +305,7 @@ describe('the resources of the newer design', () => {
   };
 
   it('announce only what an advertisement of the family names, and report the session', () => {
-    const bed = setUp();
+    const bed = setUp({ version: '1.17.0' });
     for (const object of [nodeConfig, peerConfig, advertisement]) bed.api.create(object);
     bed.clock.advance(20_000);
     expect([state(bed.plane), learnt(bed)]).toEqual([['64497 64500 established'], ['2001:db8:f:1::/64']]);

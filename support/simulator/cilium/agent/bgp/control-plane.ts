@@ -1,20 +1,23 @@
 import type { BgpFamily, BgpPeer, SessionState } from '../../../bgp/types.ts';
 import type { Timer } from '../../../clock/clock.ts';
-import type { EndpointSlice, Secret, Service } from '../../../kubernetes/objects.ts';
+import { type EndpointSlice, type Secret, type Service, timestamp } from '../../../kubernetes/objects.ts';
 import { compareIps } from '../../../net/address.ts';
 import { type CiliumNode, ciliumNamespace, type LoadBalancerIpPool, resources } from '../../objects.ts';
 import type { BgpNodeConfig } from '../../operator/bgp-node-configs.ts';
-import { goSeconds } from '../../time.ts';
 import { createTrigger } from '../../trigger.ts';
 import type { AgentContext, AgentPart, BgpControlPlaneView, BgpPeerState } from '../../types.ts';
 import { isAtLeast } from '../../version.ts';
 import { dependsOnEndpoints, hasLocalBackend } from './announcements.ts';
 import type { DesiredState } from './desired.ts';
 import { type BgpAdvertisement, type BgpPeerConfigObject, planNodeConfig } from './node-config.ts';
+import { defaultGateway, interfaceAddresses, macRouterId } from './node-devices.ts';
 import { type NodeView, type PeeringPolicy, planPolicies } from './peering-policy.ts';
 import { VirtualRouter } from './virtual-router.ts';
 
 const podCidrSource = 'pod-cidrs';
+
+/** How often the status of a NodeConfig is written at most (`CRDStatusUpdateInterval`). */
+const statusIntervalMs = 5000;
 
 const stateWords: Readonly<Record<SessionState, BgpPeerState['sessionState']>> = {
   Idle: 'idle',
@@ -39,12 +42,33 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
   const secretsNamespace = config.get('bgp-secrets-namespace') ?? ciliumNamespace;
   const routers = new Map<string, VirtualRouter>();
   const dirty = new Set<string>();
+  const passwords = new Map<string, string>();
   let isAllDirty = true;
   let source: DesiredState['source'] = 'none';
   let stops: (() => void)[] = [];
   let lastProblems = '';
   let isFrozen = false;
+  let usesDevices = false;
   let silence: Timer | undefined;
+
+  /** NeighborReconciler.fetchPeerPassword: a secret that is gone counts as it was last seen. */
+  const password = (name: string): string | undefined => {
+    const secret = api.get<Secret>('secrets', name, secretsNamespace);
+    if (routers.size === 0) passwords.clear();
+    const old = passwords.get(name);
+    if (secret === undefined) {
+      const instead = old === undefined ? 'empty password' : 'old secret';
+      log('error', `Failed to fetch secret "${name}": not found (will continue with ${instead})`, {
+        component: 'NeighborReconciler.fetchPeerPassword',
+        subsys: 'bgp-control-plane',
+      });
+      return old;
+    }
+    const encoded = secret.data?.['password'];
+    if (encoded === undefined || encoded === '') return old ?? '';
+    passwords.set(name, atob(encoded));
+    return atob(encoded);
+  };
 
   const view = (): NodeView | undefined => {
     const own = api.get<CiliumNode>(resources.node, node.name);
@@ -52,10 +76,7 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
     return {
       node: own,
       ipam: config.get('ipam') ?? 'cluster-pool',
-      password(name) {
-        const encoded = api.get<Secret>('secrets', name, secretsNamespace)?.data?.['password'];
-        return encoded === undefined ? undefined : atob(encoded);
-      },
+      password,
     };
   };
 
@@ -70,6 +91,10 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
       nodeConfig,
       peerConfigs: new Map(api.list<BgpPeerConfigObject>(resources.bgpPeerConfig).map((object) => [object.metadata.name, object])),
       advertisements: api.list<BgpAdvertisement>(resources.bgpAdvertisement),
+      version,
+      defaultGateway: (family) => defaultGateway(node.namespace, family),
+      interfaceAddresses: (name) => interfaceAddresses(node.namespace, name),
+      macRouterId: () => macRouterId(node.namespace),
     });
   };
 
@@ -98,11 +123,14 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
       for (const { message, fields } of state.problems) log('error', message, { subsys: 'bgp-control-plane', ...fields });
     lastProblems = problems;
     if (state.keeps) return;
+    usesDevices = state.usesDevices === true;
     const isOtherSource = state.source !== source;
     source = state.source;
     const wanted = new Map(state.instances.map((instance) => [instance.name, instance]));
+    const stuck = new Set(state.problems.map(({ instance }) => instance));
     for (const [name, router] of [...routers]) {
       const next = wanted.get(name);
+      if (!isOtherSource && next === undefined && stuck.has(name)) continue;
       if (!isOtherSource && next !== undefined && router.canBecome(next)) continue;
       router.speaker.stop('graceful');
       routers.delete(name);
@@ -167,11 +195,13 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
       }
       router.settle();
     }
+    reportStatus.fire();
   });
 
-  /** Status of the NodeConfig (v2). */
-  const reportStatus = createTrigger(clock, 0, () => {
-    if (source !== 'v2' || config.get('enable-bgp-control-plane-status-report') === 'false') return;
+  /** Status of the NodeConfig (v2), which 1.16 does not write yet; not oftener than the reporter's interval. */
+  const reportsStatus = isAtLeast(version, 17) && config.get('enable-bgp-control-plane-status-report') !== 'false';
+  const reportStatus = createTrigger(clock, statusIntervalMs, () => {
+    if (source !== 'v2' || !reportsStatus) return;
     const nodeConfig = api.get<BgpNodeConfig>(resources.bgpNodeConfig, node.name);
     if (nodeConfig === undefined) return;
     const bgpInstances = [...routers.values()].map((router) => ({
@@ -180,8 +210,7 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
       peers: router.desired.peers.map((peer) => ({
         name: peer.name,
         peerAddress: peer.address.text,
-        peerASN: peer.remoteAs,
-        ...peerStatus(context, router.speaker.findPeer(peer.address)),
+        ...peerStatus(context, router, router.speaker.findPeer(peer.address)),
       })),
     }));
     if (JSON.stringify((nodeConfig['status'] as { bgpInstances?: unknown } | undefined)?.bgpInstances) === JSON.stringify(bgpInstances))
@@ -221,6 +250,9 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
       stops.push(
         api.watch(resources.node, ({ object }) => {
           if (object.metadata.name === node.name) all();
+        }),
+        node.namespace.routes.onChange(() => {
+          if (usesDevices) all();
         }),
         api.watch(resources.pool, () => {
           if (routers.size > 0) all();
@@ -275,10 +307,10 @@ const familyParts = (family: BgpFamily) => ({ afi: family === 'ipv4-unicast' ? '
 export function peerState({ clock }: AgentContext, router: VirtualRouter, peer: BgpPeer): BgpPeerState {
   const { config } = peer;
   const isEstablished = peer.state === 'Established';
-  const internal = config.remoteAs === router.desired.localAsn;
+  const internal = !peer.isExternal;
   return {
     localAsn: router.desired.localAsn,
-    peerAsn: typeof config.remoteAs === 'number' ? config.remoteAs : 0,
+    peerAsn: typeof config.remoteAs === 'number' ? config.remoteAs : (peer.remoteAsn ?? 0),
     peerAddress: config.address,
     peerPort: config.port,
     sessionState: stateWords[peer.state] ?? 'unknown',
@@ -288,7 +320,7 @@ export function peerState({ clock }: AgentContext, router: VirtualRouter, peer: 
     configuredKeepAliveTimeSeconds: config.keepaliveSeconds,
     appliedHoldTimeSeconds: isEstablished ? peer.negotiatedHoldTimeSeconds : 0,
     appliedKeepAliveTimeSeconds: isEstablished ? peer.negotiatedKeepaliveSeconds : 0,
-    ebgpMultihopTtl: internal ? 0 : config.multihopTtl,
+    ebgpMultihopTtl: internal ? 1 : config.multihopTtl,
     hasPassword: config.password !== undefined,
     gracefulRestart:
       config.gracefulRestart === undefined ? undefined : { enabled: true, restartTimeSeconds: config.gracefulRestart.restartTimeSeconds },
@@ -299,20 +331,15 @@ export function peerState({ clock }: AgentContext, router: VirtualRouter, peer: 
   };
 }
 
-function peerStatus({ clock, version }: AgentContext, peer: BgpPeer | undefined): Readonly<Record<string, unknown>> {
-  if (peer === undefined) return { peeringState: 'idle' };
-  const peeringState = stateWords[peer.state];
-  if (peer.state !== 'Established') return { peeringState };
-  const counts = peer.config.families.map((family) => ({ ...familyParts(family), ...peer.prefixCounts(family) }));
-  const timers = { appliedHoldTimeSeconds: peer.negotiatedHoldTimeSeconds, appliedKeepaliveSeconds: peer.negotiatedKeepaliveSeconds };
-  if (isAtLeast(version, 17)) {
-    return { peeringState, routeCount: counts.map(({ afi, safi, received, advertised }) => ({ advertised, afi, received, safi })), timers };
-  }
+/** One peer in the status of a CiliumBGPNodeConfig (pkg/bgpv1/manager/reconcilerv2/crd_status.go). */
+function peerStatus(context: AgentContext, router: VirtualRouter, peer: BgpPeer | undefined): Readonly<Record<string, unknown>> {
+  if (peer === undefined) return {};
+  const state = peerState(context, router, peer);
   return {
-    peeringState,
-    routesAdvertised: counts.reduce((sum, { advertised }) => sum + advertised, 0),
-    routesReceived: counts.reduce((sum, { received }) => sum + received, 0),
-    timers,
-    uptime: goSeconds(peer.establishedAt === undefined ? 0 : clock.now() - peer.establishedAt),
+    peerASN: state.peerAsn,
+    peeringState: state.sessionState,
+    ...(state.sessionState === 'established' && peer.establishedAt !== undefined ? { establishedTime: timestamp(peer.establishedAt) } : {}),
+    routeCount: state.families.map(({ afi, safi, received, advertised }) => ({ advertised, afi, received, safi })),
+    timers: { appliedHoldTimeSeconds: state.appliedHoldTimeSeconds, appliedKeepaliveSeconds: state.appliedKeepAliveTimeSeconds },
   };
 }

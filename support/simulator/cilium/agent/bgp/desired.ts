@@ -2,6 +2,7 @@ import type { PeerConfig } from '../../../bgp/types.ts';
 import type { Service } from '../../../kubernetes/objects.ts';
 import type { Ip, Prefix } from '../../../net/types.ts';
 import type { LoadBalancerIpPool } from '../../objects.ts';
+import type { ExportPolicy } from './route-policies.ts';
 
 /** What a peer's policy adds to the paths that it lets through. */
 export interface PeerRule {
@@ -34,6 +35,8 @@ export interface DesiredInstance {
   /** What a peer gets that no rule names: everything (v1), or nothing (v2). */
   readonly exportsByDefault: boolean;
   podCidrs(): readonly Announcement[];
+  /** Its export policies as the agent lists them (v1; in v2 they follow from the announcements). */
+  exportPolicies?(pools: readonly LoadBalancerIpPool[]): readonly ExportPolicy[];
   service(service: Service, surroundings: ServiceSurroundings): readonly Announcement[];
 }
 
@@ -41,6 +44,13 @@ export interface DesiredInstance {
 export interface DesiredState {
   readonly source: 'v1' | 'v2' | 'none';
   readonly instances: readonly DesiredInstance[];
-  readonly problems: readonly { readonly message: string; readonly fields: Readonly<Record<string, string>> }[];
+  readonly problems: readonly {
+    readonly message: string;
+    readonly fields: Readonly<Record<string, string>>;
+    /** The instance that could not be planned: if it runs, it goes on as it is. */
+    readonly instance?: string;
+  }[];
   readonly keeps: boolean;
+  /** Whether routes or addresses of the node's interfaces decide something. */
+  readonly usesDevices?: boolean;
 }

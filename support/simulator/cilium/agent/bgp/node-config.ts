@@ -1,9 +1,12 @@
+import type { Service } from '../../../kubernetes/objects.ts';
 import type { KubernetesObject, LabelSelector } from '../../../kubernetes/types.ts';
-import { parseIp, parsePrefix } from '../../../net/address.ts';
-import type { Prefix } from '../../../net/types.ts';
+import { hostPrefix, parseIp, parsePrefix, prefixOf } from '../../../net/address.ts';
+import type { Ip, Prefix } from '../../../net/types.ts';
 import type { BgpNodeConfig } from '../../operator/bgp-node-configs.ts';
 import { selects, serviceSelectorLabels } from '../../selector.ts';
-import { type AddressType, asPrefix, serviceAddresses } from './announcements.ts';
+import type { CiliumVersion } from '../../types.ts';
+import { isAtLeast } from '../../version.ts';
+import { type AddressType, serviceAddresses } from './announcements.ts';
 import { type CommunityFields, parseCommunities, parseLargeCommunities } from './communities.ts';
 import type { Announcement, DesiredInstance, DesiredState, PeerRule } from './desired.ts';
 import { type NodeView, unicastFamilies } from './peering-policy.ts';
@@ -31,6 +34,7 @@ interface AdvertisementItem {
     readonly aggregationLengthIPv4?: number;
     readonly aggregationLengthIPv6?: number;
   };
+  readonly interface?: { readonly name: string };
   readonly selector?: LabelSelector;
   readonly attributes?: { readonly communities?: CommunityFields; readonly localPreference?: number };
 }
@@ -43,6 +47,13 @@ export interface NodeConfigView extends NodeView {
   readonly nodeConfig: BgpNodeConfig | undefined;
   readonly peerConfigs: ReadonlyMap<string, BgpPeerConfigObject>;
   readonly advertisements: readonly BgpAdvertisement[];
+  readonly version: CiliumVersion;
+  /** Of the node's default routes of a family, the gateway of the one with the lowest metric. */
+  readonly defaultGateway: (family: 4 | 6) => Ip | undefined;
+  /** Addresses of an interface of the node that can be announced. */
+  readonly interfaceAddresses: (name: string) => readonly Ip[];
+  /** The last four bytes of the MAC address of `cilium_host`. */
+  readonly macRouterId: () => Ip | undefined;
 }
 
 /** Items of a peer that concern one family. */
@@ -56,6 +67,7 @@ interface PeerAdvertisements {
 export function planNodeConfig(view: NodeConfigView): DesiredState {
   const instances: DesiredInstance[] = [];
   const problems: DesiredState['problems'][number][] = [];
+  let usesDevices = false;
   for (const instance of view.nodeConfig?.spec?.bgpInstances ?? []) {
     if (instance.localASN === undefined) {
       problems.push({
@@ -67,7 +79,10 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
     const localAsn = instance.localASN;
     const annotation = parseRouterAnnotation(view.node.metadata.annotations ?? {}, localAsn);
     const explicit = instance.routerID === undefined ? undefined : parseIp(instance.routerID);
-    const routerId = explicit ?? ('problem' in annotation ? annotation : resolveRouterId(view.node, annotation, localAsn));
+    const found = explicit ?? ('problem' in annotation ? annotation : resolveRouterId(view.node, annotation, localAsn));
+    // A node without an IPv4 address: since 1.18 the end of a MAC address stands in, where no annotation is at fault.
+    const fallback = 'problem' in found && !('problem' in annotation) && isAtLeast(view.version, 18) ? view.macRouterId() : undefined;
+    const routerId = fallback ?? found;
     if ('problem' in routerId) {
       problems.push({ message: 'failed to reconcile BGP instance', fields: { error: routerId.problem, instance: instance.name } });
       continue;
@@ -75,7 +90,12 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
     const peers: DesiredInstance['peers'][number][] = [];
     const advertised: PeerAdvertisements[] = [];
     for (const peer of instance.peers ?? []) {
-      const address = peer.peerAddress === undefined ? undefined : parseIp(peer.peerAddress);
+      let address = peer.peerAddress === undefined ? undefined : parseIp(peer.peerAddress);
+      if (peer.peerAddress === undefined && peer.autoDiscovery?.mode === 'DefaultGateway') {
+        usesDevices = true;
+        const { addressFamily } = peer.autoDiscovery.defaultGateway ?? {};
+        if (addressFamily !== undefined) address = view.defaultGateway(addressFamily === 'ipv4' ? 4 : 6);
+      }
       if (address === undefined) continue;
       if (peer.peerASN === undefined) {
         problems.push({
@@ -99,7 +119,8 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
       peers.push({
         name: peer.name,
         address,
-        remoteAs: peer.peerASN,
+        // Nothing is expected of the OPEN then (1.17+: the API server writes 0 where no number is given).
+        remoteAs: peer.peerASN === 0 ? 'any' : peer.peerASN,
         port: spec?.transport?.peerPort ?? 179,
         families,
         holdTimeSeconds: spec?.timers?.holdTimeSeconds ?? 90,
@@ -120,6 +141,7 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
           .filter((advertisement) => selects(family.advertisements, advertisement.metadata.labels ?? {}, 'none'))
           .flatMap((advertisement) => advertisement.spec?.advertisements ?? []);
         byFamily.set(family.afi === 'ipv6' ? 6 : 4, items);
+        if (items.some(({ advertisementType }) => advertisementType === 'Interface')) usesDevices = true;
       }
       advertised.push({ peerName: peer.name, address: address.text, byFamily });
     }
@@ -131,10 +153,10 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
       listenPort: port !== undefined && port > 0 ? port : undefined,
       peers,
       exportsByDefault: false,
-      podCidrs: () => podCidrAnnouncements(view, advertised),
+      podCidrs: () => nodeAnnouncements(view, advertised),
       service(service, surroundings) {
         const labels = serviceSelectorLabels(service);
-        const rules = new RuleCollector();
+        const rules = new RuleCollector(view.version);
         for (const { peerName, address, byFamily } of advertised) {
           for (const [family, items] of byFamily) {
             for (const item of items) {
@@ -144,7 +166,7 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
                 for (const ip of serviceAddresses(service, type, surroundings.hasLocalBackend)) {
                   if (ip.family !== family) continue;
                   const name = `${peerName}-ipv${family}-Service-${service.metadata.name}-${service.metadata.namespace}-${type}`;
-                  rules.add(asPrefix(ip), address, ruleOf(name, item));
+                  rules.add(servicePrefix(ip, service, type, item), address, ruleOf(name, item));
                 }
               }
             }
@@ -154,19 +176,33 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
       },
     });
   }
-  return { source: view.nodeConfig === undefined ? 'none' : 'v2', instances, keeps: false, problems };
+  return { source: view.nodeConfig === undefined ? 'none' : 'v2', instances, keeps: false, problems, usesDevices };
 }
 
-function podCidrAnnouncements(view: NodeView, advertised: readonly PeerAdvertisements[]): readonly Announcement[] {
-  if (view.ipam !== 'kubernetes' && view.ipam !== 'cluster-pool') return [];
-  const networks = (view.node.spec?.ipam?.podCIDRs ?? []).map(parsePrefix).filter((network) => network !== undefined);
-  const rules = new RuleCollector();
+/** With traffic policy Local single addresses are announced, else the network of the aggregation length (1.18+). */
+function servicePrefix(address: Ip, { spec }: Service, type: AddressType, { service }: AdvertisementItem): Prefix {
+  const policy = type === 'ClusterIP' ? spec.internalTrafficPolicy : spec.externalTrafficPolicy;
+  const length = address.family === 4 ? service?.aggregationLengthIPv4 : service?.aggregationLengthIPv6;
+  return policy === 'Local' || length === undefined ? hostPrefix(address) : prefixOf(address, length);
+}
+
+/** What does not depend on services: the node's pod CIDRs, and addresses of its interfaces (1.19+). */
+function nodeAnnouncements(view: NodeConfigView, advertised: readonly PeerAdvertisements[]): readonly Announcement[] {
+  const hasPodCidrs = view.ipam === 'kubernetes' || view.ipam === 'cluster-pool';
+  const networks = hasPodCidrs ? (view.node.spec?.ipam?.podCIDRs ?? []).map(parsePrefix).filter((network) => network !== undefined) : [];
+  const rules = new RuleCollector(view.version);
   for (const { peerName, address, byFamily } of advertised) {
     for (const [family, items] of byFamily) {
       for (const item of items) {
-        if (item.advertisementType !== 'PodCIDR') continue;
-        for (const network of networks)
-          if (network.family === family) rules.add(network, address, ruleOf(`${peerName}-ipv${family}-PodCIDR`, item));
+        const type = item.advertisementType;
+        const prefixes =
+          type === 'PodCIDR'
+            ? networks
+            : type === 'Interface' && item.interface !== undefined
+              ? view.interfaceAddresses(item.interface.name).map(hostPrefix)
+              : [];
+        for (const prefix of prefixes)
+          if (prefix.family === family) rules.add(prefix, address, ruleOf(`${peerName}-ipv${family}-${type}`, item));
       }
     }
   }
@@ -182,11 +218,18 @@ const ruleOf = (policyName: string, { attributes }: AdvertisementItem): PeerRule
 
 class RuleCollector {
   readonly #byPrefix = new Map<Prefix, Map<string, PeerRule[]>>();
+  readonly #isMerged: boolean;
+
+  /** Of two advertisements with the same policy name the last one counted before 1.18; now they are merged. */
+  constructor(version: CiliumVersion) {
+    this.#isMerged = isAtLeast(version, 18);
+  }
 
   add(prefix: Prefix, peer: string, rule: PeerRule): void {
     const byPeer = this.#byPrefix.get(prefix) ?? new Map<string, PeerRule[]>();
     this.#byPrefix.set(prefix, byPeer);
-    byPeer.set(peer, [...(byPeer.get(peer) ?? []), rule]);
+    const others = (byPeer.get(peer) ?? []).filter(({ policyName }) => this.#isMerged || policyName !== rule.policyName);
+    byPeer.set(peer, [...others, rule]);
   }
 
   announcements(): readonly Announcement[] {

@@ -8,6 +8,7 @@ import { selects, serviceSelectorLabels } from '../../selector.ts';
 import { type AddressType, asPrefix, serviceAddresses } from './announcements.ts';
 import { type CommunityFields, parseCommunities, parseLargeCommunities } from './communities.ts';
 import type { Announcement, DesiredInstance, DesiredState, PeerRule, ServiceSurroundings } from './desired.ts';
+import { exportPolicies } from './route-policies.ts';
 import { parseRouterAnnotation, resolveRouterId } from './router-id.ts';
 
 interface PathAttributesSpec {
@@ -59,7 +60,7 @@ export function matchingPolicies(policies: readonly PeeringPolicy[], node: Ciliu
 
 /** Only unicast does anything; of the families a neighbor names, in its order. Default: both, IPv4 first. */
 export function unicastFamilies(families: readonly { readonly afi: string; readonly safi: string }[] | undefined): readonly BgpFamily[] {
-  if (families === undefined) return ['ipv4-unicast', 'ipv6-unicast'];
+  if (families === undefined || families.length === 0) return ['ipv4-unicast', 'ipv6-unicast'];
   const known = families.filter(({ afi, safi }) => safi === 'unicast' && (afi === 'ipv4' || afi === 'ipv6'));
   return [...new Set(known.map(({ afi }): BgpFamily => (afi === 'ipv4' ? 'ipv4-unicast' : 'ipv6-unicast')))];
 }
@@ -93,11 +94,14 @@ export function planPolicies(policies: readonly PeeringPolicy[], view: NodeView)
   const instances: DesiredInstance[] = [];
   const problems: DesiredState['problems'][number][] = [];
   for (const router of policy.spec?.virtualRouters ?? []) {
-    const instance = planRouter(router, view);
+    const instance = planRouter(router, view, (error) =>
+      problems.push({ message: `Encountered error reconciling virtual router with local ASN ${router.localASN}`, fields: { error } }),
+    );
     if ('problem' in instance)
       problems.push({
-        message: 'failed to reconcile virtual router',
-        fields: { error: instance.problem, 'local-asn': String(router.localASN) },
+        message: `Error while registering new BGP server for local ASN ${router.localASN}.`,
+        fields: { component: 'manager.add', error: instance.problem },
+        instance: String(router.localASN),
       });
     else instances.push(instance);
   }
@@ -119,7 +123,11 @@ export function policyProblem(policy: PeeringPolicy): string | undefined {
   return undefined;
 }
 
-function planRouter(router: VirtualRouter, view: NodeView): DesiredInstance | { readonly problem: string } {
+function planRouter(
+  router: VirtualRouter,
+  view: NodeView,
+  complain: (error: string) => void,
+): DesiredInstance | { readonly problem: string } {
   const annotation = parseRouterAnnotation(view.node.metadata.annotations ?? {}, router.localASN);
   if ('problem' in annotation) return annotation;
   const routerId = resolveRouterId(view.node, annotation, router.localASN);
@@ -129,6 +137,12 @@ function planRouter(router: VirtualRouter, view: NodeView): DesiredInstance | { 
     const address = addressOf(neighbor);
     if (address === undefined) continue;
     const password = neighbor.authSecretRef === undefined ? undefined : view.password(neighbor.authSecretRef);
+    if (password === '') {
+      complain(
+        `reconciliation of virtual router with local ASN ${router.localASN} failed: failed fetching password for neighbor ${neighbor.peerAddress} ${neighbor.peerASN}: failed to fetch secret "${neighbor.authSecretRef}": missing password key`,
+      );
+      continue;
+    }
     peers.push({
       name: neighbor.peerAddress,
       address,
@@ -140,7 +154,7 @@ function planRouter(router: VirtualRouter, view: NodeView): DesiredInstance | { 
       connectRetrySeconds: neighbor.connectRetryTimeSeconds ?? 120,
       multihopTtl: neighbor.eBGPMultihopTTL ?? 1,
       extendedNextHop: true,
-      ...(password === undefined || password === '' ? {} : { password }),
+      ...(password === undefined ? {} : { password }),
       ...(neighbor.gracefulRestart?.enabled === true
         ? { gracefulRestart: { restartTimeSeconds: neighbor.gracefulRestart.restartTimeSeconds ?? 120 } }
         : {}),
@@ -155,6 +169,7 @@ function planRouter(router: VirtualRouter, view: NodeView): DesiredInstance | { 
     listenPort: annotation.localPort !== undefined && annotation.localPort > 0 ? annotation.localPort : undefined,
     peers,
     exportsByDefault: true,
+    exportPolicies: (pools) => exportPolicies(router, view, pools),
     podCidrs() {
       if (!exportsPodCidrs) return [];
       return podCidrs.map((prefix) => ({

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { EndpointSlice, Service } from '../../../kubernetes/objects.ts';
 import { ip } from '../../../net/address.ts';
 import type { CiliumNode } from '../../objects.ts';
+import { parseVersion } from '../../version.ts';
 import { type AddressType, hasLocalBackend, serviceAddresses } from './announcements.ts';
 import { formatCommunity, parseCommunities } from './communities.ts';
 import type { DesiredState } from './desired.ts';
@@ -245,8 +246,22 @@ describe('router id', () => {
     ['both', 'router-id=192.0.2.9,local-port=179', { routerId: ip('192.0.2.9'), localPort: 179 }],
     ['the last of two', 'local-port=1,local-port=2', { localPort: 2 }],
     ['unknown keys and broken items', 'x=y,local-port,a=b=c', {}],
-    ['an IPv6 router id', 'router-id=2001:db8::1', { problem: 'failed to parse router-id 2001:db8::1 for local ASN 64496' }],
-    ['a port beyond 16 bits with sign', 'local-port=40000', { problem: 'failed to parse local-port 40000 for local ASN 64496' }],
+    [
+      'an IPv6 router id',
+      'router-id=2001:db8::1',
+      {
+        problem:
+          "unable to parse local node's annotations: annotation cilium.io/bgp-virtual-router.64496 failed to parse attribute router-id:router-id must be a valid IPv4 address",
+      },
+    ],
+    [
+      'a port beyond 16 bits with sign',
+      'local-port=40000',
+      {
+        problem:
+          "unable to parse local node's annotations: annotation cilium.io/bgp-virtual-router.64496 failed to parse attribute local-port:could not parse into port number as 16bit integer",
+      },
+    ],
   ])('annotation with %s', (_, text, expected) => {
     expect(parseRouterAnnotation(text === undefined ? {} : { 'cilium.io/bgp-virtual-router.64496': text }, 64496)).toEqual(expected);
   });
@@ -314,6 +329,10 @@ describe('NodeConfig', () => {
         ],
       ]),
       advertisements: [],
+      version: parseVersion('1.16.0'),
+      defaultGateway: () => undefined,
+      interfaceAddresses: () => [],
+      macRouterId: () => undefined,
       ...changes,
     });
   const announced = (state: DesiredState, of?: Service) =>

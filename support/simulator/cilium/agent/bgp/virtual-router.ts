@@ -29,7 +29,7 @@ export class VirtualRouter {
   readonly #configs = new Map<string, PeerConfig>();
   #needsRefresh = false;
 
-  constructor({ node, clock, random }: AgentContext, desired: DesiredInstance, onSessionChange: () => void) {
+  constructor({ node, clock, random }: AgentContext, desired: DesiredInstance, onChange: () => void) {
     this.#desired = desired;
     this.speaker = createSpeaker({
       namespace: node.namespace,
@@ -41,10 +41,13 @@ export class VirtualRouter {
       ...(desired.listenPort === undefined ? {} : { listenPort: desired.listenPort }),
       hostname: node.name,
       // Nothing that is learnt enters the table: a global import policy lets only local routes in.
-      importPolicy: () => undefined,
+      importPolicy: () => {
+        onChange();
+        return undefined;
+      },
       exportPolicy: (path, peer) => this.#export(path, peer),
     });
-    this.speaker.onSessionChange(onSessionChange);
+    this.speaker.onSessionChange(onChange);
   }
 
   get desired(): DesiredInstance {

@@ -1,0 +1,164 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ownersOf, type RawRouter, type StageView, viewOf } from './observation.ts';
+import type { Plan } from './plan.ts';
+
+/** Where FRR's programs are: installed, or unpacked in a folder of their own (`OUTPOST_FRR_ROOT`). */
+export interface RealFrr {
+  /** Empty, or the folder that stands for `/`. */
+  readonly root: string;
+}
+
+/** @returns FRR, or why its real routers cannot run here */
+export function findRealFrr(env: Readonly<Record<string, string | undefined>>): RealFrr | string {
+  if (process.platform !== 'linux') return 'network namespaces need Linux';
+  if (process.getuid?.() !== 0) return 'network namespaces need root';
+  for (const root of [env['OUTPOST_FRR_ROOT'], '']) {
+    if (root !== undefined && existsSync(`${root}/usr/lib/frr/bgpd`) && existsSync(`${root}/usr/bin/vtysh`)) return { root };
+  }
+  return 'FRR is not installed (Debian package frr, or OUTPOST_FRR_ROOT names the folder it was unpacked in)';
+}
+
+/**
+ * Runs a plan with real FRR daemons and Linux's forwarding. Each router and host is a network namespace inside a mount, PID and
+ * network namespace that this makes for itself: nothing in it reaches the machine's own network, and everything in it ends with it.
+ * @throws Error with the script's output when a part of it fails
+ */
+export async function observeReal(plan: Plan, { root }: RealFrr): Promise<readonly StageView[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'outpost-real-'));
+  try {
+    await runScript(script(plan, root, folder));
+    return plan.stages.map(({ name: stage }, index) => {
+      const read = (name: string) => readFileSync(join(folder, 'out', String(index), name), 'utf8');
+      const raw = new Map<string, RawRouter>(
+        plan.routers.map(({ name }) => [
+          name,
+          {
+            bgp4: read(`${name}.bgp4`),
+            bgp6: read(`${name}.bgp6`),
+            routes4: read(`${name}.routes4`),
+            routes6: read(`${name}.routes6`),
+            addresses: read(`${name}.addresses`),
+          },
+        ]),
+      );
+      const owners = ownersOf(new Map([...raw].map(([name, { addresses }]) => [name, addresses])));
+      const http = Object.fromEntries(
+        read('http')
+          .split('\0')
+          .filter((line) => line !== '')
+          .map((line) => line.split('\t') as [string, string]),
+      );
+      return { stage, routers: Object.fromEntries([...raw].map(([name, each]) => [name, viewOf(each, owners)])), http };
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function runScript(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(
+      'unshare',
+      ['--mount', '--net', '--pid', '--fork', '--kill-child=SIGKILL', '--mount-proc', 'bash', '-euo', 'pipefail', '-s'],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    );
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part: string) => (said += part));
+    child.on('error', reject);
+    child.on('close', (status) =>
+      status === 0 ? resolve() : reject(new Error(`the real network ended with ${status}: ${said.slice(-4000)}`)),
+    );
+    child.stdin.end(text);
+  });
+}
+
+const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
+
+function script(plan: Plan, root: string, folder: string): string {
+  mkdirSync(join(folder, 'etc'));
+  const lines: string[] = [
+    // FRR wants its own user, group and PAM service: they exist in this mount namespace only.
+    `mount -t tmpfs none ${folder}/etc; cp -a /etc/. ${folder}/etc/; mount --bind ${folder}/etc /etc`,
+    'mount -t tmpfs none /run; mkdir -p /run/frr /run/netns; mount -t tmpfs none /var/tmp',
+    "printf 'auth sufficient pam_permit.so\\naccount sufficient pam_permit.so\\n' > /etc/pam.d/frr",
+    "sed -i '/^frr/d' /etc/group /etc/passwd",
+    "printf 'frr:x:4001:\\nfrrvty:x:4002:root,frr\\n' >> /etc/group; echo 'frr:x:4001:4001::/nonexistent:/bin/false' >> /etc/passwd",
+    'mkdir -p /etc/frr; : > /etc/frr/vtysh.conf; : > /etc/frr/frr.conf',
+    ...(root === ''
+      ? []
+      : [
+          `export LD_LIBRARY_PATH=${root}/usr/lib/x86_64-linux-gnu:${root}/usr/lib/x86_64-linux-gnu/frr:${root}/usr/lib/aarch64-linux-gnu:${root}/usr/lib/aarch64-linux-gnu/frr`,
+        ]),
+  ];
+  const machines = [...plan.routers, ...plan.hosts].map(({ name }) => name);
+  for (const machine of machines) {
+    lines.push(
+      `ip netns add ${machine}; ip -n ${machine} link set lo up`,
+      `ip netns exec ${machine} sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0`,
+    );
+  }
+  for (const { name } of plan.routers) lines.push(`ip netns exec ${name} sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1`);
+  for (const [one, other] of plan.links) {
+    lines.push(`ip link add ${one.device} netns ${one.machine} type veth peer name ${other.device} netns ${other.machine}`);
+    for (const { machine, device, addresses } of [one, other]) {
+      lines.push(`ip -n ${machine} link set ${device} up`);
+      for (const address of addresses)
+        lines.push(`ip -n ${machine} addr add ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`);
+    }
+  }
+  for (const { name, gateways } of plan.hosts) {
+    for (const gateway of gateways) lines.push(`ip -n ${name} route add default via ${gateway}`);
+    const server = `require('node:http').createServer((q, s) => s.end('${name}\\n')).listen(80, '::')`;
+    lines.push(`ip netns exec ${name} ${quoted(process.execPath)} -e ${quoted(server)} > /dev/null 2>&1 &`);
+  }
+  for (const { name, addresses, blackholes, configuration } of plan.routers) {
+    const at = `/run/${name}`;
+    lines.push(
+      ...addresses.map((address) => `ip -n ${name} addr add ${address} dev lo`),
+      ...blackholes.map((prefix) => `ip -n ${name} route add blackhole ${prefix}`),
+      `mkdir ${at}; cat > ${at}/frr.conf <<'CONFIGURATION'\n${configuration.join('\n')}\nCONFIGURATION`,
+      ...['zebra', 'bgpd'].map(
+        (daemon) =>
+          `ip netns exec ${name} ${root}/usr/lib/frr/${daemon} -d -f ${daemon === 'bgpd' ? `${at}/frr.conf` : '/etc/frr/frr.conf'} -i ${at}/${daemon}.pid -z ${at}/zserv -A 127.0.0.1 -P 0 ${daemon === 'bgpd' ? '-p 179' : ''} -u root -g root --vty_socket ${at} --log file:${at}/${daemon}.log 2> ${at}/${daemon}.err`,
+      ),
+    );
+  }
+  const vtysh = (router: string, args: readonly string[]) =>
+    `ip netns exec ${router} ${root}/usr/bin/vtysh --vty_socket /run/${router} ${args.map(quoted).join(' ')}`;
+  // A configuration that real FRR refuses is a fault of the plan.
+  for (const { name } of plan.routers)
+    lines.push(
+      `if grep -E 'No such command|Unknown command|is not running' /run/${name}/bgpd.log /run/${name}/bgpd.err | grep -v privs_init >&2; then exit 9; fi`,
+    );
+  plan.stages.forEach(({ actions, settleSeconds }, index) => {
+    for (const { machine, argv } of actions)
+      lines.push(argv[0] === 'vtysh' ? vtysh(machine, argv.slice(1)) : `ip netns exec ${machine} ${argv.map(quoted).join(' ')}`);
+    const out = `${folder}/out/${index}`;
+    lines.push(`mkdir -p ${out}; sleep ${settleSeconds}`);
+    for (const { name } of plan.routers) {
+      lines.push(
+        `${vtysh(name, ['-c', 'show bgp ipv4 unicast json'])} > ${out}/${name}.bgp4`,
+        `${vtysh(name, ['-c', 'show bgp ipv6 unicast json'])} > ${out}/${name}.bgp6`,
+        `ip -n ${name} -j -4 route show proto bgp > ${out}/${name}.routes4`,
+        `ip -n ${name} -j -6 route show proto bgp > ${out}/${name}.routes6`,
+        `ip -n ${name} -j addr > ${out}/${name}.addresses`,
+      );
+    }
+    lines.push(`: > ${out}/http`);
+    for (const from of plan.hosts) {
+      for (const address of plan.hosts.flatMap((to) => (to === from ? [] : to.addresses))) {
+        const url = address.includes(':') ? `http://[${address}]/` : `http://${address}/`;
+        lines.push(
+          `status=0; answer=$(ip netns exec ${from.name} curl -s --max-time 3 -w '%{http_code}' '${url}') || status=$?`,
+          `[ $status = 0 ] || answer="exit $status"; printf '%s\\t%s\\0' '${from.name} → ${address}' "$answer" >> ${out}/http`,
+        );
+      }
+    }
+  });
+  return `${lines.join('\n')}\n`;
+}

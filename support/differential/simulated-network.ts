@@ -1,0 +1,121 @@
+import { SimulatedClock } from '../simulator/clock/clock.ts';
+import { Random } from '../simulator/clock/random.ts';
+import { deployTopology } from '../simulator/containerlab/deploy.ts';
+import { parseTopology } from '../simulator/containerlab/topology.ts';
+import { createEngine } from '../simulator/docker/engine.ts';
+import { parseImageFile } from '../simulator/docker/image-file.ts';
+import { frrCommands, frrImages } from '../simulator/frr/image.ts';
+import { createShell } from '../simulator/linux/shell.ts';
+import { createNetwork } from '../simulator/net/network.ts';
+import { ownersOf, type RawRouter, type StageView, viewOf } from './observation.ts';
+import type { Plan } from './plan.ts';
+
+const webHost = {
+  images: ['lab/web'],
+  servers: [{ port: 80, routes: [{ method: 'GET', path: '/', body: '$' + '{env.NAME}\n' }] }],
+};
+
+/** Runs a plan in the simulator: a containerlab topology of FRR containers on a virtual clock. */
+export async function observeSimulated(plan: Plan): Promise<readonly StageView[]> {
+  const clock = new SimulatedClock(Date.UTC(2026, 0, 12, 8));
+  const random = new Random(plan.seed);
+  const network = createNetwork({ clock, random: random.stream('network') });
+  const hostNamespace = network.createNamespace('host');
+  const engine = createEngine({ network, clock, random: random.stream('docker'), hostNamespace });
+  engine.shell = createShell(engine);
+  for (const image of frrImages) engine.images.add(image);
+  for (const [name, command] of frrCommands) engine.commands.set(name, command);
+  for (const image of parseImageFile(webHost, 'web.yaml')) engine.images.add(image);
+  const files = new Map(
+    plan.routers.flatMap(({ name, configuration }) => [
+      [`${name}/frr.conf`, `${configuration.join('\n')}\n`],
+      [`${name}/daemons`, 'zebra=yes\nbgpd=yes\nstaticd=yes\nvtysh_enable=yes\n'],
+    ]),
+  );
+  const addressesOf = (machine: string) =>
+    plan.links
+      .flat()
+      .flatMap((end) => (end.machine === machine ? end.addresses.map((address) => `ip addr add ${address} dev ${end.device}`) : []));
+  const topology = parseTopology({
+    name: 'plan',
+    prefix: '',
+    topology: {
+      nodes: {
+        ...Object.fromEntries(
+          plan.routers.map(({ name, addresses, blackholes }) => [
+            name,
+            {
+              kind: 'linux',
+              image: 'frrouting/frr:v8.4.1',
+              cmd: '/usr/lib/frr/docker-start',
+              'network-mode': 'none',
+              binds: [`${name}/frr.conf:/etc/frr/frr.conf`, `${name}/daemons:/etc/frr/daemons`],
+              exec: [
+                'sysctl -w net.ipv4.ip_forward=1',
+                'sysctl -w net.ipv6.conf.all.forwarding=1',
+                ...addresses.map((address) => `ip addr add ${address} dev lo`),
+                ...blackholes.map((prefix) => `ip route add blackhole ${prefix}`),
+                ...addressesOf(name),
+              ],
+            },
+          ]),
+        ),
+        ...Object.fromEntries(
+          plan.hosts.flatMap(({ name, gateways }) => [
+            [
+              name,
+              {
+                kind: 'linux',
+                image: 'nicolaka/netshoot',
+                cmd: 'sleep infinity',
+                'network-mode': 'none',
+                exec: [...addressesOf(name), ...gateways.map((gateway) => `ip route add default via ${gateway}`)],
+              },
+            ],
+            [`${name}-web`, { kind: 'linux', image: 'lab/web:1', 'network-mode': `container:${name}`, env: { NAME: name } }],
+          ]),
+        ),
+      },
+      links: plan.links.map((ends) => ({ endpoints: ends.map(({ machine, device }) => `${machine}:${device}`) })),
+    },
+  });
+  const lab = await deployTopology(topology, engine, { path: 'plan.clab.yaml', files });
+  for (const { node, command, exitCode, stderr } of lab.execResults) {
+    if (exitCode !== 0) throw new Error(`${node}: ${command}: ${stderr}`);
+  }
+  const run = async (machine: string, argv: readonly string[]) => {
+    const container = engine.findContainer(machine);
+    if (container === undefined) throw new Error(`no container ${machine}`);
+    return engine.shell.exec(container, argv);
+  };
+  const views: StageView[] = [];
+  for (const { name: stage, actions, settleSeconds } of plan.stages) {
+    for (const { machine, argv } of actions) {
+      const result = await run(machine, argv);
+      if (result.exitCode !== 0) throw new Error(`${stage}: ${argv.join(' ')}: ${result.stdout}${result.stderr}`);
+    }
+    clock.advance(settleSeconds * 1000);
+    const raw = new Map<string, RawRouter>();
+    for (const { name } of plan.routers) {
+      const text = async (...argv: readonly string[]) => (await run(name, argv)).stdout;
+      raw.set(name, {
+        bgp4: await text('vtysh', '-c', 'show bgp ipv4 unicast json'),
+        bgp6: await text('vtysh', '-c', 'show bgp ipv6 unicast json'),
+        routes4: await text('ip', '-j', '-4', 'route', 'show', 'proto', 'bgp'),
+        routes6: await text('ip', '-j', '-6', 'route', 'show', 'proto', 'bgp'),
+        addresses: await text('ip', '-j', 'addr'),
+      });
+    }
+    const owners = ownersOf(new Map([...raw].map(([name, { addresses }]) => [name, addresses])));
+    const http: Record<string, string> = {};
+    for (const from of plan.hosts) {
+      for (const address of plan.hosts.flatMap((to) => (to === from ? [] : to.addresses))) {
+        const url = address.includes(':') ? `http://[${address}]/` : `http://${address}/`;
+        const { stdout, exitCode } = await run(from.name, ['curl', '-s', '--max-time', '3', '-w', '%{http_code}', url]);
+        http[`${from.name} → ${address}`] = exitCode === 0 ? stdout : `exit ${exitCode}`;
+      }
+    }
+    views.push({ stage, routers: Object.fromEntries([...raw].map(([name, each]) => [name, viewOf(each, owners)])), http });
+  }
+  return views;
+}
