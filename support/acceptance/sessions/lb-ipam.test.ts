@@ -1,3 +1,3 @@
 import { playSessions } from './play.ts';
 
-playSessions('lb-ipam', 1);
+playSessions('lb-ipam', 93);

@@ -19,11 +19,9 @@ export function startLbIpam({ api, clock, config, version, log }: OperatorContex
       isDefault: (config.get('default-lb-service-ipam') ?? 'lbipam') === 'lbipam',
     },
     () => timestamp(clock.now()),
-    (message, fields) => log('error', message, { subsys: 'lbipam', ...fields }),
+    (level, message, fields) => log(level, message, { subsys: 'lbipam', ...fields }),
   );
-  // Existing services before pools: addresses in use are imported before anything is handed out.
-  for (const service of api.list<Service>(resources.service)) lbIpam.upsertService(service);
-  for (const pool of byCreation(api.list<LoadBalancerIpPool>(resources.pool))) lbIpam.upsertPool(pool);
+  lbIpam.start(api.list<Service>(resources.service), byCreation(api.list<LoadBalancerIpPool>(resources.pool)));
 
   const flush = createTrigger(clock, 0, () => {
     for (const write of lbIpam.takeWrites()) {

@@ -65,7 +65,7 @@ class Lab {
     this.core = new LbIpam(
       { ...settings, ...changes },
       () => '2024-01-01T00:00:00Z',
-      (message) => this.logged.push(message),
+      (level, message) => level !== 'info' && this.logged.push(message),
     );
   }
 
@@ -203,15 +203,6 @@ describe('which address a service gets', () => {
       run: (lab) =>
         lab
           .addPool(pool('p', [{ cidr: '192.0.2.12/24' }]))
-          .add(service('a'))
-          .ips('a'),
-      expected: '192.0.2.0',
-    },
-    {
-      name: 'the deprecated list is used like blocks',
-      run: (lab) =>
-        lab
-          .addPool(pool('p', undefined, { cidrs: v4 }))
           .add(service('a'))
           .ips('a'),
       expected: '192.0.2.0',
@@ -408,7 +399,7 @@ describe('conditions of services', () => {
 
   it('drops what is no address, with a line in the log, and falls back', () => {
     const lab = new Lab().addPool(pool('p', v4)).add(service('a', {}, requested('192.0.2.300')));
-    expect([lab.ips('a'), lab.logged]).toEqual(['192.0.2.0', ['Unable to parse requested IP, ignoring']]);
+    expect([lab.ips('a'), lab.logged]).toEqual(['192.0.2.0', ['Unable to parse service.spec.LoadBalancerIP']]);
   });
 
   it('takes loadBalancerIP before the annotation, and the old annotation only without the new one', () => {
@@ -600,7 +591,8 @@ describe('changes', () => {
       .add(service('a', {}, { ingress: ['192.0.2.4'] }))
       .add(service('b', {}, { ingress: ['203.0.113.9'] }))
       .addPool(pool('p', v4));
-    expect([lab.ips('a'), lab.ips('b')]).toEqual(['192.0.2.4', '192.0.2.5']);
+    // Nothing of the first changes, so nothing is written: not even a condition.
+    expect([lab.ips('a'), lab.ips('b'), lab.pools.get('p')?.IPsUsed]).toEqual(['untouched', '192.0.2.5', '2']);
   });
 });
 
@@ -626,9 +618,13 @@ describe('pools', () => {
     { name: 'a start behind its stop', block: { start: '192.0.2.9', stop: '192.0.2.1' } },
     { name: 'mixed families', block: { start: '192.0.2.9', stop: '2001:db8::1' } },
     { name: 'no address', block: { start: 'web' } },
-  ])('gives no conditions to a pool with $name, while blocks before it serve', ({ block }) => {
+  ])('never tells of conflicts of a pool with $name, while blocks before it serve', ({ block }) => {
     const lab = new Lab().addPool(pool('p', [...v4, block])).add(service('a'));
-    expect([lab.pools.size, lab.logged, lab.ips('a')]).toEqual([0, ['pool upsert failed'], '192.0.2.0']);
+    expect([lab.pools.get('p'), lab.logged, lab.ips('a')]).toEqual([
+      { IPsTotal: '8', IPsAvailable: '7', IPsUsed: '1' },
+      ['pool upsert failed'],
+      '192.0.2.0',
+    ]);
   });
 
   const later = '2024-01-01T00:01:00Z';
@@ -680,5 +676,38 @@ describe('pools', () => {
       .add(service('x'));
     expect(lab.reason('x')).toBe('no_pool');
     expect(lab.dropPool('a').ips('x')).toBe('192.0.2.0');
+  });
+});
+
+// Upstream's own slips, in every release that is modelled: they are why the laws beside this file have exceptions.
+describe('what upstream gets wrong', () => {
+  it('frees an end that is in use when ends are kept back and allowed again', () => {
+    const lab = new Lab()
+      .addPool(pool('p', v4))
+      .add(service('a'))
+      .addPool(pool('p', v4, { allowFirstLastIPs: 'No' }))
+      .addPool(pool('p', v4, { allowFirstLastIPs: 'Yes' }))
+      .add(service('b'));
+    expect([lab.ips('a'), lab.ips('b'), lab.pools.get('p')?.IPsUsed]).toEqual(['192.0.2.0', '192.0.2.0', '1']);
+  });
+
+  it('gives an end that is kept back to who asks for it with a sharing key', () => {
+    const lab = new Lab()
+      .addPool(pool('p', v4, { allowFirstLastIPs: 'No' }))
+      .add(service('a', {}, shared('k', { 'lbipam.cilium.io/ips': '192.0.2.0' })));
+    expect([lab.ips('a'), lab.pools.get('p')?.IPsUsed]).toEqual(['192.0.2.0', '2']);
+    // And does not keep it back again.
+    expect(lab.drop('a').pools.get('p')?.IPsUsed).toBe('1');
+  });
+
+  it('serves from a block that is added to another pool before it notices that the two overlap', () => {
+    const web = { serviceSelector: { matchLabels: { app: 'web' } } };
+    const lab = new Lab()
+      .addPool(pool('p', v4))
+      .addPool(pool('q', [], web, '2024-01-01T00:01:00Z'))
+      .add(service('a', {}, requested('192.0.2.1')))
+      .add(service('b', {}, { ...requested('203.0.113.1'), labels: { app: 'web' } }))
+      .addPool(pool('q', [{ start: '203.0.113.1' }, { start: '192.0.2.1' }], web, '2024-01-01T00:01:00Z'));
+    expect([lab.ips('b'), lab.pools.get('q')?.PoolConflict?.slice(0, 4)]).toEqual(['203.0.113.1', 'True']);
   });
 });

@@ -2,11 +2,12 @@ import type { Condition, Service } from '../../../kubernetes/objects.ts';
 import { parseIp } from '../../../net/address.ts';
 import type { Family, Ip } from '../../../net/types.ts';
 import type { LoadBalancerIpPool } from '../../objects.ts';
-import { selects } from '../../selector.ts';
 import { isAtLeast } from '../../version.ts';
-import { blocksOf, overlap, rangeOfBlock, reservedEnds, reservesEnds } from './pool-ranges.ts';
-import { RangeAllocator } from './range-allocator.ts';
+import { AddressPools, type Log, type Range as PoolRange, UnusableSelector } from './address-pools.ts';
+import { withCondition } from './conditions.ts';
+import { type Quirks, quirksOf } from './quirks.ts';
 import { isHandled, type LbIpamSettings, type ServiceView, sharingProblem, viewService } from './service-view.ts';
+import { type SharedAddress, SharedAddresses } from './shared-addresses.ts';
 
 /** What LB-IPAM wants written: the whole list of conditions that it owns, and the whole list of addresses. */
 export type LbIpamWrite =
@@ -21,134 +22,148 @@ export type LbIpamWrite =
 
 export const serviceConditionType = 'cilium.io/IPAMRequestSatisfied';
 
-/** Why a service has no address; reasons and messages are Cilium's. */
-interface Verdict {
-  readonly status: 'True' | 'False';
-  readonly reason: string;
-  readonly message: string;
-}
-const satisfied: Verdict = { status: 'True', reason: 'satisfied', message: '' };
-const refused = (reason: string, message: string): Verdict => ({ status: 'False', reason, message });
-
-/** Owner of an address: the services that share it, or the pool that keeps it back. */
-interface Holder {
-  readonly keys: Set<string>;
-  readonly sharingKey: string | undefined;
-}
-
-interface Range {
-  readonly pool: PoolState;
-  readonly isCidr: boolean;
-  readonly from: Ip;
-  readonly to: Ip;
-  readonly allocator: RangeAllocator<Holder>;
-}
-
-interface PoolState {
-  object: LoadBalancerIpPool;
-  readonly order: number;
-  ranges: Range[];
-  /** A block could not be used: the pool gets no conditions. */
-  isBroken: boolean;
-  conflict: { readonly own: Range; readonly other: Range } | undefined;
-  conditions: readonly Condition[];
-}
+type Range = PoolRange<ServiceState>;
+type Allocation = SharedAddress<ServiceState>;
 
 interface ServiceState {
   object: Service;
   view: ServiceView;
   readonly order: number;
   /** In order of allocation. */
-  allocated: { readonly ip: Ip; readonly range: Range }[];
+  allocated: Allocation[];
   ingress: readonly string[];
   condition: Condition | undefined;
+  /** The state of the world in which it could not be satisfied. */
+  triedAt: number;
 }
 
 /**
  * Addresses for services of type LoadBalancer: CiliumLoadBalancerIPPools in, status of pools and services out
  * (section 1 of the LB-IPAM reference). It holds the state of the operator and touches nothing else: feed it
- * events, then write what {@link takeWrites} returns.
+ * events, then write what {@link takeWrites} returns. The steps and their order are those of upstream's
+ * operator/pkg/lbipam, since they show: which service is served first, and what is left behind by an edit.
  */
 export class LbIpam {
   readonly #settings: LbIpamSettings;
+  readonly #quirks: Quirks;
   readonly #now: () => string;
-  readonly #log: (message: string, fields: Readonly<Record<string, string>>) => void;
-  readonly #pools = new Map<string, PoolState>();
+  readonly #log: Log;
+  readonly #pools: AddressPools<ServiceState>;
+  readonly #shared = new SharedAddresses<ServiceState>();
   readonly #services = new Map<string, ServiceState>();
-  /** In the order they were added: pools by creation, then their blocks, then later edits. */
-  #ranges: Range[] = [];
-  /** Addresses in use under a sharing key, oldest first. */
-  readonly #shared = new Map<string, { readonly ip: Ip; readonly range: Range }[]>();
+  readonly #unsatisfied = new Set<ServiceState>();
   #order = 0;
-  #hasFreed = false;
+  /** Moves with everything that may help a service which waits. */
+  #world = 0;
   readonly #dirty = new Set<string>();
   readonly #removed = new Map<string, LbIpamWrite>();
 
-  constructor(
-    settings: LbIpamSettings,
-    now: () => string,
-    log: (message: string, fields: Readonly<Record<string, string>>) => void = () => {},
-  ) {
+  constructor(settings: LbIpamSettings, now: () => string, log: Log = () => {}) {
     this.#settings = settings;
+    this.#quirks = quirksOf(settings.version);
     this.#now = now;
     this.#log = log;
+    this.#pools = new AddressPools(settings.version, this.#quirks, now, log);
+  }
+
+  /** What exists when the operator starts: all pools are known before the first service is looked at. */
+  start(services: readonly Service[], pools: readonly LoadBalancerIpPool[]): void {
+    for (const service of services) this.upsertService(service);
+    this.#log('info', 'LB-IPAM initializing', {});
+    for (const pool of pools) if (this.#pools.add(pool)) this.#pools.settleConflicts();
+    if (pools.length > 0) this.#awake();
   }
 
   upsertPool(object: LoadBalancerIpPool): void {
-    const { name } = object.metadata;
-    const known = this.#pools.get(name);
-    const pool: PoolState = known ?? {
-      object,
-      order: this.#order++,
-      ranges: [],
-      isBroken: false,
-      conflict: undefined,
-      conditions: object.status?.conditions ?? [],
-    };
-    pool.object = object;
-    this.#pools.set(name, pool);
-    this.#updateRanges(pool);
-    this.#settleConflicts();
-    this.#settleServices();
+    const known = this.#pools.get(object.metadata.name);
+    if (known === undefined) {
+      const isFirst = this.#pools.size === 0;
+      const isUsable = this.#pools.add(object);
+      this.#world++;
+      if (isUsable) {
+        this.#pools.settleConflicts();
+        if (!isFirst) this.#satisfyWaiting();
+      }
+      if (isFirst) this.#awake();
+      return;
+    }
+    if (JSON.stringify(known.object.spec) === JSON.stringify(object.spec)) {
+      known.object = object;
+      return;
+    }
+    this.#world++;
+    const isUsable = this.#pools.change(known, object, (range) => {
+      const losers = this.#withdraw(range);
+      if (this.#quirks.reassignsOnChange) for (const service of losers) this.#reconcile(service);
+    });
+    if (!isUsable) return;
+    // Before conflicts are settled: a new range serves even when it turns out to overlap.
+    this.#revalidate();
+    this.#pools.settleConflicts();
+    this.#world++;
+    this.#satisfyWaiting();
   }
 
   deletePool(name: string): void {
-    const pool = this.#pools.get(name);
-    if (pool === undefined) return;
-    for (const range of pool.ranges) this.#dropRange(range);
-    this.#pools.delete(name);
-    this.#settleConflicts();
-    this.#settleServices();
+    if (this.#pools.get(name) === undefined) return;
+    this.#world++;
+    const losers = new Set(this.#pools.remove(name).flatMap((range) => this.#withdraw(range)));
+    for (const service of losers) this.#reconcile(service);
+    this.#pools.settleConflicts();
+    this.#satisfyWaiting();
+    if (this.#pools.size > 0) return;
+    // Without pools the controller starts anew and waits for one; what it wrote stays.
+    this.#shared.clear();
+    this.#unsatisfied.clear();
+    for (const service of this.#services.values()) service.allocated = [];
+    this.#log('info', 'Restarting LB IPAM', {});
+    this.#log('info', 'LB-IPAM initializing', {});
   }
 
   upsertService(object: Service): void {
     const key = `${object.metadata.namespace}/${object.metadata.name}`;
     const known = this.#services.get(key);
+    const isAsleep = this.#pools.size === 0;
     if (!isHandled(object, this.#settings)) {
-      if (known !== undefined) this.#letGo(known, object);
+      if (known === undefined) return;
+      if (isAsleep) this.#services.delete(key);
+      else this.#letGo(known, object);
     } else {
       const view = viewService(object, this.#settings);
-      for (const text of view.unparsable) this.#log('Unable to parse requested IP, ignoring', { 'requested-ip': text, 'svc-key': key });
-      const ingress = (object.status.loadBalancer?.ingress ?? []).map((entry) => entry.ip ?? '');
-      const condition = object.status.conditions?.find(({ type }) => type === serviceConditionType) as Condition | undefined;
-      const service: ServiceState = known ?? { object, view, order: this.#order++, allocated: [], ingress, condition };
+      const isNews =
+        known === undefined || JSON.stringify(known.object.spec) !== JSON.stringify(object.spec) || !isSameMetadata(known.object, object);
+      if (isNews) {
+        this.#world++;
+        for (const error of view.unparsable) this.#log('error', 'Unable to parse service.spec.LoadBalancerIP', { error });
+      }
+      const service: ServiceState = known ?? {
+        object,
+        view,
+        order: this.#order++,
+        allocated: [],
+        ingress: [],
+        condition: undefined,
+        triedAt: -1,
+      };
       service.object = object;
       service.view = view;
-      if (known === undefined) this.#services.set(key, service);
-      // An own write that has not come back yet must not be undone: what is allocated stays listed.
-      else service.ingress = [...ingress, ...service.allocated.map(({ ip }) => ip.text).filter((text) => !ingress.includes(text))];
-      if (this.#pools.size > 0) this.#process(service);
+      this.#services.set(key, service);
+      // An own write that has not come back yet must not be undone.
+      if (!this.#dirty.has(key)) {
+        service.ingress = (object.status.loadBalancer?.ingress ?? []).map((entry) => entry.ip ?? '');
+        service.condition = object.status.conditions?.find(({ type }) => type === serviceConditionType);
+      }
+      if (isAsleep) return;
+      this.#process(service);
     }
-    this.#retryIfFreed();
+    if (!isAsleep) this.#satisfyWaiting();
   }
 
   deleteService(key: string): void {
     const service = this.#services.get(key);
     if (service === undefined) return;
-    this.#services.delete(key);
-    this.#dirty.delete(key);
-    for (const { ip, range } of service.allocated) this.#release(key, ip, range);
-    this.#retryIfFreed();
+    this.#forget(service);
+    if (this.#pools.size > 0) this.#satisfyWaiting();
   }
 
   /** Status changes since the last call, services in order of their creation, then pools. */
@@ -157,378 +172,262 @@ export class LbIpam {
     this.#removed.clear();
     const services = [...this.#dirty].map((key) => this.#services.get(key)).filter((service) => service !== undefined);
     this.#dirty.clear();
-    for (const { object, ingress, condition } of services.toSorted((a, b) => a.order - b.order)) {
+    for (const { object, ingress, condition } of services.toSorted(byOrder)) {
       writes.push({ kind: 'service', namespace: object.metadata.namespace ?? 'default', name: object.metadata.name, ingress, condition });
     }
-    for (const [name, pool] of this.#pools) {
-      const conditions = this.#poolConditions(pool);
-      if (conditions === undefined) continue;
-      pool.conditions = conditions;
-      writes.push({ kind: 'pool', name, conditions });
-    }
+    for (const { object, conditions } of this.#pools.takeChanged()) writes.push({ kind: 'pool', name: object.metadata.name, conditions });
     return writes;
   }
 
-  // ── pools ─────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── all services ──────────────────────────────────────────────────────────────────────────────────────────
 
-  #updateRanges(pool: PoolState): void {
-    const wanted: { from: Ip; to: Ip; isCidr: boolean }[] = [];
-    pool.isBroken = false;
-    for (const block of blocksOf(pool.object)) {
-      const range = rangeOfBlock(block);
-      if ('problem' in range) {
-        pool.isBroken = true;
-        this.#log('pool upsert failed', { error: range.problem, 'pool-name': pool.object.metadata.name });
-        break;
-      }
-      wanted.push(range);
-    }
-    const isSame = (a: { from: Ip; to: Ip }, b: { from: Ip; to: Ip }) => a.from === b.from && a.to === b.to;
-    for (const range of pool.ranges.filter((old) => !wanted.some((next) => isSame(old, next)))) this.#dropRange(range);
-    const unclaimed = pool.ranges.filter((old) => wanted.some((next) => isSame(old, next)));
-    const kept = [...unclaimed];
-    for (const next of wanted) {
-      const index = unclaimed.findIndex((old) => isSame(old, next));
-      if (index >= 0) {
-        unclaimed.splice(index, 1);
-        continue;
-      }
-      const range: Range = { pool, isCidr: next.isCidr, from: next.from, to: next.to, allocator: new RangeAllocator(next.from, next.to) };
-      kept.push(range);
-      this.#ranges.push(range);
-    }
-    pool.ranges = kept;
-    const isReserving = reservesEnds(pool.object, this.#settings.version);
-    for (const range of kept) {
-      for (const end of reservedEnds(range)) {
-        const holder = range.allocator.ownerOf(end);
-        if (isReserving && holder === undefined) range.allocator.allocate(end, { keys: new Set(), sharingKey: undefined });
-        else if (!isReserving && holder?.keys.size === 0) range.allocator.free(end);
-      }
+  /** The first pool is there: services are looked at for the first time. Upstream's order is that of a cache; here it is creation. */
+  #awake(): void {
+    this.#world++;
+    if (this.#quirks.reassignsOnChange) for (const service of this.#inOrder()) this.#process(service);
+    else this.#revalidate();
+    this.#satisfyWaiting();
+    // Services of the cluster itself make for a pass each.
+    this.#pools.onPass(Number.POSITIVE_INFINITY);
+    this.#log('info', 'LB-IPAM done initializing', {});
+  }
+
+  #revalidate(): void {
+    const services = this.#inOrder();
+    const isHappy = new Map(services.map((service) => [service, isSatisfied(service)]));
+    for (const happy of this.#quirks.reassignsOnChange ? [false, true] : [true, false]) {
+      for (const service of services) if (isHappy.get(service) === happy) this.#process(service);
     }
   }
 
-  #dropRange(range: Range): void {
-    this.#ranges = this.#ranges.filter((other) => other !== range);
-    range.pool.ranges = range.pool.ranges.filter((other) => other !== range);
-    for (const [ip, holder] of range.allocator.entries()) {
-      if (holder.sharingKey !== undefined) this.#unshare(holder.sharingKey, ip);
-      for (const key of holder.keys) {
-        const service = this.#services.get(key);
-        if (service !== undefined) service.allocated = service.allocated.filter((entry) => entry.range !== range);
-      }
+  #inOrder(): readonly ServiceState[] {
+    return [...this.#services.values()].toSorted(byOrder);
+  }
+
+  #satisfyWaiting(): void {
+    for (const service of [...this.#unsatisfied].toSorted(byOrder)) {
+      if (service.triedAt === this.#world) continue;
+      this.#watched(service, () => this.#satisfy(service));
     }
+    this.#pools.onPass();
   }
 
-  #isConflicting(pool: PoolState): boolean {
-    return pool.conflict !== undefined;
+  /** Addresses of a range that is gone are no longer their services'; the range itself still lists them. */
+  #withdraw(range: Range): readonly ServiceState[] {
+    const losers = new Set<ServiceState>();
+    for (const [, group] of range.allocator.entries()) for (const service of group) losers.add(service);
+    const inOrder = [...losers].filter((service) => service.allocated.some((entry) => entry.range === range)).toSorted(byOrder);
+    for (const service of inOrder) service.allocated = service.allocated.filter((entry) => entry.range !== range);
+    return inOrder;
   }
 
-  /** Section 1.12. The later of two overlapping pools is marked; released only when it overlaps no other, marked ones included. */
-  #settleConflicts(): void {
-    const pools = [...this.#pools.values()].toSorted((a, b) => {
-      const [left, right] = [a.object.metadata.creationTimestamp, b.object.metadata.creationTimestamp];
-      return left === right ? a.order - b.order : left < right ? -1 : 1;
-    });
-    const clash = (a: readonly Range[], b: readonly Range[]) => {
-      for (const own of a) {
-        for (const other of b) if (own !== other && overlap(own, other)) return { own, other };
-      }
-      return undefined;
-    };
-    for (const pool of pools) {
-      if (this.#isConflicting(pool)) continue;
-      pool.conflict = clash(pool.ranges, pool.ranges);
-      if (this.#isConflicting(pool)) continue;
-      for (const earlier of pools) {
-        if (earlier === pool) break;
-        if (this.#isConflicting(earlier)) continue;
-        pool.conflict = clash(pool.ranges, earlier.ranges);
-        if (pool.conflict !== undefined) break;
-      }
-    }
-    for (const pool of pools) {
-      if (!this.#isConflicting(pool)) continue;
-      const still =
-        clash(pool.ranges, pool.ranges) ??
-        pools
-          .filter((other) => other !== pool)
-          .reduce<PoolState['conflict']>((found, other) => found ?? clash(pool.ranges, other.ranges), undefined);
-      if (still === undefined) pool.conflict = undefined;
-    }
-  }
-
-  /** The pool's conditions when they differ from what was written; counts move, their transition times do not (section 1.13). */
-  #poolConditions(pool: PoolState): readonly Condition[] | undefined {
-    if (pool.isBroken) return undefined;
-    let used = 0n;
-    let available = 0n;
-    for (const { allocator } of pool.ranges) {
-      used += allocator.used;
-      available += allocator.available;
-    }
-    const { generation } = pool.object.metadata;
-    const make = (type: string, status: Condition['status'], reason: string, message: string): Condition => {
-      const old = pool.conditions.find((condition) => condition.type === type);
-      if (old !== undefined && old.status === status && old.reason === reason && old.message === message) return old;
-      return {
-        lastTransitionTime: old !== undefined && old.status === status ? (old.lastTransitionTime ?? this.#now()) : this.#now(),
-        message,
-        ...(generation === undefined ? {} : { observedGeneration: generation }),
-        reason,
-        status,
-        type,
-      };
-    };
-    const { conflict } = pool;
-    const name = conflict?.other.pool.object.metadata.name;
-    const conditions = [
-      conflict === undefined
-        ? make('cilium.io/PoolConflict', 'False', 'resolved', '')
-        : make(
-            'cilium.io/PoolConflict',
-            'True',
-            'cidr_overlap',
-            `Pool conflicts since range '${conflict.own.from.text} - ${conflict.own.to.text}' overlaps range '${conflict.other.from.text} - ${conflict.other.to.text}' from IP Pool '${name}'`,
-          ),
-      make('cilium.io/IPsTotal', 'Unknown', 'noreason', String(used + available)),
-      make('cilium.io/IPsAvailable', 'Unknown', 'noreason', String(available)),
-      make('cilium.io/IPsUsed', 'Unknown', 'noreason', String(used)),
-    ];
-    return conditions.every((condition) => pool.conditions.includes(condition)) ? undefined : conditions;
-  }
-
-  // ── services ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  #settleServices(): void {
-    const services = [...this.#services.values()].toSorted((a, b) => a.order - b.order);
-    const isHappy = new Map(services.map((service) => [service, this.#isSatisfied(service)]));
-    for (const service of services) if (isHappy.get(service) === true) this.#process(service);
-    for (const service of services) if (isHappy.get(service) === false) this.#process(service);
-    this.#hasFreed = false;
-    // An address that a satisfied service gave back may serve one that was looked at before.
-    for (const service of services) if (!this.#isSatisfied(service)) this.#process(service);
-    this.#hasFreed = false;
-  }
-
-  #retryIfFreed(): void {
-    if (!this.#hasFreed) return;
-    this.#hasFreed = false;
-    if (this.#pools.size === 0) return;
-    for (const service of [...this.#services.values()].toSorted((a, b) => a.order - b.order)) {
-      if (!this.#isSatisfied(service)) this.#process(service);
-    }
-    this.#hasFreed = false;
-  }
+  // ── one service ───────────────────────────────────────────────────────────────────────────────────────────
 
   #letGo(service: ServiceState, object: Service): void {
-    this.#services.delete(service.view.key);
-    this.#dirty.delete(service.view.key);
-    for (const { ip, range } of service.allocated) this.#release(service.view.key, ip, range);
-    this.#removed.set(service.view.key, {
-      kind: 'service',
-      namespace: object.metadata.namespace ?? 'default',
-      name: object.metadata.name,
-      ingress: [],
-      condition: undefined,
-    });
+    this.#forget(service);
+    const { namespace = 'default', name } = object.metadata;
+    this.#removed.set(service.view.key, { kind: 'service', namespace, name, ingress: [], condition: undefined });
+  }
+
+  #forget(service: ServiceState): void {
+    const { key } = service.view;
+    for (const entry of service.allocated) this.#release(service, entry);
+    this.#services.delete(key);
+    this.#unsatisfied.delete(service);
+    this.#dirty.delete(key);
   }
 
   /** Section 1.8: drop what no longer holds, keep or import what is listed, allocate what is missing. */
   #process(service: ServiceState): void {
-    const { view } = service;
-    const before = service.ingress.join();
-    for (const entry of [...service.allocated]) {
-      if (this.#stillHolds(service, entry)) continue;
-      service.allocated = service.allocated.filter((other) => other !== entry);
-      this.#release(view.key, entry.ip, entry.range);
+    this.#watched(service, () => {
+      for (const entry of service.allocated.toReversed()) {
+        if (this.#stillHolds(service, entry)) continue;
+        service.allocated = service.allocated.filter((other) => other !== entry);
+        this.#release(service, entry);
+      }
+      this.#keepOrImport(service);
+      if (!isSatisfied(service)) this.#satisfy(service);
+    });
+  }
+
+  /** The same for a service whose range went away. */
+  #reconcile(service: ServiceState): void {
+    this.#watched(service, () => {
+      this.#keepOrImport(service);
+      if (!isSatisfied(service)) this.#satisfy(service);
+    });
+  }
+
+  #watched(service: ServiceState, change: () => void): void {
+    const { ingress, condition } = service;
+    try {
+      change();
+    } catch (error) {
+      if (!(error instanceof UnusableSelector)) throw error;
+      // Upstream gives up on the service and tries again later; nothing is written.
+      this.#log('error', 'service upsert failed', { error: `handleUpsertService: ${error.message}` });
+      service.ingress = ingress;
+      service.condition = condition;
+      service.triedAt = this.#world;
     }
-    const ingress: Ip[] = [];
+    // Of two failures each is told in turn: the condition comes to what it was.
+    if (JSON.stringify(service.condition) === JSON.stringify(condition)) service.condition = condition;
+    if (service.ingress.join() !== ingress.join() || service.condition !== condition) this.#dirty.add(service.view.key);
+    if (isSatisfied(service)) this.#unsatisfied.delete(service);
+    else this.#unsatisfied.add(service);
+  }
+
+  #stillHolds(service: ServiceState, { ip, range }: Allocation): boolean {
+    const { view } = service;
+    if (!this.#pools.doesSelect(range, view.labels)) return false;
+    // One address that can no longer be shared costs the service all of its addresses.
+    for (const entry of service.allocated) {
+      const group = entry.range.allocator.ownerOf(entry.ip) ?? [];
+      if (group.length === 1) continue;
+      if (group.some((other) => other !== service && !this.#areCompatible(other, service))) return false;
+    }
+    return view.requested.length > 0 ? view.requested.includes(ip) : view.families.includes(ip.family);
+  }
+
+  #areCompatible(a: ServiceState, b: ServiceState): boolean {
+    return sharingProblem(a.view, b.view, this.#settings.version) === undefined;
+  }
+
+  #keepOrImport(service: ServiceState): void {
+    const ingress: string[] = [];
     for (const text of service.ingress) {
       const address = parseIp(text);
-      if (address === undefined || ingress.includes(address)) continue;
-      if (service.allocated.some(({ ip }) => ip === address) || this.#import(service, address)) ingress.push(address);
+      if (address === undefined) continue;
+      if (!service.allocated.some(({ ip }) => ip === address) && !this.#import(service, address)) continue;
+      if (ingress.at(-1) !== text) ingress.push(text);
     }
-    for (const { ip } of service.allocated) if (!ingress.includes(ip)) ingress.push(ip);
-    const verdict = view.requested.length > 0 ? this.#allocateRequested(service, ingress) : this.#allocateFamilies(service, ingress);
-    service.ingress = ingress.map(({ text }) => text);
-    const condition = this.#condition(service, verdict);
-    if (service.ingress.join() !== before || condition !== service.condition) this.#dirty.add(view.key);
-    service.condition = condition;
+    service.ingress = ingress;
   }
 
-  #condition(service: ServiceState, { status, reason, message }: Verdict): Condition {
-    const old = service.condition;
-    if (old !== undefined && old.status === status && old.reason === reason && old.message === message) return old;
-    const { generation } = service.object.metadata;
-    return {
-      lastTransitionTime: old !== undefined && old.status === status ? (old.lastTransitionTime ?? this.#now()) : this.#now(),
-      message,
-      ...(generation === undefined ? {} : { observedGeneration: generation }),
-      reason,
-      status,
-      type: serviceConditionType,
-    };
-  }
-
-  #isSatisfied({ view, ingress }: ServiceState): boolean {
-    const addresses = ingress.map((text) => parseIp(text));
-    if (view.requested.length > 0) return view.requested.every((address) => addresses.includes(address));
-    return view.families.every((family) => addresses.some((address) => address?.family === family));
-  }
-
-  #stillHolds(service: ServiceState, { ip, range }: { ip: Ip; range: Range }): boolean {
+  #import(service: ServiceState, ip: Ip): boolean {
     const { view } = service;
-    if (!this.#ranges.includes(range) || !this.#selects(range, view)) return false;
-    if (view.requested.length > 0 ? !view.requested.includes(ip) : !view.families.includes(ip.family)) return false;
-    const holder = range.allocator.ownerOf(ip);
-    if (holder === undefined) return false;
-    const others = [...holder.keys].filter((key) => key !== view.key);
-    if (others.length === 0) {
-      // Alone on its address a service may change its key: the address then belongs to the new one.
-      if (holder.sharingKey !== view.sharingKey) this.#rekey(ip, range, view);
-      return true;
-    }
-    return others.every((key) => this.#areCompatible(view, key));
-  }
-
-  #rekey(ip: Ip, range: Range, view: ServiceView): void {
-    range.allocator.free(ip);
-    const old = [...this.#shared.entries()].find(([, entries]) => entries.some((entry) => entry.ip === ip))?.[0];
-    if (old !== undefined) this.#unshare(old, ip);
-    range.allocator.allocate(ip, { keys: new Set([view.key]), sharingKey: view.sharingKey });
-    if (view.sharingKey !== undefined) this.#share(view.sharingKey, ip, range);
-  }
-
-  #areCompatible(view: ServiceView, otherKey: string): boolean {
-    const other = this.#services.get(otherKey);
-    return other !== undefined && sharingProblem(view, other.view, this.#settings.version) === undefined;
-  }
-
-  #selects(range: Range, view: ServiceView): boolean {
-    return selects(range.pool.object.spec?.serviceSelector, view.labels, 'all');
-  }
-
-  #isEnabled(range: Range): boolean {
-    return range.pool.object.spec?.disabled !== true && !this.#isConflicting(range.pool);
-  }
-
-  #import(service: ServiceState, address: Ip): boolean {
-    const { view } = service;
-    if (view.requested.length > 0 ? !view.requested.includes(address) : !view.families.includes(address.family)) return false;
-    const range = this.#ranges.find(
-      (candidate) => this.#isEnabled(candidate) && candidate.allocator.has(address) && this.#selects(candidate, view),
-    );
-    return range !== undefined && this.#claim(service, address, range);
-  }
-
-  /** Takes a free address, or joins the services that share it. */
-  #claim(service: ServiceState, address: Ip, range: Range): boolean {
-    const { view } = service;
-    const holder = range.allocator.ownerOf(address);
-    if (holder === undefined) {
-      range.allocator.allocate(address, { keys: new Set([view.key]), sharingKey: view.sharingKey });
-      if (view.sharingKey !== undefined) this.#share(view.sharingKey, address, range);
-    } else {
-      if (view.sharingKey === undefined || holder.keys.size === 0) return false;
-      if (![...holder.keys].every((key) => this.#areCompatible(view, key))) return false;
-      holder.keys.add(view.key);
-    }
-    service.allocated.push({ ip: address, range });
+    if (view.requested.length > 0 && !view.requested.includes(ip)) return false;
+    if (!view.families.includes(ip.family)) return false;
+    const { range } = this.#find(view, ip);
+    if (range === undefined || !range.allocator.allocate(ip, [service])) return false;
+    service.allocated.push({ ip, range });
+    if (view.sharingKey !== undefined && this.#quirks.importsSharingKeys) this.#share(view.sharingKey, { ip, range });
     return true;
   }
 
-  #allocateRequested(service: ServiceState, ingress: Ip[]): Verdict {
-    let verdict = satisfied;
-    for (const address of service.view.requested) {
-      if (ingress.includes(address)) continue;
-      const containing = this.#ranges.filter((range) => this.#isEnabled(range) && range.allocator.has(address));
-      const range = containing.find((candidate) => this.#selects(candidate, service.view));
-      if (containing.length === 0) verdict = refused('no_pool', `No pool exists with a CIDR containing '${address.text}'`);
-      else if (range === undefined)
-        verdict = refused('pool_selector_mismatch', `The pool with the CIDR containing '${address.text}', doesn't select this service`);
-      else if (this.#claim(service, address, range)) ingress.push(address);
-      else verdict = this.#takenVerdict(service.view, address, range);
-    }
-    return verdict;
+  #find(view: ServiceView, ip: Ip): { readonly range: Range | undefined; readonly isInPool: boolean } {
+    const containing = this.#pools.ranges.filter((range) => !range.isDisabled && !range.isConflicting && range.allocator.has(ip));
+    return { range: containing.find((range) => this.#pools.doesSelect(range, view.labels)), isInPool: containing.length > 0 };
   }
 
-  #takenVerdict(view: ServiceView, address: Ip, range: Range): Verdict {
-    const holder = range.allocator.ownerOf(address);
-    const other = [...(holder?.keys ?? [])]
-      .map((key) => this.#services.get(key))
-      .find((state) => state !== undefined && !this.#areCompatible(view, state.view.key));
-    if (view.sharingKey === undefined || other === undefined)
-      return refused('already_allocated', `The IP '${address.text}' is already allocated to another service`);
-    if (!isAtLeast(this.#settings.version, 17)) {
-      return refused(
-        'already_allocated_different_sharing_key',
-        `The IP '${address.text}' is already allocated to another service with a different sharing key`,
-      );
+  #satisfy(service: ServiceState): void {
+    if (service.view.requested.length > 0) this.#allocateRequested(service);
+    // IPv4 before IPv6; the last failure is the one that is told.
+    else for (const family of service.view.families.toSorted()) this.#allocateFamily(service, family);
+    for (const entry of service.allocated) {
+      if (service.ingress.some((text) => parseIp(text) === entry.ip)) continue;
+      service.ingress = [...service.ingress, entry.ip.text];
+      if (service.view.sharingKey !== undefined) this.#share(service.view.sharingKey, entry);
     }
-    const why = sharingProblem(view, other.view, this.#settings.version) ?? '';
-    return refused(
-      'already_allocated_incompatible_service',
-      `The IP '${address.text}' is already allocated to an incompatible service. Reason: ${why}`,
-    );
+    if (isSatisfied(service)) this.#tell(service, 'satisfied', '', 'True');
+    service.triedAt = this.#world;
   }
 
-  /** IPv4 before IPv6; the last failure is the one that is told. */
-  #allocateFamilies(service: ServiceState, ingress: Ip[]): Verdict {
-    let verdict = satisfied;
-    for (const family of service.view.families.toSorted()) {
-      if (ingress.some((address) => address.family === family)) continue;
-      const failure = this.#allocateFamily(service, family, ingress);
-      if (failure !== undefined) verdict = failure;
-    }
-    return verdict;
+  #tell(service: ServiceState, reason: string, message: string, status: Condition['status'] = 'False'): void {
+    const old = service.condition === undefined ? [] : [service.condition];
+    const value = { type: serviceConditionType, status, reason, message };
+    service.condition = withCondition(old, value, service.object.metadata.generation, this.#now)[0];
   }
 
-  #allocateFamily(service: ServiceState, family: Family, ingress: Ip[]): Verdict | undefined {
+  #allocateRequested(service: ServiceState): void {
     const { view } = service;
-    for (const { ip, range } of view.sharingKey === undefined ? [] : [...(this.#shared.get(view.sharingKey) ?? [])]) {
-      if (ip.family !== family || !this.#isEnabled(range) || !this.#selects(range, view)) continue;
-      if (this.#claim(service, ip, range)) {
-        ingress.push(ip);
-        return undefined;
+    for (const ip of view.requested) {
+      if (service.allocated.some((entry) => entry.ip === ip)) continue;
+      const { range, isInPool } = this.#find(view, ip);
+      if (range === undefined) {
+        if (isInPool)
+          this.#tell(service, 'pool_selector_mismatch', `The pool with the CIDR containing '${ip.text}', doesn't select this service`);
+        else this.#tell(service, 'no_pool', `No pool exists with a CIDR containing '${ip.text}'`);
+        continue;
       }
+      const group = range.allocator.ownerOf(ip);
+      if (group !== undefined && view.sharingKey === undefined) {
+        this.#tell(service, 'already_allocated', `The IP '${ip.text}' is already allocated to another service`);
+        continue;
+      }
+      // Nobody has an address that the pool keeps back: who asks for it with a sharing key gets it.
+      const problem = group?.map((other) => sharingProblem(other.view, view, this.#settings.version)).find((found) => found !== undefined);
+      if (problem !== undefined) {
+        this.#tellOfSharing(service, ip, problem);
+        continue;
+      }
+      if (group === undefined) range.allocator.allocate(ip, [service]);
+      else range.allocator.update(ip, [...group, service]);
+      service.allocated.push({ ip, range });
+    }
+  }
+
+  #tellOfSharing(service: ServiceState, ip: Ip, problem: string): void {
+    const taken = `The IP '${ip.text}' is already allocated to`;
+    if (isAtLeast(this.#settings.version, 17)) {
+      this.#tell(service, 'already_allocated_incompatible_service', `${taken} an incompatible service. Reason: ${problem}`);
+    } else {
+      this.#tell(service, 'already_allocated_different_sharing_key', `${taken} another service with a different sharing key`);
+    }
+  }
+
+  #allocateFamily(service: ServiceState, family: Family): void {
+    const { view } = service;
+    if (service.allocated.some(({ ip }) => ip.family === family)) return;
+    // The key alone decides, not the pool: its selector and whether it is disabled are not looked at.
+    for (const { ip, range } of view.sharingKey === undefined ? [] : this.#shared.of(view.sharingKey)) {
+      const group = range.allocator.ownerOf(ip) ?? [];
+      if (ip.family !== family || group.length === 0 || !group.every((other) => this.#areCompatible(other, service))) continue;
+      range.allocator.update(ip, [...group, service]);
+      service.allocated.push({ ip, range });
+      return;
     }
     let hasMatching = false;
-    for (const range of this.#ranges) {
-      if (range.from.family !== family || !this.#isEnabled(range) || !this.#selects(range, view)) continue;
+    for (const range of this.#pools.ranges) {
+      if (range.from.family !== family || range.isDisabled || range.isConflicting || !this.#pools.doesSelect(range, view.labels)) continue;
       hasMatching = true;
-      const address = range.allocator.allocateAny({ keys: new Set([view.key]), sharingKey: view.sharingKey });
-      if (address === undefined) continue;
-      if (view.sharingKey !== undefined) this.#share(view.sharingKey, address, range);
-      service.allocated.push({ ip: address, range });
-      ingress.push(address);
-      return undefined;
+      const ip = range.allocator.allocateAny([service]);
+      if (ip === undefined) continue;
+      service.allocated.push({ ip, range });
+      return;
     }
-    return hasMatching
-      ? refused('out_of_ips', 'All enabled CiliumLoadBalancerIPPools that match this service ran out of allocatable IPs')
-      : refused('no_pool', 'There are no enabled CiliumLoadBalancerIPPools that match this service');
+    if (hasMatching)
+      this.#tell(service, 'out_of_ips', 'All enabled CiliumLoadBalancerIPPools that match this service ran out of allocatable IPs');
+    else this.#tell(service, 'no_pool', 'There are no enabled CiliumLoadBalancerIPPools that match this service');
   }
 
-  #release(key: string, ip: Ip, range: Range): void {
-    const holder = range.allocator.ownerOf(ip);
-    if (holder === undefined || !holder.keys.delete(key) || holder.keys.size > 0) return;
-    range.allocator.free(ip);
-    if (holder.sharingKey !== undefined) this.#unshare(holder.sharingKey, ip);
-    if (reservesEnds(range.pool.object, this.#settings.version) && reservedEnds(range).includes(ip)) {
-      range.allocator.allocate(ip, { keys: new Set(), sharingKey: undefined });
-    }
-    this.#hasFreed = true;
+  #release(service: ServiceState, { ip, range }: Allocation): void {
+    const group = (range.allocator.ownerOf(ip) ?? []).filter((other) => other !== service);
+    if (group.length > 0) range.allocator.update(ip, group);
+    else range.allocator.free(ip);
+    // The key that the service has now, which need not be the one under which it got the address.
+    const key = service.view.sharingKey;
+    if (key !== undefined && (group.length === 0 || this.#quirks.forgetsSharedEarly)) this.#shared.delete(key, { ip, range });
+    this.#world++;
   }
 
-  #share(key: string, ip: Ip, range: Range): void {
-    const entries = this.#shared.get(key) ?? [];
-    entries.push({ ip, range });
-    this.#shared.set(key, entries);
+  #share(key: string, entry: Allocation): void {
+    if (this.#shared.add(key, entry)) this.#world++;
   }
+}
 
-  #unshare(key: string, ip: Ip): void {
-    const entries = (this.#shared.get(key) ?? []).filter((entry) => entry.ip !== ip);
-    if (entries.length === 0) this.#shared.delete(key);
-    else this.#shared.set(key, entries);
-  }
+const byOrder = (a: ServiceState, b: ServiceState) => a.order - b.order;
+
+function isSatisfied({ view, ingress }: ServiceState): boolean {
+  const addresses = ingress.map((text) => parseIp(text));
+  if (view.requested.length > 0) return view.requested.every((address) => addresses.includes(address));
+  return view.families.every((family) => addresses.some((address) => address?.family === family));
+}
+
+/** Whether what LB-IPAM reads of the metadata is the same: a write of status alone is no news. */
+function isSameMetadata(a: Service, b: Service): boolean {
+  return (
+    JSON.stringify(a.metadata.labels) === JSON.stringify(b.metadata.labels) &&
+    JSON.stringify(a.metadata.annotations) === JSON.stringify(b.metadata.annotations)
+  );
 }

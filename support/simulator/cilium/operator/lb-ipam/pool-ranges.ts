@@ -10,26 +10,45 @@ export interface AddressRange {
   readonly isCidr: boolean;
 }
 
+export interface UnusableBlock {
+  /** The operator's words for it, without the stage at which it noticed. */
+  readonly problem: string;
+  /** Texts that are no addresses are found before any block is used, a range of no addresses only when it is made. */
+  readonly stage: 'parse' | 'make';
+}
+
+/** What Go's `netip.ParseAddr` says. */
+export function addressProblem(text: string): string {
+  const quoted = `ParseAddr(${JSON.stringify(text)})`;
+  const separator = /[.:%]/.exec(text)?.[0];
+  if (separator === '%') return `${quoted}: missing IPv6 address`;
+  if (separator !== '.') return `${quoted}: unable to parse IP`;
+  if (/[^0-9.]/.test(text)) return `${quoted}: unexpected character (at ${JSON.stringify(text.slice(text.search(/[^0-9.]/)))})`;
+  const fields = text.split('.');
+  if (fields.some((field) => Number(field) > 255)) return `${quoted}: IPv4 field has value >255`;
+  return `${quoted}: IPv4 address too ${fields.length > 4 ? 'long' : 'short'}`;
+}
+
 /** The range of one block, or why it is none. */
-export function rangeOfBlock(block: AddressBlock): AddressRange | { readonly problem: string } {
+export function rangeOfBlock(block: AddressBlock): AddressRange | UnusableBlock {
   if (block.cidr !== undefined && block.cidr !== '') {
     const network = parsePrefix(block.cidr);
-    if (network === undefined) return { problem: `error parsing cidr '${block.cidr}'` };
+    if (network === undefined) return { problem: `error parsing cidr '${block.cidr}'`, stage: 'parse' };
     return { from: network.address, to: lastAddress(network), isCidr: true };
   }
-  const from = parseIp(block.start ?? '');
-  if (from === undefined) return { problem: `error parsing start address '${block.start ?? ''}'` };
-  const stopText = block.stop === undefined || block.stop === '' ? from.text : block.stop;
-  const to = parseIp(stopText);
-  if (to === undefined) return { problem: `error parsing stop address '${stopText}'` };
-  if (from.family !== to.family) return { problem: "'start' must be the same address family as 'stop'" };
-  if (from.value > to.value) return { problem: "'start' must be less then or equal to 'stop'" };
+  const start = block.start ?? '';
+  const from = parseIp(start);
+  if (from === undefined) return { problem: `error parsing start ip '${start}': ${addressProblem(start)}`, stage: 'parse' };
+  const stop = block.stop ?? '';
+  const to = stop === '' ? from : parseIp(stop);
+  if (to === undefined) return { problem: `error parsing stop ip '${stop}': ${addressProblem(stop)}`, stage: 'parse' };
+  if (from.family !== to.family) return { problem: "new cidr range: 'start' must be the same address family as 'stop'", stage: 'make' };
+  if (from.value > to.value) return { problem: "new cidr range: 'start' must be less then or equal to 'stop'", stage: 'make' };
   return { from, to, isCidr: false };
 }
 
-/** `cidrs` of the releases before 1.17 come before `blocks`. */
 export function blocksOf(pool: LoadBalancerIpPool): readonly AddressBlock[] {
-  return [...(pool.spec?.cidrs ?? []), ...(pool.spec?.blocks ?? [])];
+  return pool.spec?.blocks ?? [];
 }
 
 /** Section 1.3: 1.15 kept both ends back unless told otherwise, 1.16 and later only when told so. */
@@ -45,4 +64,8 @@ export function reservedEnds(range: AddressRange): readonly Ip[] {
 
 export function overlap(a: Pick<AddressRange, 'from' | 'to'>, b: Pick<AddressRange, 'from' | 'to'>): boolean {
   return a.from.family === b.from.family && a.from.value <= b.to.value && b.from.value <= a.to.value;
+}
+
+export function isSameRange(a: Pick<AddressRange, 'from' | 'to'>, b: Pick<AddressRange, 'from' | 'to'>): boolean {
+  return a.from === b.from && a.to === b.to;
 }

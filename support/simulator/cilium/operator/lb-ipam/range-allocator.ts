@@ -76,6 +76,11 @@ export class RangeAllocator<Owner> {
     return true;
   }
 
+  /** Gives a taken address another owner. */
+  update(address: Ip, owner: Owner): void {
+    if (this.#taken.has(address)) this.#taken.set(address, owner);
+  }
+
   free(address: Ip): boolean {
     if (!this.#taken.delete(address)) return false;
     this.#put(address.value);

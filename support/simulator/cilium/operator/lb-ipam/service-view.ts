@@ -4,6 +4,7 @@ import type { Family, Ip } from '../../../net/types.ts';
 import { type Labels, serviceSelectorLabels } from '../../selector.ts';
 import type { CiliumVersion } from '../../types.ts';
 import { isAtLeast } from '../../version.ts';
+import { addressProblem } from './pool-ranges.ts';
 
 export interface LbIpamSettings {
   readonly version: CiliumVersion;
@@ -21,7 +22,7 @@ export interface ServiceView {
   readonly labels: Labels;
   readonly families: readonly Family[];
   readonly requested: readonly Ip[];
-  /** Items that are no addresses; they are dropped with a line in the operator's log. */
+  /** What Go says of items that are no addresses; they are dropped with a line in the operator's log. */
   readonly unparsable: readonly string[];
   readonly sharingKey: string | undefined;
   readonly sharingNamespaces: readonly string[];
@@ -79,7 +80,7 @@ export function viewService(service: Service, settings: LbIpamSettings): Service
   for (const text of texts) {
     if (text === undefined || text === '') continue;
     const address = parseIp(text.trim());
-    if (address === undefined) unparsable.push(text.trim());
+    if (address === undefined) unparsable.push(addressProblem(text.trim()));
     else if (requested.at(-1) !== address) requested.push(address);
   }
   return {
