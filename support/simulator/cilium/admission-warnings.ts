@@ -1,4 +1,5 @@
 import type { ApiServer, ObjectInput } from '../kubernetes/types.ts';
+import { type CiliumPolicyObject, unmodelledOf } from './agent/datapath/policy-cilium.ts';
 
 /** Kinds that can be stored, and that nothing here acts upon. */
 const inert: Readonly<Record<string, string>> = {
@@ -32,11 +33,13 @@ export function unmodelledParts(object: ObjectInput): readonly string[] {
   if (object.kind === 'CiliumBGPAdvertisement') {
     for (const item of items(spec['advertisements'])) {
       const type = String(item['advertisementType']);
-      if (type === 'CiliumPodIPPool' || type === 'Interface') said.push(`not simulated: advertisementType ${type}`);
-      const service = (item['service'] ?? {}) as Tree;
-      if (service['aggregationLengthIPv4'] !== undefined || service['aggregationLengthIPv6'] !== undefined)
-        said.push('not simulated: aggregation of service prefixes; each address is announced by itself');
+      if (type === 'CiliumPodIPPool') said.push(`not simulated: advertisementType ${type}`);
     }
+  }
+  if (object.kind === 'CiliumNetworkPolicy' || object.kind === 'CiliumClusterwideNetworkPolicy') {
+    const policy = object as unknown as CiliumPolicyObject;
+    const rules = [...(policy.spec === undefined ? [] : [policy.spec]), ...(Array.isArray(policy.specs) ? policy.specs : [])];
+    for (const rule of rules) for (const field of unmodelledOf(rule)) said.push(`not simulated: ${field}; it has no effect`);
   }
   return [...new Set(said)];
 }

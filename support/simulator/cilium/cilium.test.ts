@@ -186,12 +186,12 @@ Image versions         cilium             quay.io/cilium/cilium:v1.16.0@sha256:4
       stderr: '\nError: Unable to get BGP routes: unknown AFI `ipx`\n',
       exitCode: 1,
     },
-    { name: 'too few words', args: ['config', 'set', 'debug'], stderr: 'Error: accepts 2 arg(s), received 1\n', exitCode: 1 },
-    { name: 'an unknown flag', args: ['status', '--verbos'], stderr: 'Error: unknown flag: --verbos\n', exitCode: 1 },
+    { name: 'too few words', args: ['config', 'set', 'debug'], stderr: 'accepts 2 arg(s), received 1\n', exitCode: 1 },
+    { name: 'an unknown flag', args: ['status', '--verbos'], stderr: 'unknown flag: --verbos\n', exitCode: 1 },
     {
       name: 'an unknown command',
       args: ['stats'],
-      stderr: 'Error: unknown command "stats" for "cilium"\n\nRun \'cilium --help\' for usage.\n',
+      stderr: 'unknown command "stats" for "cilium"\n\nDid you mean this?\n\tstatus\n\n',
       exitCode: 1,
     },
     { name: 'what is not simulated', args: ['connectivity', 'test'], stderr: 'not simulated: cilium connectivity test\n', exitCode: 1 },
@@ -211,9 +211,15 @@ Image versions         cilium             quay.io/cilium/cilium:v1.16.0@sha256:4
       stdout: 'Local AS   Peer AS   Peer Address   Session   Uptime   Family   Received   Advertised\n',
     },
     { argv: ['cilium', 'status', '--brief'], stdout: 'OK\n' },
-    { argv: ['cilium-dbg', 'statedb', 'l2-announce'], stdout: 'IP   NetworkInterface\n' },
+    { argv: ['cilium-dbg', 'statedb', 'l2-announce'], stdout: '# IP   NetworkInterface\n' },
     { argv: ['cilium-dbg', 'shell', '--', 'db/show', 'l2-announce'], stdout: 'IP   NetworkInterface\n' },
-    { argv: ['cilium-dbg', 'fly'], stdout: '', stderr: 'not simulated: cilium-dbg fly\n', exitCode: 1 },
+    {
+      argv: ['cilium-dbg', 'fly'],
+      stdout: 'unknown command "fly" for "cilium-dbg"\n',
+      stderr: 'Error: unknown command "fly" for "cilium-dbg"\nRun \'cilium-dbg --help\' for usage.\n',
+      exitCode: 1,
+    },
+    { argv: ['cilium-dbg', 'monitor'], stdout: '', stderr: 'not simulated: cilium-dbg monitor\n', exitCode: 1 },
   ])('answers in the agent: $argv', async ({ argv, stdout, stderr = '', exitCode = 0 }) => {
     expect(await lab.inAgent(...argv)).toEqual({ stdout, stderr, exitCode });
   });
@@ -300,7 +306,7 @@ it('is gone after it was uninstalled, custom resources aside', async () => {
   expect(lab.installation.agents).toEqual([]);
   expect(await lab.cilium('config', 'view')).toMatchObject({
     exitCode: 1,
-    stderr: '\nError: Unable to view configuration: unable get ConfigMap cilium-config: configmaps "cilium-config" not found\n',
+    stderr: '\nError: Unable to view config:  unable get ConfigMap cilium-config: configmaps "cilium-config" not found\n',
   });
   expect(lab.api.list('ciliumnodes.cilium.io')).toHaveLength(2);
 });

@@ -22,8 +22,6 @@ export interface AddressBlock {
 export interface LoadBalancerIpPool extends KubernetesObject {
   readonly spec?: {
     readonly blocks?: readonly AddressBlock[];
-    /** Deprecated name of `blocks` before 1.17. */
-    readonly cidrs?: readonly AddressBlock[];
     readonly serviceSelector?: LabelSelector;
     readonly disabled?: boolean;
     readonly allowFirstLastIPs?: 'Yes' | 'No';

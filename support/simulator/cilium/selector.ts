@@ -16,8 +16,8 @@ export function selectorProblem(selector: LabelSelector | undefined): string | u
   for (const { operator, values } of selector?.matchExpressions ?? []) {
     if (operator === 'In' || operator === 'NotIn') {
       if (values === undefined || values === null || values.length === 0) {
-        const shown = values === undefined || values === null ? '[]string(nil)' : '[]string{}';
-        return `values: Invalid value: ${shown}: for 'in', 'notin' operators, values set can't be empty`;
+        // An empty list is copied with append to a nil one first, and so is nil as well.
+        return `values: Invalid value: []string(nil): for 'in', 'notin' operators, values set can't be empty`;
       }
     } else if (operator === 'Exists' || operator === 'DoesNotExist') {
       if (values !== undefined && values !== null && values.length > 0) {

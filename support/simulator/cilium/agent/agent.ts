@@ -1,5 +1,5 @@
 import type { Timer } from '../../clock/clock.ts';
-import type { Container, Program } from '../../docker/types.ts';
+import type { CommandResult, Container, Program } from '../../docker/types.ts';
 import type { Node } from '../../kubernetes/objects.ts';
 import { createLog } from '../agent-log.ts';
 import { apiServerProblem, contactTimeoutMs } from '../api-server-access.ts';
@@ -13,6 +13,7 @@ import { type BgpControlPlane, createBgpControlPlane } from './bgp/control-plane
 import { hasPodCidrs, publishCiliumNode, readConfig } from './cilium-node.ts';
 import { createDatapath, type Datapath } from './datapath/datapath.ts';
 import { createL2Announcer, type L2Announcer } from './l2-announcer/announcer.ts';
+import { formatResponderMap } from './l2-announcer/tables.ts';
 import { agentFlags, fatalProblem } from './startup-check.ts';
 
 /** From the start of the process to the first endpoint: reading the configuration, waiting for CRDs, loading programs. */
@@ -21,6 +22,8 @@ const startupMs = 2_000;
 const crdTimeoutMs = 300_000;
 const crdPollMs = 1_000;
 const crdReportMs = 50_000;
+/** Where the agent pins its maps. */
+const bpfMaps = '/sys/fs/bpf/tc/globals/';
 
 /** The parts of an agent that are up. */
 export interface AgentParts {
@@ -108,11 +111,25 @@ class Agent implements InspectableAgent {
     return this.#parts?.datapath.debug(args);
   }
 
+  /** The one map that the documentation reads with bpftool. */
+  #bpftool(args: readonly string[]): CommandResult {
+    const path = /^map dump pinned (.*)$/.exec(args.join(' '))?.[1];
+    if (path?.startsWith(bpfMaps) === true) {
+      const isEnabled = agentFlags(this.context.config).hasL2Announcements;
+      if (path === `${bpfMaps}cilium_l2_responder_v4` && isEnabled && this.#parts !== undefined)
+        return { stdout: formatResponderMap(this.#parts.l2.responder), stderr: '', exitCode: 0 };
+      if (path === `${bpfMaps}cilium_l2_responder_v4`)
+        return { stdout: '', stderr: `Error: bpf obj get (${path}): No such file or directory\n`, exitCode: 255 };
+    }
+    return { stdout: '', stderr: `not simulated: bpftool ${args.join(' ')}\n`, exitCode: 1 };
+  }
+
   start(): void {
     const { clock, config, container, version, log } = this.context;
     const dbg = createCiliumDbg(this);
     container.commands.set('cilium-dbg', dbg);
     container.commands.set('cilium', dbg);
+    container.commands.set('bpftool', (args) => this.#bpftool(args));
     log('info', `Cilium ${version.text}`, { subsys: 'daemon' });
     const unreachable = apiServerProblem(
       this.context.cluster,
@@ -213,6 +230,7 @@ class Agent implements InspectableAgent {
     const { container, node } = this.context;
     container.commands.delete('cilium-dbg');
     container.commands.delete('cilium');
+    container.commands.delete('bpftool');
     this.#home.installation.removeAgent(this);
     const parts = this.#parts;
     this.#parts = undefined;

@@ -1,7 +1,7 @@
 import type { CustomResource, Schema } from '../../kubernetes/types.ts';
 import type { CiliumVersion } from '../types.ts';
 import { isAtLeast } from '../version.ts';
-import { ageColumn, boolean, conditions, integer, labelSelector, list, mapByKeys, object, resource, text } from './schema.ts';
+import { ageColumn, boolean, conditions, integer, labelSelector, list, mapByKeys, object, resource, rules, text } from './schema.ts';
 
 const asn = (minimum: number): Schema => integer(minimum, 4294967295, { format: 'int64' });
 const port = (value: number | undefined): Schema =>
@@ -27,14 +27,13 @@ const safis = [
 ];
 const familyFields = { afi: text({ enum: afis }), safi: text({ enum: safis }) };
 
+const uint32 =
+  '([0-9]|[1-9][0-9]{1,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[01][0-9]{2}|42949672[0-8][0-9]|429496729[0-5])';
+const uint16 = '([0-9]|[1-9][0-9]{1,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])';
+
 const communities: Schema = object({
-  large: list(
-    text({
-      pattern:
-        '^([0-9]|[1-9][0-9]{1,8}|[1-3][0-9]{9}|4[0-1][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[0-1][0-9]{2}|42949672[0-8][0-9]|429496729[0-5])(:([0-9]|[1-9][0-9]{1,9})){2}$',
-    }),
-  ),
-  standard: list(text({ pattern: '^([0-9]|[1-9][0-9]{1,4})(:([0-9]|[1-9][0-9]{1,4}))$|^([0-9]|[1-9][0-9]{1,9})$' })),
+  large: list(text({ pattern: `^${uint32}:${uint32}:${uint32}$` })),
+  standard: list(text({ pattern: `^${uint32}$|^${uint16}:${uint16}$` })),
   wellKnown: list(
     text({
       enum: [
@@ -112,11 +111,34 @@ const ipPattern =
 
 const peerName = text({ maxLength: 255, minLength: 1 });
 
-function clusterConfigSpec(version: CiliumVersion, isV2: boolean): Schema {
-  const peerConfigRef = isV2
+/** v2 dropped two fields that nothing ever read. */
+const peerConfigRef = (isV2: boolean): Schema =>
+  isV2
     ? object({ name: text() }, ['name'])
     : object({ group: text({ default: 'cilium.io' }), kind: text({ default: 'CiliumBGPPeerConfig' }), name: text() }, ['name']);
-  const peer = object({ name: peerName, peerASN: asn(isV2 ? 1 : 0), peerAddress: text({ pattern: ipPattern }), peerConfigRef }, ['name']);
+
+/** The only mode of 1.18 and 1.19; v2alpha1 does not have it. */
+const autoDiscovery: Schema = object(
+  {
+    defaultGateway: object({ addressFamily: text({ enum: ['ipv4', 'ipv6'] }) }, ['addressFamily']),
+    mode: text({ enum: ['DefaultGateway'] }),
+  },
+  ['mode'],
+);
+
+function clusterConfigSpec(version: CiliumVersion, isV2: boolean): Schema {
+  // Since 1.17 an absent AS number is 0, which accepts whatever the peer's OPEN says.
+  const peerAsn = isAtLeast(version, 17) ? { ...asn(0), default: 0 } : asn(0);
+  const peer = object(
+    {
+      ...(isV2 ? { autoDiscovery } : {}),
+      name: peerName,
+      peerASN: peerAsn,
+      peerAddress: text({ pattern: ipPattern }),
+      peerConfigRef: peerConfigRef(isV2),
+    },
+    ['name'],
+  );
   const instance = object(
     {
       localASN: asn(1),
@@ -135,35 +157,60 @@ function clusterConfigSpec(version: CiliumVersion, isV2: boolean): Schema {
   );
 }
 
-const peerConfigSpec = (isV2: boolean): Schema =>
+const peerConfigSpec = (version: CiliumVersion, isV2: boolean): Schema =>
   object({
     authSecretRef: text(),
     ebgpMultihop: integer(1, 255, { format: 'int32', default: 1 }),
     families: list(object({ ...familyFields, advertisements: labelSelector('advertisements of this family') }, ['afi', 'safi'])),
     gracefulRestart: object({ enabled: boolean(), restartTimeSeconds: integer(1, 4095, { format: 'int32', default: 120 }) }, ['enabled']),
-    timers: object({
-      connectRetryTimeSeconds: integer(1, 2147483647, { format: 'int32', default: 120 }),
-      holdTimeSeconds: integer(3, 65535, { format: 'int32', default: 90 }),
-      keepAliveTimeSeconds: integer(1, 65535, { format: 'int32', default: 30 }),
-    }),
+    timers: object(
+      {
+        connectRetryTimeSeconds: integer(1, 2147483647, { format: 'int32', default: 120 }),
+        holdTimeSeconds: integer(3, 65535, { format: 'int32', default: 90 }),
+        keepAliveTimeSeconds: integer(1, 65535, { format: 'int32', default: 30 }),
+      },
+      [],
+      rules(
+        isAtLeast(version, 18)
+          ? [['self.keepAliveTimeSeconds <= self.holdTimeSeconds', 'keepAliveTimeSeconds can not be larger than holdTimeSeconds']]
+          : [],
+      ),
+    ),
     transport: object({ ...(isV2 ? {} : { localPort: port(179) }), peerPort: port(179) }),
   });
 
-function advertisementSpec(version: CiliumVersion): Schema {
-  const types = ['PodCIDR', 'CiliumPodIPPool', 'Service', ...(isAtLeast(version, 18) ? ['Interface'] : [])];
-  const aggregation = isAtLeast(version, 18) ? { aggregationLengthIPv4: integer(1, 31), aggregationLengthIPv6: integer(1, 127) } : {};
+/** Rules came with 1.18, those on interfaces and the converse ones with 1.19, for v2 only. */
+function advertisementRules(version: CiliumVersion, isV2: boolean): readonly (readonly [string, string])[] {
+  if (!isAtLeast(version, 18)) return [];
+  const has = (field: string, type: string): readonly (readonly [string, string])[] => [
+    [`self.advertisementType != '${type}' || has(self.${field})`, `${field} field is required for the '${type}' advertisementType`],
+    [`self.advertisementType == '${type}' || !has(self.${field})`, `${field} field is not allowed for non-'${type}' advertisementType`],
+  ];
+  const noSelector = [
+    "self.advertisementType != 'PodCIDR' || !has(self.selector)",
+    "selector field is not allowed for the 'PodCIDR' advertisementType",
+  ] as const;
+  if (isV2 && isAtLeast(version, 19)) return [...has('service', 'Service'), ...has('interface', 'Interface'), noSelector];
+  return [...has('service', 'Service').slice(0, 1), noSelector];
+}
+
+function advertisementSpec(version: CiliumVersion, isV2: boolean): Schema {
+  const hasInterface = isV2 && isAtLeast(version, 19);
+  const types = ['PodCIDR', 'CiliumPodIPPool', 'Service', ...(hasInterface ? ['Interface'] : [])];
+  const aggregation = isAtLeast(version, 18) ? { aggregationLengthIPv4: integer(0, 31), aggregationLengthIPv6: integer(0, 127) } : {};
   return object(
     {
       advertisements: list(
         object(
           {
             advertisementType: text({ enum: types }),
-            attributes: object({ communities, localPreference: integer(0, 4294967295, { format: 'int64' }) }),
-            ...(isAtLeast(version, 18) ? { interface: object({ name: text() }, ['name']) } : {}),
+            attributes: object({ communities, localPreference: integer(undefined, undefined, { format: 'int64' }) }),
+            ...(hasInterface ? { interface: object({ name: text() }, ['name']) } : {}),
             selector: labelSelector('objects of the type to announce'),
             service: object({ addresses: list(text({ enum: addressTypes }), { minItems: 1 }), ...aggregation }, ['addresses']),
           },
           ['advertisementType'],
+          rules(advertisementRules(version, isV2)),
         ),
       ),
     },
@@ -171,34 +218,39 @@ function advertisementSpec(version: CiliumVersion): Schema {
   );
 }
 
-const nodePeerFields = {
-  name: text(),
-  peerASN: asn(0),
-  peerAddress: text({ pattern: ipPattern }),
-  peerConfigRef: object({ group: text(), kind: text(), name: text() }, ['name']),
-  localAddress: text({ pattern: ipPattern }),
-  localPort: port(undefined),
-};
-
-const nodeConfigSpec: Schema = object(
-  {
-    bgpInstances: mapByKeys(
-      object(
-        {
-          localASN: asn(1),
-          localPort: port(undefined),
-          name: peerName,
-          peers: mapByKeys(object(nodePeerFields, ['name']), ['name']),
-          routerID: text({ format: 'ipv4' }),
-        },
+const nodeConfigSpec = (isV2: boolean): Schema =>
+  object(
+    {
+      bgpInstances: mapByKeys(
+        object(
+          {
+            localASN: asn(1),
+            localPort: port(undefined),
+            name: peerName,
+            peers: mapByKeys(
+              object(
+                {
+                  ...(isV2 ? { autoDiscovery } : {}),
+                  localAddress: text({ pattern: ipPattern }),
+                  name: text(),
+                  peerASN: asn(0),
+                  peerAddress: text({ pattern: ipPattern }),
+                  peerConfigRef: peerConfigRef(isV2),
+                },
+                ['name'],
+              ),
+              ['name'],
+            ),
+            routerID: text({ format: 'ipv4' }),
+          },
+          ['name'],
+        ),
         ['name'],
+        { minItems: 1, maxItems: 16 },
       ),
-      ['name'],
-      { minItems: 1, maxItems: 16 },
-    ),
-  },
-  ['bgpInstances'],
-);
+    },
+    ['bgpInstances'],
+  );
 
 const peerTimers = object({ appliedHoldTimeSeconds: integer(), appliedKeepaliveSeconds: integer() });
 const nodeConfigStatus = (version: CiliumVersion): Schema =>
@@ -297,7 +349,10 @@ export function bgpResources(version: CiliumVersion): readonly CustomResource[] 
           printerColumns: [ageColumn],
           hasStatus: false,
           ...(isAtLeast(version, 18)
-            ? { deprecationWarning: 'cilium.io/v2alpha1 CiliumBGPPeeringPolicy is deprecated; use cilium.io/v2 CiliumBGPClusterConfig' }
+            ? {
+                deprecationWarning:
+                  'cilium.io/v2alpha1 CiliumBGPPeeringPolicy is deprecated; use cilium.io/v2 CRDs (CiliumBGPClusterConfig, CiliumBGPPeerConfig, CiliumBGPAdvertisement, CiliumBGPNodeConfigOverride) to configure BGP.',
+              }
             : {}),
         },
       ],
@@ -318,7 +373,7 @@ export function bgpResources(version: CiliumVersion): readonly CustomResource[] 
       plural: 'ciliumbgppeerconfigs',
       singular: 'ciliumbgppeerconfig',
       shortNames: ['cbgppeer'],
-      versions: versioned('CiliumBGPPeerConfig', (isV2) => ({ spec: peerConfigSpec(isV2), status: conditionStatus })),
+      versions: versioned('CiliumBGPPeerConfig', (isV2) => ({ spec: peerConfigSpec(version, isV2), status: conditionStatus })),
     },
     {
       ...common,
@@ -326,7 +381,7 @@ export function bgpResources(version: CiliumVersion): readonly CustomResource[] 
       plural: 'ciliumbgpadvertisements',
       singular: 'ciliumbgpadvertisement',
       shortNames: ['cbgpadvert'],
-      versions: versioned('CiliumBGPAdvertisement', () => ({ spec: advertisementSpec(version), status: undefined })),
+      versions: versioned('CiliumBGPAdvertisement', (isV2) => ({ spec: advertisementSpec(version, isV2), status: undefined })),
     },
     {
       ...common,
@@ -334,7 +389,7 @@ export function bgpResources(version: CiliumVersion): readonly CustomResource[] 
       plural: 'ciliumbgpnodeconfigs',
       singular: 'ciliumbgpnodeconfig',
       shortNames: ['cbgpnode'],
-      versions: versioned('CiliumBGPNodeConfig', () => ({ spec: nodeConfigSpec, status: nodeConfigStatus(version) })),
+      versions: versioned('CiliumBGPNodeConfig', (isV2) => ({ spec: nodeConfigSpec(isV2), status: nodeConfigStatus(version) })),
     },
     {
       ...common,

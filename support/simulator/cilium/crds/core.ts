@@ -1,12 +1,13 @@
 import type { CustomResource, PrinterColumn, Schema } from '../../kubernetes/types.ts';
 import type { CiliumVersion } from '../types.ts';
 import { isAtLeast } from '../version.ts';
+import { networkPolicyResources } from './network-policies.ts';
 import { ageColumn, anything, conditions, integer, labelSelector, list, object, resource, stringMap, text } from './schema.ts';
 
 const endpointColumns: readonly PrinterColumn[] = [
   { name: 'Security Identity', type: 'integer', jsonPath: '.status.identity.id' },
-  { name: 'Ingress Enforcement', type: 'boolean', jsonPath: '.status.policy.ingress.state', priority: 1 },
-  { name: 'Egress Enforcement', type: 'boolean', jsonPath: '.status.policy.egress.state', priority: 1 },
+  { name: 'Ingress Enforcement', type: 'string', jsonPath: '.status.policy.ingress.state', priority: 1 },
+  { name: 'Egress Enforcement', type: 'string', jsonPath: '.status.policy.egress.state', priority: 1 },
   { name: 'Visibility Policy', type: 'string', jsonPath: '.status.visibility-policy-status', priority: 1 },
   { name: 'Endpoint State', type: 'string', jsonPath: '.status.state' },
   { name: 'IPv4', type: 'string', jsonPath: '.status.networking.addressing[0].ipv4' },
@@ -36,14 +37,6 @@ const nodeSpec: Schema = {
 const poolFamily = (low: number, high: number): Schema =>
   object({ cidrs: list(text({ format: 'cidr' }), { minItems: 1 }), maskSize: integer(low, high) }, ['cidrs', 'maskSize']);
 
-/** A policy's inside is checked by the agent, not by the schema, as far as the simulator goes. */
-const policyVersion = {
-  name: 'v2',
-  printerColumns: [ageColumn],
-  hasStatus: true,
-  schema: resource('Network policy', anything, anything, ['metadata']),
-} as const;
-
 /** Kinds that every installation has. */
 export function coreResources(version: CiliumVersion): readonly CustomResource[] {
   const group = 'cilium.io';
@@ -68,26 +61,7 @@ export function coreResources(version: CiliumVersion): readonly CustomResource[]
     hasStatus: false,
   };
   return [
-    {
-      group,
-      kind: 'CiliumNetworkPolicy',
-      plural: 'ciliumnetworkpolicies',
-      singular: 'ciliumnetworkpolicy',
-      shortNames: ['cnp', 'ciliumnp'],
-      categories: ['cilium', 'ciliumpolicy'],
-      isNamespaced: true,
-      versions: [policyVersion],
-    },
-    {
-      group,
-      kind: 'CiliumClusterwideNetworkPolicy',
-      plural: 'ciliumclusterwidenetworkpolicies',
-      singular: 'ciliumclusterwidenetworkpolicy',
-      shortNames: ['ccnp'],
-      categories: ['cilium', 'ciliumpolicy'],
-      isNamespaced: false,
-      versions: [policyVersion],
-    },
+    ...networkPolicyResources(version),
     {
       group,
       kind: 'CiliumEndpoint',

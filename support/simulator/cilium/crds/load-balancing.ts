@@ -5,14 +5,12 @@ import { ageColumn, boolean, conditions, labelSelector, list, object, resource, 
 
 const block = object({ cidr: text({ format: 'cidr' }), start: text(), stop: text() });
 
-const poolSpec = (withCidrs: boolean): Schema =>
-  object({
-    allowFirstLastIPs: text({ enum: ['Yes', 'No'] }),
-    blocks: list(block),
-    ...(withCidrs ? { cidrs: list(block, { description: 'deprecated: use blocks' }) } : {}),
-    disabled: boolean({ default: false }),
-    serviceSelector: labelSelector('services that may have addresses of this pool'),
-  });
+const poolSpec: Schema = object({
+  allowFirstLastIPs: text({ enum: ['Yes', 'No'] }),
+  blocks: list(block),
+  disabled: boolean({ default: false }),
+  serviceSelector: labelSelector('services that may have addresses of this pool'),
+});
 
 const poolColumns = [
   { name: 'Disabled', type: 'boolean', jsonPath: '.spec.disabled' },
@@ -30,16 +28,28 @@ const l2Spec: Schema = object({
 });
 
 const ipv4Cidr = '^(?:(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\.){3}(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\/([0-9]|[1-2][0-9]|3[0-2])$';
-const cidrPattern =
-  '^(?:(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\.){3}(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\/([0-9]|[1-2][0-9]|3[0-2])$|^(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}\\/([0-9]|[1-9][0-9]|1[0-1][0-9]|12[0-8])$';
-const ipv4Pattern =
-  '((^\\s*((([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])\\.){3}([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))\\s*$)|(^\\s*(([0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4})\\s*$))';
+/** The CRD's pattern for `egressIP`: an IPv4 address, or an IPv6 address in any of its shapes (upstream cegp_types.go). */
+const addressPattern = (() => {
+  const byte = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+  const dotted = `(${byte}(\\.${byte}){3})`;
+  const group = '[0-9A-Fa-f]{1,4}';
+  const decimal = '([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])';
+  const shapes = [`((${group}:){7}(${group}|:))`, `((${group}:){6}(:${group}|${dotted}|:))`];
+  for (let before = 5; before >= 1; before--) {
+    const between = before === 4 ? `(:${group})?` : `(:${group}){0,${5 - before}}`;
+    const tail = before === 5 ? `:${dotted}` : `(${between}:${dotted})`;
+    shapes.push(`((${group}:){${before}}(((:${group}){1,${7 - before}})|${tail}|:))`);
+  }
+  shapes.push(`(:(((:${group}){1,7})|((:${group}){0,5}:${dotted})|:))`);
+  return `((^\\s*((${decimal}\\.){3}${decimal})\\s*$)|(^\\s*(${shapes.join('|')})(%.+)?\\s*$))`;
+})();
 
 function egressSpec(version: CiliumVersion): Schema {
-  const cidr = text({ format: 'cidr', pattern: isAtLeast(version, 18) ? cidrPattern : ipv4Cidr });
-  const gateway = object({ egressIP: text({ pattern: ipv4Pattern }), interface: text(), nodeSelector: labelSelector('the gateway node') }, [
-    'nodeSelector',
-  ]);
+  const cidr = text(isAtLeast(version, 18) ? { format: 'cidr' } : { pattern: ipv4Cidr });
+  const gateway = object(
+    { egressIP: text({ pattern: addressPattern }), interface: text(), nodeSelector: labelSelector('the gateway node') },
+    ['nodeSelector'],
+  );
   return object(
     {
       destinationCIDRs: list(cidr),
@@ -60,10 +70,15 @@ function egressSpec(version: CiliumVersion): Schema {
 
 /** Load-balancer address pools and L2 announcements: sections 1.1 and 2.1 of the reference. */
 export function loadBalancingResources(version: CiliumVersion): readonly CustomResource[] {
-  const isV2 = isAtLeast(version, 18);
+  // `cidrs` is gone since 1.16; since 1.17 a pool must have a spec.
   const v2alpha1 = {
     name: 'v2alpha1',
-    schema: resource('Addresses for services of type LoadBalancer', poolSpec(!isAtLeast(version, 17)), conditions, ['metadata']),
+    schema: resource(
+      'Addresses for services of type LoadBalancer',
+      poolSpec,
+      conditions,
+      isAtLeast(version, 17) ? ['metadata', 'spec'] : ['metadata'],
+    ),
     printerColumns: poolColumns,
     hasStatus: true,
   };
@@ -76,13 +91,9 @@ export function loadBalancingResources(version: CiliumVersion): readonly CustomR
       shortNames: ['ippools', 'ippool', 'lbippool', 'lbippools'],
       categories: ['cilium'],
       isNamespaced: false,
-      versions: isV2
+      versions: isAtLeast(version, 18)
         ? [
-            {
-              ...v2alpha1,
-              name: 'v2',
-              schema: resource('Addresses for services of type LoadBalancer', poolSpec(false), conditions, ['metadata', 'spec']),
-            },
+            { ...v2alpha1, name: 'v2' },
             {
               ...v2alpha1,
               deprecationWarning: 'cilium.io/v2alpha1 CiliumLoadBalancerIPPool is deprecated; use cilium.io/v2 CiliumLoadBalancerIPPool',

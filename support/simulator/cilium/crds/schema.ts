@@ -11,6 +11,9 @@ export const object = (
   ...(required.length > 0 ? { required } : {}),
   ...extra,
 });
+/** CEL rules with their messages, as an extra of a schema. */
+export const rules = (all: readonly (readonly [rule: string, message: string])[]): Partial<Schema> =>
+  all.length === 0 ? {} : { 'x-kubernetes-validations': all.map(([rule, message]) => ({ rule, message })) };
 export const list = (items: Schema, extra: Partial<Schema> = {}): Schema => ({ type: 'array', items, ...extra });
 export const mapByKeys = (items: Schema, keys: readonly string[], extra: Partial<Schema> = {}): Schema =>
   list(items, { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': keys, ...extra });

@@ -36,8 +36,24 @@ const dropReasons: Readonly<Record<string, readonly [number, string]>> = {
   'No Egress IP configured': [204, 'DROP_NO_EGRESS_IP'],
 };
 
+export function dropReasonOf(text: string): readonly [number, string] | undefined {
+  return dropReasons[text];
+}
+
+/** Names that Hubble's API has for drop reasons; those that the simulator never drops for are known, too. */
+export function isDropReasonName(name: string): boolean {
+  return Object.values(dropReasons).some(([, known]) => known === name) || otherDropReasons.has(name);
+}
+
+const otherDropReasons = new Set([
+  ...['INVALID_PACKET_DROPPED', 'CT_TRUNCATED_OR_INVALID_HEADER', 'CT_MISSING_TCP_ACK_FLAG', 'CT_UNKNOWN_L4_PROTOCOL', 'MISSED_TAIL_CALL'],
+  ...['UNKNOWN_L4_PROTOCOL', 'UNKNOWN_L3_TARGET_ADDRESS', 'IP_FRAGMENTATION_NOT_SUPPORTED', 'UNSUPPORTED_L2_PROTOCOL', 'AUTH_REQUIRED'],
+  ...['ENCAPSULATION_TRAFFIC_IS_PROHIBITED', 'INVALID_IDENTITY', 'UNKNOWN_SENDER', 'IS_A_CLUSTERIP', 'FORBIDDEN_ICMPV6_MESSAGE'],
+  ...['UNENCRYPTED_TRAFFIC', 'TTL_EXCEEDED', 'NO_NODE_ID', 'DROP_RATE_LIMITED', 'DROP_HOST_NOT_READY', 'DROP_EP_NOT_READY'],
+]);
+
 /** Observation points of traces, by their number. */
-const tracePoints = [
+export const tracePoints: readonly string[] = [
   'to-endpoint',
   'to-proxy',
   'to-host',
@@ -73,8 +89,7 @@ export const eventTypes = { drop: 1, debug: 2, capture: 3, trace: 4, 'policy-ver
 
 /** Type and sub-type of the monitor event behind a flow. */
 export function eventTypeOf(flow: Flow): { readonly type: number; readonly subType: number } {
-  if (flow.observationPoint.startsWith('policy-verdict:'))
-    return { type: eventTypes['policy-verdict'], subType: flow.verdict === 'DROPPED' ? 133 : 0 };
+  if (flow.observationPoint.startsWith('policy-verdict:')) return { type: eventTypes['policy-verdict'], subType: 0 };
   if (flow.dropReason !== undefined) return { type: eventTypes.drop, subType: dropReasons[flow.dropReason]?.[0] ?? 0 };
   if (socketPoints.includes(flow.observationPoint)) return { type: eventTypes['trace-sock'], subType: 0 };
   return { type: eventTypes.trace, subType: Math.max(0, tracePoints.indexOf(flow.observationPoint)) };
@@ -210,6 +225,13 @@ function icmpType(flow: Flow) {
   return { type: isV4 ? 3 : 1, ...(flow.summary.includes('Port') ? { code: isV4 ? 3 : 4 } : {}) };
 }
 
+/** The same for the same flow, whenever it is asked for. */
+export function flowUuid(flow: Flow): string {
+  return new Random(
+    `${flow.nodeName} ${flow.time} ${flow.observationPoint} ${flow.source.ip.text} ${flow.source.port ?? ''} ${flow.destination.ip.text} ${flow.destination.port ?? ''} ${flow.tcpFlags ?? ''}`,
+  ).uuid();
+}
+
 /** The flow as Hubble's API has it, keys in the order of its fields. */
 export function flowJson(flow: Flow, clusterName: string) {
   const { type, subType } = eventTypeOf(flow);
@@ -217,9 +239,7 @@ export function flowJson(flow: Flow, clusterName: string) {
   const match = flow.observationPoint.startsWith('policy-verdict:')
     ? policyMatches[flow.observationPoint.slice('policy-verdict:'.length)]
     : undefined;
-  const uuid = new Random(
-    `${flow.nodeName} ${flow.time} ${flow.observationPoint} ${flow.source.ip.text} ${flow.source.port ?? ''} ${flow.destination.ip.text} ${flow.destination.port ?? ''} ${flow.tcpFlags ?? ''}`,
-  ).uuid();
+  const uuid = flowUuid(flow);
   const drop = flow.dropReason === undefined ? undefined : dropReasons[flow.dropReason];
   const service = (endpoint: FlowEndpoint) =>
     endpoint.serviceName === undefined ? undefined : { name: endpoint.serviceName, namespace: endpoint.namespace ?? '' };

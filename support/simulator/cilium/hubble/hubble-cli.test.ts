@@ -137,12 +137,15 @@ describe('hubble observe', () => {
     ]);
   });
   it.each([
-    [['observe', '--verdict', 'dropped'], 'invalid --verdict value: dropped'],
-    [['observe', '--from-pod', 'a/b', '--namespace', 'a'], 'filters --from-pod and --namespace cannot be combined'],
+    [['observe', '--verdict', 'dropped'], 'invalid argument "dropped" for "--verdict" flag: invalid --verdict value: dropped'],
+    [
+      ['observe', '--from-pod', 'a/b', '--namespace', 'a'],
+      'invalid argument "a" for "-n, --namespace" flag: filters --from-pod and --namespace cannot be combined',
+    ],
     [['observe', '--first', '1', '--last', '1'], 'cannot set both --first and --last'],
-    [['observe', '--not', '--not', '--ip', '192.0.2.1'], 'consecutive --not statements'],
+    [['observe', '--not', '--not', '--ip', '192.0.2.1'], 'invalid argument "true" for "--not" flag: consecutive --not statements'],
     [['observe', '--not'], 'trailing --not found in the arguments'],
-    [['observe', '--tcp-flags', 'X'], 'unknown tcp flag: X'],
+    [['observe', '--tcp-flags', 'X'], 'invalid argument "X" for "--tcp-flags" flag: unknown tcp flag: X'],
     [['observe', '-o', 'xml'], 'invalid output format: xml'],
     [['observe', '--bogus'], 'unknown flag: --bogus'],
     [['observe', '-f', '-o', 'table'], 'table output format is not compatible with follow mode'],

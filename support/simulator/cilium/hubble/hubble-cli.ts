@@ -1,20 +1,19 @@
 import type { Command, CommandContext, CommandResult } from '../../docker/types.ts';
 import { FlowRing } from '../agent/datapath/flows.ts';
+import { unknownCommand } from '../cli/arguments.ts';
 import { goSeconds, parseGoDuration } from '../time.ts';
 import type { CiliumInstallation, Flow } from '../types.ts';
 import { alignColumns, type OutputFormat, type PrintOptions, printFlows, printUnavailable } from './flow-printer.ts';
-import { FilterError, isFilterFlag, needsValue, ObserveFilter } from './observe-filter.ts';
+import { ArgumentError, FilterError, impliedValue, isFilterFlag, ObserveFilter } from './observe-filter.ts';
 import { clusterNameOf, lookThroughRelay, peerName, type RelayView } from './relay.ts';
 import { parseTimeOption, type TimeFormat, timeFormats } from './time-format.ts';
+import { flagText, HubbleError, parseWords, type Words } from './words.ts';
 
 /** Flows that each node is asked for when nothing else is said. */
 const defaultLast = 20;
 const defaultServer = 'localhost:4245';
 /** Release of the command-line tool. */
 const toolVersion = 'v1.16.0';
-
-/** Every error of the tool ends here: its text on standard error, exit 1. */
-class HubbleError extends Error {}
 
 /** The `hubble` command, talking to the relay as through `cilium hubble port-forward`. */
 export function createHubbleCli(installation: () => CiliumInstallation | undefined): Command {
@@ -26,121 +25,6 @@ export function createHubbleCli(installation: () => CiliumInstallation | undefin
       throw error;
     }
   };
-}
-
-interface Words {
-  readonly command: readonly string[];
-  readonly flags: readonly { readonly name: string; readonly value: string | undefined }[];
-}
-
-const shorthands: Readonly<Record<string, string>> = {
-  A: 'all-namespaces',
-  D: 'debug',
-  f: 'follow',
-  h: 'help',
-  l: 'label',
-  n: 'namespace',
-  o: 'output',
-  P: 'port-forward',
-  t: 'type',
-  '4': 'ipv4',
-  '6': 'ipv6',
-};
-
-const ownValueFlags = new Set([
-  'output',
-  'last',
-  'first',
-  'since',
-  'until',
-  'server',
-  'timeout',
-  'time-format',
-  'config',
-  'color',
-  'input-file',
-  'port-forward-port',
-  'tls-server-name',
-  'tls-ca-cert-files',
-  'tls-client-cert-file',
-  'tls-client-key-file',
-  'basic-auth-username',
-  'basic-auth-password',
-  'kube-context',
-  'kube-namespace',
-  'kubeconfig',
-]);
-const booleanFlags = new Set([
-  'all',
-  'follow',
-  'help',
-  'debug',
-  'numeric',
-  'ip-translation',
-  'print-node-name',
-  'print-policy-names',
-  'not',
-  'tls',
-  'tls-allow-insecure',
-  'silent-errors',
-  'print-raw-filters',
-  'port-forward',
-  'all-namespaces',
-  'ipv4',
-  'ipv6',
-  'version',
-]);
-
-function parseWords(args: readonly string[]): Words {
-  const command: string[] = [];
-  const flags: { name: string; value: string | undefined }[] = [];
-  for (let index = 0; index < args.length; index++) {
-    const word = args[index] ?? '';
-    if (word === '--') {
-      command.push(...args.slice(index + 1));
-      break;
-    }
-    if (!word.startsWith('-') || word === '-') {
-      command.push(word);
-      continue;
-    }
-    let name: string;
-    let value: string | undefined;
-    if (word.startsWith('--')) {
-      const equals = word.indexOf('=');
-      name = equals < 0 ? word.slice(2) : word.slice(2, equals);
-      value = equals < 0 ? undefined : word.slice(equals + 1);
-    } else {
-      const letter = word[1] ?? '';
-      const long = shorthands[letter];
-      if (long === undefined) throw new HubbleError(`unknown shorthand flag: '${letter}' in ${word}`);
-      name = long;
-      const rest = word.slice(2);
-      if (rest !== '') {
-        if (takesValue(name)) value = rest.startsWith('=') ? rest.slice(1) : rest;
-        else {
-          flags.push({ name, value: undefined });
-          args = [...args.slice(0, index + 1), `-${rest}`, ...args.slice(index + 1)];
-          continue;
-        }
-      }
-    }
-    if (takesValue(name)) {
-      if (value === undefined) {
-        value = args[++index];
-        if (value === undefined)
-          throw new HubbleError(
-            word.startsWith('--') ? `flag needs an argument: --${name}` : `flag needs an argument: '${word[1] ?? ''}' in ${word}`,
-          );
-      }
-    } else if (!booleanFlags.has(name)) throw new HubbleError(`unknown flag: --${name}`);
-    flags.push({ name, value });
-  }
-  return { command, flags };
-}
-
-function takesValue(name: string): boolean {
-  return ownValueFlags.has(name) || needsValue(name);
 }
 
 function run(args: readonly string[], context: CommandContext, installation: CiliumInstallation | undefined): CommandResult {
@@ -171,9 +55,11 @@ function run(args: readonly string[], context: CommandContext, installation: Cil
     case 'completion':
       throw new HubbleError(`not simulated: hubble ${command.slice(0, 2).join(' ')}`);
     default:
-      throw new HubbleError(`unknown command "${command[0]}" for "hubble"`);
+      throw new HubbleError(unknownCommand(command[0], 'hubble', commands));
   }
 }
+
+const commands = ['completion', 'config', 'help', 'list', 'observe', 'record', 'status', 'version', 'watch'];
 
 const help = `Hubble is a utility to observe and inspect recent Cilium routed traffic in a cluster.
 
@@ -228,21 +114,20 @@ function observe(flags: Words['flags'], context: CommandContext, installation: C
   const filter = new ObserveFilter();
   const optionValue = (name: string): string | undefined => flags.findLast((flag) => flag.name === name)?.value;
   const has = (name: string): boolean => flags.some((flag) => flag.name === name && flag.value !== 'false');
-  const namespace = optionValue('namespace');
-  if (namespace !== undefined) filter.setNamespace(namespace);
-  let isNegated = false;
   for (const { name, value } of flags) {
-    if (name === 'not') {
-      if (isNegated) throw new HubbleError('consecutive --not statements');
-      isNegated = true;
-      continue;
-    }
     if (!isFilterFlag(name)) continue;
-    filter.add(name, value ?? '', isNegated);
-    isNegated = false;
+    const given = value ?? impliedValue(name) ?? '';
+    try {
+      filter.add(name, given);
+    } catch (error) {
+      if (error instanceof ArgumentError)
+        throw new HubbleError(`invalid argument ${JSON.stringify(given)} for "${flagText(name)}" flag: ${error.message}`);
+      throw error;
+    }
   }
-  if (isNegated) throw new HubbleError('trailing --not found in the arguments');
-  const isGiven = (name: string): boolean => flags.some((flag) => flag.name === name);
+  filter.finish();
+  // A number of nought is as good as none.
+  const isGiven = (name: string): boolean => flags.some((flag) => flag.name === name && flag.value !== '0' && flag.value !== 'false');
   for (const [a, b] of [
     ['first', 'last'],
     ['first', 'all'],
@@ -256,6 +141,8 @@ function observe(flags: Words['flags'], context: CommandContext, installation: C
     if (options.format === 'table') throw new HubbleError('table output format is not compatible with follow mode');
     throw new HubbleError('not simulated: hubble observe --follow (it would never end; use --last or --since)');
   }
+  for (const name of ['allowlist', 'denylist', 'experimental-field-mask', 'print-raw-filters'])
+    if (isGiven(name)) throw new HubbleError(`not simulated: hubble observe --${name}`);
   if (optionValue('input-file') !== undefined) throw new HubbleError('not simulated: hubble observe --input-file');
   const first = count(optionValue('first'), 'first');
   const last = count(optionValue('last'), 'last');
@@ -275,8 +162,8 @@ function observe(flags: Words['flags'], context: CommandContext, installation: C
       if (until !== undefined && flow.time > until) break;
       if (filter.matches(flow)) matching.push(flow);
     }
-    if (first !== undefined) return matching.slice(0, first);
-    if (last !== undefined) return last === 0 ? [] : matching.slice(-last);
+    if (first !== undefined && first > 0) return matching.slice(0, first);
+    if (last !== undefined && last > 0) return matching.slice(-last);
     if (has('all') || since !== undefined || until !== undefined) return matching;
     return matching.slice(-defaultLast);
   });
@@ -293,7 +180,7 @@ function printOptions(flags: Words['flags'], context: CommandContext, installati
   const has = (name: string): boolean => flags.some((flag) => flag.name === name && flag.value !== 'false');
   const output = optionValue('output') ?? 'compact';
   const format = (
-    { compact: 'compact', dict: 'dict', tab: 'table', table: 'table', json: 'json', jsonpb: 'jsonpb' } as Readonly<
+    { compact: 'compact', dict: 'dict', tab: 'table', table: 'table', json: 'json', JSON: 'json', jsonpb: 'jsonpb' } as Readonly<
       Record<string, OutputFormat>
     >
   )[output];
@@ -381,7 +268,8 @@ function status(flags: Words['flags'], context: CommandContext, installation: Ci
     };
     return ok(`${JSON.stringify(json)}\n`);
   }
-  if (!['compact', 'dict', 'table', 'tab'].includes(output)) throw new HubbleError(`invalid output format: ${output}`);
+  if (['dict', 'table', 'tab'].includes(output)) throw new HubbleError(`not simulated: hubble status -o ${output}`);
+  if (output !== 'compact') throw new HubbleError(`invalid output format: ${output}`);
   const share = capacity === 0 ? '0.00' : ((100 * current) / capacity).toFixed(2);
   let text = `Healthcheck (via ${serverOf(flags)}): Ok\n`;
   text += `Current/Max Flows: ${withCommas(current)}/${withCommas(capacity)} (${share}%)\n`;
@@ -406,15 +294,16 @@ function list(
   const connection = connect(flags, context, installation);
   if ('problem' in connection) throw new HubbleError(`rpc error: code = Unavailable desc = ${connection.problem}`);
   const output = flags.findLast((flag) => flag.name === 'output')?.value ?? 'table';
-  if (what !== 'node' && what !== 'nodes') return ok(namespaces(connection.relay, output));
+  if (what !== 'node' && what !== 'nodes') return ok(namespaces(connection.relay, output, clusterNameOf(connection.installation)));
   const figures = figuresOf(connection, context.clock.now());
   const nodes = [
     ...figures.map((node) => ({ name: node.name, isConnected: true, figures: node })),
     ...connection.relay.unavailable.map((name) => ({ name, isConnected: false, figures: undefined })),
   ].sort((a, b) => (a.name < b.name ? -1 : 1));
   switch (output) {
-    case 'table':
     case 'wide':
+      throw new HubbleError('not simulated: hubble list nodes -o wide');
+    case 'table':
       return ok(
         alignColumns([
           ['NAME', 'STATUS', 'AGE', 'FLOWS/S', 'CURRENT/MAX-FLOWS'],
@@ -440,12 +329,14 @@ function list(
   }
 }
 
-function namespaces(relay: RelayView, output: string): string {
+function namespaces(relay: RelayView, output: string, cluster: string): string {
   const names = new Set<string>();
   for (const agent of relay.connected)
     for (const flow of agent.flows?.flows ?? [])
       for (const end of [flow.source, flow.destination]) if (end.namespace !== undefined && end.namespace !== '') names.add(end.namespace);
   const sorted = [...names].sort();
-  if (output === 'json') return `${JSON.stringify(sorted.map((namespace) => ({ namespace })))}\n`;
+  if (output === 'json') return `${JSON.stringify(sorted.map((namespace) => ({ cluster, namespace })))}\n`;
+  if (output === 'wide') return alignColumns([['NAMESPACE', 'CLUSTER'], ...sorted.map((name) => [name, cluster])]);
+  if (output !== 'table') throw new HubbleError(`unknown output format: ${output}`);
   return alignColumns([['NAMESPACE'], ...sorted.map((name) => [name])]);
 }

@@ -5,12 +5,14 @@ import { selects } from '../selector.ts';
 import { createTrigger } from '../trigger.ts';
 import type { CiliumVersion } from '../types.ts';
 import { isAtLeast } from '../version.ts';
+import { conditionMaker } from './bgp-conditions.ts';
 import type { OperatorContext, OperatorPart } from './operator-context.ts';
 
 export interface BgpClusterPeer {
   readonly name: string;
   readonly peerAddress?: string;
   readonly peerASN?: number;
+  readonly autoDiscovery?: { readonly mode: string; readonly defaultGateway?: { readonly addressFamily: 'ipv4' | 'ipv6' } };
   readonly peerConfigRef?: { readonly group?: string; readonly kind?: string; readonly name: string };
 }
 
@@ -91,35 +93,49 @@ export type NodeConfigWrite =
 
 const ownerOf = (object: KubernetesObject) => object.metadata.ownerReferences?.find(({ kind }) => kind === 'CiliumBGPClusterConfig');
 
-/** Section 2.2: a NodeConfig for every node that a ClusterConfig selects. The first owner of a node's NodeConfig keeps it. */
+const isSelected = (config: BgpClusterConfig, node: CiliumNode) => selects(config.spec?.nodeSelector, node.metadata.labels ?? {}, 'all');
+
+/**
+ * A NodeConfig for every node that a ClusterConfig selects (operator/pkg/bgpv2/cluster.go). The first owner of a node's
+ * NodeConfig keeps it, and one that a user made himself, without an owner, is left alone. Those of a deleted
+ * ClusterConfig go with it: the cluster's garbage collector takes them.
+ */
 export function planNodeConfigs({ clusterConfigs, nodes, nodeConfigs, overrides, version }: View): readonly NodeConfigWrite[] {
   const writes: NodeConfigWrite[] = [];
-  const byName = new Map(nodeConfigs.map((config) => [config.metadata.name, config]));
   const apiVersion = `cilium.io/${isAtLeast(version, 18) ? 'v2' : 'v2alpha1'}`;
-  const live = new Map(clusterConfigs.map((config) => [config.metadata.uid, config]));
-  const isSelected = (config: BgpClusterConfig, node: CiliumNode) => selects(config.spec?.nodeSelector, node.metadata.labels ?? {}, 'all');
-  const kept = new Set<string>();
-  for (const node of nodes) {
-    const { name } = node.metadata;
-    const existing = byName.get(name);
-    const holder = existing === undefined ? undefined : live.get(ownerOf(existing)?.uid ?? '');
-    const cluster = holder !== undefined && isSelected(holder, node) ? holder : clusterConfigs.find((config) => isSelected(config, node));
-    if (cluster === undefined) continue;
-    kept.add(name);
-    const override = overrides.find((candidate) => candidate.metadata.name === name);
-    const spec = { bgpInstances: nodeInstances(cluster, override, version) };
-    if (existing !== undefined && cluster === holder) {
-      if (JSON.stringify(existing.spec) !== JSON.stringify(spec)) writes.push({ action: 'update', object: { ...existing, spec } });
-      continue;
-    }
-    if (existing !== undefined) writes.push({ action: 'delete', name });
-    const owner = { apiVersion, kind: 'CiliumBGPClusterConfig', name: cluster.metadata.name, uid: cluster.metadata.uid, controller: true };
-    writes.push({
-      action: 'create',
-      object: { apiVersion, kind: 'CiliumBGPNodeConfig', metadata: { name, ownerReferences: [owner] }, spec },
-    });
+  const live = new Set(clusterConfigs.map(({ metadata }) => metadata.uid));
+  const byName = new Map<string, BgpNodeConfig>();
+  for (const config of nodeConfigs) {
+    const owner = ownerOf(config);
+    if (owner === undefined || live.has(owner.uid)) byName.set(config.metadata.name, config);
+    else writes.push({ action: 'delete', name: config.metadata.name });
   }
-  for (const config of nodeConfigs) if (!kept.has(config.metadata.name)) writes.push({ action: 'delete', name: config.metadata.name });
+  const overrideOf = new Map(overrides.map((override) => [override.metadata.name, override]));
+  for (const cluster of clusterConfigs) {
+    const { name: clusterName, uid } = cluster.metadata;
+    const selected = new Set<string>();
+    for (const node of nodes) {
+      if (!isSelected(cluster, node)) continue;
+      const { name } = node.metadata;
+      selected.add(name);
+      const existing = byName.get(name);
+      if (existing !== undefined && ownerOf(existing)?.uid !== uid) continue;
+      const spec = { bgpInstances: nodeInstances(cluster, overrideOf.get(name), version) };
+      if (existing === undefined) {
+        const owner = { apiVersion, kind: 'CiliumBGPClusterConfig', name: clusterName, uid, controller: true };
+        const object = { apiVersion, kind: 'CiliumBGPNodeConfig', metadata: { name, ownerReferences: [owner] }, spec };
+        writes.push({ action: 'create', object });
+        byName.set(name, object as unknown as BgpNodeConfig);
+      } else if (JSON.stringify(existing.spec) !== JSON.stringify(spec)) {
+        writes.push({ action: 'update', object: { ...existing, spec } });
+      }
+    }
+    for (const [name, config] of byName) {
+      if (selected.has(name) || ownerOf(config)?.uid !== uid) continue;
+      writes.push({ action: 'delete', name });
+      byName.delete(name);
+    }
+  }
   return writes;
 }
 
@@ -128,39 +144,38 @@ interface StatusView extends View {
   readonly now: string;
 }
 
-/** Section 2.3: conditions of a ClusterConfig (1.17+); `True` is a problem. */
+/**
+ * Conditions of a ClusterConfig (1.17+); `True` is a problem. Of two that select the same node, the one that came too
+ * late names the other.
+ */
 export function clusterConditions(cluster: BgpClusterConfig, view: StatusView): readonly Record<string, unknown>[] {
-  const selected = view.nodes.filter((node) => selects(cluster.spec?.nodeSelector, node.metadata.labels ?? {}, 'all'));
+  const selected = new Set(view.nodes.filter((node) => isSelected(cluster, node)).map(({ metadata }) => metadata.name));
   const missing = new Set<string>();
   for (const { peers = [] } of cluster.spec?.bgpInstances ?? []) {
     for (const { peerConfigRef } of peers)
       if (peerConfigRef !== undefined && !view.peerConfigNames.has(peerConfigRef.name)) missing.add(peerConfigRef.name);
   }
-  const conflicting = view.clusterConfigs
-    .filter((other) => other !== cluster && selected.some((node) => selects(other.spec?.nodeSelector, node.metadata.labels ?? {}, 'all')))
-    .map(({ metadata }) => metadata.name)
-    .toSorted();
-  const old = (cluster['status'] as { conditions?: readonly Record<string, unknown>[] } | undefined)?.conditions ?? [];
-  const make = (type: string, reason: string, isProblem: boolean, message: string) => {
-    const status = isProblem ? 'True' : 'False';
-    const before = old.find((condition) => condition['type'] === type);
-    const lastTransitionTime = before?.['status'] === status ? before['lastTransitionTime'] : view.now;
-    return { lastTransitionTime, message, observedGeneration: cluster.metadata.generation ?? 1, reason, status, type };
-  };
+  const owners = new Set<string>();
+  for (const config of view.nodeConfigs) {
+    const owner = selected.has(config.metadata.name) ? ownerOf(config) : undefined;
+    if (owner !== undefined && owner.uid !== cluster.metadata.uid) owners.add(owner.name);
+  }
+  const condition = conditionMaker(cluster, view.now);
   return [
-    make(
+    condition(
       'cilium.io/ConflictingClusterConfig',
       'ConflictingClusterConfigs',
-      conflicting.length > 0,
-      conflicting.length > 0 ? `Selecting the same node(s) with ClusterConfig(s): [${conflicting.join(' ')}]` : '',
+      owners.size > 0,
+      owners.size > 0 ? `Selecting the same node(s) with ClusterConfig(s): [${[...owners].toSorted().join(' ')}]` : '',
     ),
-    make(
+    condition(
       'cilium.io/MissingPeerConfigs',
       'MissingPeerConfigs',
       missing.size > 0,
       missing.size > 0 ? `Referenced CiliumBGPPeerConfig(s) are missing: [${[...missing].toSorted().join(' ')}]` : '',
     ),
-    make('cilium.io/NoMatchingNode', 'NoMatchingNode', selected.length === 0, 'No node matches spec.nodeSelector'),
+    // The message stays when the condition does not hold.
+    condition('cilium.io/NoMatchingNode', 'NoMatchingNode', selected.size === 0, 'No node matches spec.nodeSelector'),
   ];
 }
 
@@ -190,8 +205,9 @@ export function startBgpNodeConfigs({ api, clock, config, version, log }: Operat
     }
     if (!reportsStatus) return;
     const peerConfigNames = new Set(api.list(resources.bgpPeerConfig).map(({ metadata }) => metadata.name));
+    const nodeConfigs = api.list<BgpNodeConfig>(resources.bgpNodeConfig);
     for (const cluster of view.clusterConfigs) {
-      const conditions = clusterConditions(cluster, { ...view, peerConfigNames, now: timestamp(clock.now()) });
+      const conditions = clusterConditions(cluster, { ...view, nodeConfigs, peerConfigNames, now: timestamp(clock.now()) });
       const old = (cluster['status'] as { conditions?: unknown } | undefined)?.conditions;
       if (JSON.stringify(old) !== JSON.stringify(conditions))
         api.patch(resources.bgpClusterConfig, cluster.metadata.name, undefined, { status: { conditions } }, { subresource: 'status' });

@@ -149,12 +149,23 @@ describe('NodeConfigs', () => {
       changes: { clusterConfigs: [cluster('b', undefined)], nodes: [node('a')], nodeConfigs: [owned('a', 'c')] },
       expected: ['delete a', 'create a'],
     },
+    {
+      name: 'a NodeConfig that a user made, without an owner, is left alone',
+      changes: {
+        clusterConfigs: [cluster('c', undefined)],
+        nodes: [node('a'), node('b')],
+        nodeConfigs: [{ ...owned('a', 'c'), metadata: meta('a') }],
+      },
+      expected: ['create b'],
+    },
   ])('$name', ({ changes, expected }) => expect(said(planNodeConfigs({ ...view, ...changes }))).toEqual(expected));
 
   it('says what is wrong with a configuration from 1.17 on', () => {
     const [first, second] = [cluster('b', undefined), cluster('c', undefined)];
+    // Only the one that came too late conflicts (operator/pkg/bgpv2/cluster_test.go, TestConflictingClusterConfigCondition).
     const conditions = clusterConditions(first, {
       ...view,
+      nodeConfigs: [owned('a', 'c')],
       clusterConfigs: [first, second],
       nodes: [node('a')],
       peerConfigNames: new Set(),

@@ -7,11 +7,13 @@ import { defineCustomResources } from '../crds/definitions.ts';
 import type { RegisteredInstallation } from '../installations.ts';
 import { type Election, joinElection } from '../lease-election.ts';
 import { ciliumNamespace } from '../objects.ts';
+import { startBgpPeerConfigStatus } from './bgp-conditions.ts';
 import { startBgpNodeConfigs } from './bgp-node-configs.ts';
 import { startClusterPool } from './cluster-pool-ipam.ts';
 import { startLbIpam } from './lb-ipam/controller.ts';
 import { startNodeStatus } from './node-status.ts';
 import type { OperatorContext, OperatorPart } from './operator-context.ts';
+import { startPolicyValidator } from './policy-validator.ts';
 
 /** Defaults of the operator's own leader election (`--leader-election-*`). */
 const leaseDurationMs = 15_000;
@@ -71,7 +73,13 @@ export function createOperator(container: Container, find: (container: Container
           onStarted() {
             line('info', 'Leading the operator HA deployment', { subsys: 'cilium-operator-generic' });
             defineCustomResources(cluster.server, version, config);
-            parts = [startNodeStatus(context), startLbIpam(context), startBgpNodeConfigs(context)];
+            parts = [
+              startNodeStatus(context),
+              startLbIpam(context),
+              startBgpNodeConfigs(context),
+              startBgpPeerConfigStatus(context),
+              startPolicyValidator(context),
+            ];
             if ((config.get('ipam') ?? 'cluster-pool') === 'cluster-pool') parts.push(startClusterPool(context));
           },
           onStopped: stopParts,

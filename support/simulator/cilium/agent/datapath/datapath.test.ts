@@ -104,4 +104,27 @@ describe('network policies', () => {
       .map((flow) => `${flow.observationPoint} ${flow.verdict}`);
     expect(last).toEqual(['policy-verdict:none DROPPED', 'Policy denied DROPPED']);
   });
+  it('cut a connection that they would not let begin', () => {
+    let heard = 0;
+    const connection = friend.namespace.sockets.connect({
+      destination: { ip: web.ip4, port: 80 },
+      handlers: {
+        onData: () => {
+          heard++;
+        },
+      },
+    });
+    bed.advance(50);
+    connection.send(new Uint8Array(1));
+    bed.advance(50);
+    expect(heard).toBe(1);
+    bed.cluster.server.client.patch('networkpolicies.networking.k8s.io', 'web', 'default', { spec: { ingress: [] } });
+    bed.advance(50);
+    connection.send(new Uint8Array(1));
+    bed.advance(500);
+    expect(heard).toBe(1);
+    const flows = bed.datapaths.get('node-a')?.flows?.flows ?? [];
+    expect(flows.at(-1)).toMatchObject({ observationPoint: 'Policy denied', summary: 'TCP Flags: ACK, PSH' });
+    connection.abort();
+  });
 });

@@ -1,7 +1,7 @@
 import type { EndpointSlice, Endpoints, Namespace, Pod, Service } from '../../../kubernetes/objects.ts';
 import { keyOf } from '../../../kubernetes/objects.ts';
 import type { CniPlugin, KubernetesObject } from '../../../kubernetes/types.ts';
-import { prefix } from '../../../net/address.ts';
+import { parseIp, prefix } from '../../../net/address.ts';
 import type { Ip, NetworkInterface, TcpConnection } from '../../../net/types.ts';
 import { type CiliumNode, resources } from '../../objects.ts';
 import { createTrigger, type Trigger } from '../../trigger.ts';
@@ -20,7 +20,7 @@ import { PodRange } from './ipam.ts';
 import type { IpcacheEntry } from './ipcache.ts';
 import { Kernel, kernelOf } from './kernel.ts';
 import { NodeManager, nodeResource, setUpHostDevice } from './nodes.ts';
-import { type CiliumPolicyObject, type NetworkPolicyObject, type ParsedPolicy, parseCiliumPolicy, parseNetworkPolicy } from './policy.ts';
+import { PolicyManager } from './policy-manager.ts';
 import { Programs } from './programs.ts';
 import { createSocketHook } from './socket-lb.ts';
 import { createTunnel } from './tunnel.ts';
@@ -59,7 +59,7 @@ class AgentDatapath implements Datapath {
   readonly #dirtyServices = new Set<string>();
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
   readonly #remoteEntries = new Map<string, readonly (readonly [Ip, IpcacheEntry])[]>();
-  readonly #policies = new Map<string, readonly ParsedPolicy[]>();
+  readonly #policies: PolicyManager;
   readonly #localHostEntries = new Map<Ip, IpcacheEntry>();
   #isStarted = false;
   #isReady = false;
@@ -82,6 +82,7 @@ class AgentDatapath implements Datapath {
     );
     this.#nodes = new NodeManager(context, this.#kernel);
     this.#egress = new EgressManager(context, this.#kernel, () => this.#nodes.nodes);
+    this.#policies = new PolicyManager(context, this.#kernel, (policies) => this.#endpoints.setPolicies(policies));
     this.#ring = config.hasHubble ? new FlowRing(config.hubbleCapacity, clock.now()) : undefined;
   }
 
@@ -98,11 +99,11 @@ class AgentDatapath implements Datapath {
   }
 
   get unmodelledPolicies(): readonly string[] {
-    return [...this.#policies.values()].flat().flatMap((policy) => policy.unmodelled.map((what) => `${policy.name}: ${what}`));
+    return this.#policies.unmodelled;
   }
 
   debug(args: readonly string[]) {
-    return debugDatapath(this.#kernel, this.#identities, args);
+    return debugDatapath(this.#kernel, this.#identities, this.#nodes.nodes, args);
   }
 
   // ── life ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -172,7 +173,7 @@ class AgentDatapath implements Datapath {
     this.#attachHostSockets();
     this.#watchDevices();
     this.#watchServices();
-    this.#watchPolicies();
+    this.#stops.push(this.#policies.start());
     this.#watchPods();
     this.#watchEndpoints();
     if (config.hasEgressGateway) this.#watchEgressPolicies();
@@ -403,15 +404,14 @@ class AgentDatapath implements Datapath {
       const identity = object.status?.identity;
       if (event.type === 'DELETED' || identity === undefined) {
         this.#egress.removeEndpoint(key);
+        this.#kernel.namedPorts.set(key, []);
         return;
       }
       const ips = addressesOf(object);
       const labels = identity.labels ?? this.#identities.get(identity.id)?.labels ?? [];
       const nodeText = object.status?.networking?.node;
-      const nodeIp =
-        nodeText === undefined
-          ? undefined
-          : this.#nodes.nodes.flatMap((node) => node.internalIps).find((address) => address.text === nodeText);
+      // As the endpoint's own node wrote it: its CiliumNode may come later than its endpoints.
+      const nodeIp = nodeText === undefined ? undefined : parseIp(nodeText);
       const pod = this.#context.api.get<Pod>('pods', object.metadata.name, object.metadata.namespace);
       const entry: IpcacheEntry = {
         identity: { id: identity.id, labels },
@@ -423,6 +423,7 @@ class AgentDatapath implements Datapath {
       const entries = ips.filter((address) => !local.has(address)).map((address) => [address, entry] as const);
       for (const [address] of entries) ipcache.set(address, entry);
       this.#remoteEntries.set(key, entries);
+      this.#kernel.namedPorts.set(key, object.status?.['named-ports'] ?? []);
       if (this.#kernel.config.hasEgressGateway) {
         this.#egress.setEndpoint(key, { uid: object.metadata.uid, labels: labelsOfIdentity(labels), ips, nodeIp });
       }
@@ -434,33 +435,6 @@ class AgentDatapath implements Datapath {
       if (event.type === 'DELETED') this.#egress.removePolicy(event.object.metadata.name);
       else this.#egress.setPolicy(event.object);
     });
-  }
-
-  #watchPolicies(): void {
-    const trigger = createTrigger(this.#context.clock, serviceDelayMs, () => this.#applyPolicies());
-    this.#triggers.push(trigger);
-    const follow = <T extends KubernetesObject>(resource: string, parse: (object: T) => readonly ParsedPolicy[]): void => {
-      this.#watch<T>(resource, (event) => {
-        const key = `${resource} ${keyOf(event.object)}`;
-        if (event.type === 'DELETED') this.#policies.delete(key);
-        else {
-          const parsed = parse(event.object);
-          this.#policies.set(key, parsed);
-          for (const policy of parsed)
-            for (const what of policy.unmodelled)
-              this.#context.log('warning', 'Not simulated, without effect', { policy: policy.name, field: what, subsys: 'policy' });
-        }
-        trigger.fire();
-      });
-    };
-    follow<NetworkPolicyObject>('networkpolicies.networking.k8s.io', (object) => [parseNetworkPolicy(object)]);
-    follow<CiliumPolicyObject>('ciliumnetworkpolicies.cilium.io', parseCiliumPolicy);
-    follow<CiliumPolicyObject>('ciliumclusterwidenetworkpolicies.cilium.io', parseCiliumPolicy);
-    this.#applyPolicies();
-  }
-
-  #applyPolicies(): void {
-    this.#endpoints.setPolicies([...this.#policies.values()].flat());
   }
 }
 

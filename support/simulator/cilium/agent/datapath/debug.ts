@@ -1,8 +1,9 @@
 import { compareIps } from '../../../net/address.ts';
 import { formatColumns, formatEgressList } from './egress-gateway.ts';
 import type { IdentityStore } from './identities.ts';
-import { reservedIdentity, reservedName } from './identity.ts';
-import type { Kernel } from './kernel.ts';
+import { isIdentityLabel, reservedIdentity, reservedName } from './identity.ts';
+import type { Kernel, LocalEndpoint } from './kernel.ts';
+import type { ClusterNode } from './nodes.ts';
 import { eligibleBackends, type Frontend } from './services.ts';
 
 interface Result {
@@ -14,7 +15,12 @@ interface Result {
 const ok = (stdout: string): Result => ({ stdout, stderr: '', exitCode: 0 });
 
 /** The words of `cilium-dbg` that are about the datapath; undefined for all others. */
-export function debugDatapath(kernel: Kernel, identities: IdentityStore, args: readonly string[]): Result | undefined {
+export function debugDatapath(
+  kernel: Kernel,
+  identities: IdentityStore,
+  nodes: readonly ClusterNode[],
+  args: readonly string[],
+): Result | undefined {
   const words: string[] = [];
   let output: 'text' | 'json' = 'text';
   for (let index = 0; index < args.length; index++) {
@@ -25,8 +31,9 @@ export function debugDatapath(kernel: Kernel, identities: IdentityStore, args: r
   }
   switch (words.slice(0, 3).join(' ')) {
     case 'bpf egress list':
+    case 'bpf egress ls':
       if (!kernel.config.hasEgressGateway) {
-        return { stdout: '', stderr: 'Cannot find egress gateway bpf maps\n', exitCode: 1 };
+        return { stdout: '', stderr: 'Cannot find egress gateway bpf maps\n', exitCode: 0 };
       }
       return formatEgressList(kernel.egress.entries, output);
     case 'bpf lb list':
@@ -40,12 +47,17 @@ export function debugDatapath(kernel: Kernel, identities: IdentityStore, args: r
     case 'service list':
       return ok(serviceList(kernel, output));
     case 'endpoint list':
-      return ok(endpointList(kernel, output));
+      return ok(endpointList(kernel, nodes.find(({ name }) => name === kernel.node.name)?.labels ?? {}, output));
+    case 'node list':
+      return output === 'json' ? undefined : ok(nodeList(kernel, nodes));
     case 'identity list':
-      return ok(identityList(identities, output));
+      return ok(identityList(kernel, identities, output));
     case 'identity get': {
       const id = Number(words[2]);
-      const identity = reservedName(id) === undefined ? identities.get(id) : reservedIdentity(id);
+      const identity =
+        reservedName(id) === undefined
+          ? (identities.get(id) ?? kernel.ipcache.cidrs.find(([, entry]) => entry.identity.id === id)?.[1].identity)
+          : reservedIdentity(id);
       if (identity === undefined)
         return {
           stdout: '',
@@ -135,8 +147,29 @@ function loadBalancerList(kernel: Kernel): string {
   return columns(rows);
 }
 
-function endpointList(kernel: Kernel, output: 'text' | 'json'): string {
-  const endpoints = [...kernel.endpointById.values()].sort((a, b) => a.id - b.id);
+/** The node itself is an endpoint, too: without addresses, and with the node's own labels that make identities. */
+function hostEndpoint(
+  kernel: Kernel,
+  nodeLabels: Readonly<Record<string, string>>,
+): Pick<LocalEndpoint, 'id' | 'identity' | 'podNamespace' | 'podName' | 'ips' | 'policy'> & { readonly device?: undefined } {
+  const random = kernel.random.stream('host endpoint');
+  let id = random.integer(1, 4095);
+  while (kernel.endpointById.has(id)) id = random.integer(1, 4095);
+  const labels = Object.entries(nodeLabels)
+    .filter(([key]) => isIdentityLabel(key, []))
+    .map(([key, value]) => (value === '' ? `k8s:${key}` : `k8s:${key}=${value}`));
+  return {
+    id,
+    identity: { id: 1, labels: [...labels, 'reserved:host'].sort() },
+    podNamespace: '',
+    podName: '',
+    ips: [],
+    policy: undefined,
+  };
+}
+
+function endpointList(kernel: Kernel, nodeLabels: Readonly<Record<string, string>>, output: 'text' | 'json'): string {
+  const endpoints = [...kernel.endpointById.values(), hostEndpoint(kernel, nodeLabels)].sort((a, b) => a.id - b.id);
   if (output === 'json') {
     const list = endpoints.map((endpoint) => ({
       id: endpoint.id,
@@ -150,7 +183,7 @@ function endpointList(kernel: Kernel, output: 'text' | 'json'): string {
               ipv6: endpoint.ips.find((address) => address.family === 6)?.text,
             },
           ],
-          'interface-name': endpoint.device.name,
+          'interface-name': endpoint.device?.name ?? 'cilium_host',
         },
         state: 'ready',
       },
@@ -179,6 +212,21 @@ function endpointList(kernel: Kernel, output: 'text' | 'json'): string {
   return columns(rows);
 }
 
+function nodeList(kernel: Kernel, nodes: readonly ClusterNode[]): string {
+  const of = <T extends { readonly family: 4 | 6; readonly text: string }>(list: readonly T[], family: 4 | 6): string =>
+    list.find((item) => item.family === family)?.text ?? '';
+  const { clusterName } = kernel.config;
+  const rows = nodes.map((node) => [
+    clusterName === 'default' ? node.name : `${clusterName}/${node.name}`,
+    kernel.config.hasIpv4 ? of(node.internalIps, 4) : '',
+    kernel.config.hasIpv4 ? of(node.podCidrs, 4) : '',
+    kernel.config.hasIpv6 ? of(node.internalIps, 6) : '',
+    kernel.config.hasIpv6 ? of(node.podCidrs, 6) : '',
+    node.name === kernel.node.name ? 'local' : 'custom-resource',
+  ]);
+  return formatColumns([['Name', 'IPv4 Address', 'Endpoint CIDR', 'IPv6 Address', 'Endpoint CIDR', 'Source'], ...rows]);
+}
+
 function identityRows(list: readonly { readonly id: number; readonly labels: readonly string[] }[]): string {
   const rows: string[][] = [['ID', 'LABELS']];
   for (const identity of list) {
@@ -188,8 +236,12 @@ function identityRows(list: readonly { readonly id: number; readonly labels: rea
   return columns(rows);
 }
 
-function identityList(identities: IdentityStore, output: 'text' | 'json'): string {
-  const list = [...Array.from({ length: 10 }, (_, index) => reservedIdentity(index + 1)), ...identities.all];
+function identityList(kernel: Kernel, identities: IdentityStore, output: 'text' | 'json'): string {
+  const list = [
+    ...Array.from({ length: 10 }, (_, index) => reservedIdentity(index + 1)),
+    ...identities.all,
+    ...kernel.ipcache.cidrs.map(([, entry]) => entry.identity),
+  ];
   return output === 'json'
     ? `${JSON.stringify(
         list.map(({ id, labels }) => ({ id, labels })),

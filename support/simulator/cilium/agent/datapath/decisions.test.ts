@@ -13,7 +13,8 @@ import { identityLabels } from './identity.ts';
 import { PodRange } from './ipam.ts';
 import { decideMasquerade } from './masquerade.ts';
 import { NatTable } from './nat.ts';
-import { decidePolicy, parseCiliumPolicy } from './policy.ts';
+import { decidePolicy } from './policy.ts';
+import { parseCiliumPolicy } from './policy-cilium.ts';
 import { backendsOf } from './services.ts';
 import { type Tuple, tupleOf } from './tuple.ts';
 

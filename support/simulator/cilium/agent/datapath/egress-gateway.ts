@@ -192,7 +192,7 @@ export function computeEgressEntries(input: {
         for (const destination of policy.destinations)
           if (destination.family === 4) add(source, destination, { egressIp: gateway.egressIp, gatewayIp: gateway.ip });
         for (const destination of policy.excluded)
-          if (destination.family === 4) add(source, destination, { egressIp: zero, gatewayIp: excludedMark });
+          if (destination.family === 4) add(source, destination, { egressIp: gateway.egressIp, gatewayIp: excludedMark });
       }
     }
   }
@@ -249,6 +249,11 @@ export function decideEgress(entry: EgressEntry | undefined, localIps: ReadonlyS
   return { kind: 'translate', egressIp: entry.egressIp };
 }
 
+/** Words for the two special values, in the table and in JSON alike (upstream cilium-dbg/cmd/bpf_egress_list.go). */
+function gatewayText({ text }: Ip): string {
+  return text === notFound ? 'Not Found' : text === excludedCidr ? 'Excluded CIDR' : text;
+}
+
 /** `cilium-dbg bpf egress list` (reference section 3.8). */
 export function formatEgressList(
   entries: readonly EgressEntry[],
@@ -270,19 +275,14 @@ export function formatEgressList(
       SourceIP: entry.source.text,
       DestCIDR: entry.destination.text,
       EgressIP: entry.egressIp.text,
-      GatewayIP: entry.gatewayIp.text,
+      GatewayIP: gatewayText(entry.gatewayIp),
     }));
     return { stdout: `${JSON.stringify(list, null, 2)}\n`, stderr: '', exitCode: 0 };
   }
   if (sorted.length === 0) return { stdout: '', stderr: 'No entries found.\n', exitCode: 0 };
   const rows = [
     ['Source IP', 'Destination CIDR', 'Egress IP', 'Gateway IP'],
-    ...sorted.map((entry) => [
-      entry.source.text,
-      entry.destination.text,
-      entry.egressIp.text,
-      entry.gatewayIp.text === notFound ? 'Not Found' : entry.gatewayIp.text === excludedCidr ? 'Excluded CIDR' : entry.gatewayIp.text,
-    ]),
+    ...sorted.map((entry) => [entry.source.text, entry.destination.text, entry.egressIp.text, gatewayText(entry.gatewayIp)]),
   ];
   return { stdout: formatColumns(rows), stderr: '', exitCode: 0 };
 }

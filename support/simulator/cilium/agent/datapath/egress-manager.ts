@@ -48,13 +48,11 @@ export class EgressManager {
       return;
     }
     this.#policies.set(parsed.name, parsed);
-    this.#context.log('info', 'Added CiliumEgressGatewayPolicy', { ciliumEgressGatewayPolicyName: parsed.name, subsys: 'egressgateway' });
     this.trigger();
   }
 
   removePolicy(name: string): void {
     if (!this.#policies.delete(name)) return;
-    this.#context.log('info', 'Deleted CiliumEgressGatewayPolicy', { ciliumEgressGatewayPolicyName: name, subsys: 'egressgateway' });
     this.trigger();
   }
 
@@ -101,10 +99,10 @@ export class EgressManager {
       namespace.getInterface(name)?.addresses.find((address) => address.ip.family === 4)?.ip;
     if (gateway.interface !== undefined) {
       if (namespace.getInterface(gateway.interface) === undefined)
-        return fail(`failed to get device ${gateway.interface} by name: Link not found`);
+        return fail('failed to retrieve IPv4 address for egress interface: Link not found');
       const egressIp = firstOf(gateway.interface);
       return egressIp === undefined
-        ? fail(`failed to retrieve IPv4 address for egress interface: no IPv4 address assigned to ${gateway.interface}`)
+        ? fail('failed to retrieve IPv4 address for egress interface: no IPv4 address assigned to interface')
         : this.#use(gateway.interface, egressIp);
     }
     const { egressIp } = gateway;
@@ -121,10 +119,10 @@ export class EgressManager {
     }
     const route = namespace.routes.list({ family: 4, table: 254 }).find((candidate) => candidate.destination === prefix('0.0.0.0/0'));
     const device = route?.nextHops[0]?.device;
-    if (device === undefined) return fail('failed to find interface with default route: could not find interface with default route');
+    if (device === undefined) return fail('failed to find interface with default route: Default route not found for family 2');
     const address = firstOf(device);
     return address === undefined
-      ? fail(`failed to retrieve IPv4 address for egress interface: no IPv4 address assigned to ${device}`)
+      ? fail('failed to retrieve IPv4 address for egress interface: no IPv4 address assigned to interface')
       : this.#use(device, address);
   }
 

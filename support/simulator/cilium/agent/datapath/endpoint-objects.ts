@@ -11,15 +11,26 @@ export interface CiliumEndpointObject extends KubernetesObject {
     readonly identity?: { readonly id: number; readonly labels?: readonly string[] };
     readonly networking?: { readonly node?: string; readonly addressing?: readonly { readonly ipv4?: string; readonly ipv6?: string }[] };
     readonly state?: string;
+    readonly 'named-ports'?: readonly { readonly name: string; readonly port: number; readonly protocol: string }[];
     readonly [field: string]: unknown;
   };
 }
 
+/** Container ports that have a name. */
+export function namedPortsOf(pod: Pod): { readonly name: string; readonly port: number; readonly protocol: string }[] {
+  return pod.spec.containers.flatMap((container) =>
+    (container.ports ?? []).flatMap(({ name, containerPort, protocol }) =>
+      name === undefined || name === '' ? [] : { name, port: containerPort, protocol: protocol ?? 'TCP' },
+    ),
+  );
+}
+
+/** What stands in the place of a policy's state: agents do not publish it (`endpoint-status` is off by default). */
+const statusDisabled = '<status disabled>';
+
 /** The CiliumEndpoint of a pod, named like it and owned by it. */
 export function endpointObject(endpoint: LocalEndpoint, pod: Pod, nodeIp: Ip | undefined): ObjectInput {
-  const ports = pod.spec.containers.flatMap((container) =>
-    (container.ports ?? []).filter((port) => port.name !== undefined && port.name !== ''),
-  );
+  const ports = namedPortsOf(pod);
   const ipv4 = endpoint.ips.find((address) => address.family === 4)?.text;
   const ipv6 = endpoint.ips.find((address) => address.family === 6)?.text;
   return {
@@ -42,14 +53,14 @@ export function endpointObject(endpoint: LocalEndpoint, pod: Pod, nodeIp: Ip | u
       },
       id: endpoint.id,
       identity: { id: endpoint.identity.id, labels: endpoint.identity.labels },
-      ...(ports.length === 0
-        ? {}
-        : { 'named-ports': ports.map((port) => ({ name: port.name, port: port.containerPort, protocol: port.protocol ?? 'TCP' })) }),
+      ...(ports.length === 0 ? {} : { 'named-ports': ports }),
       networking: {
         addressing: [{ ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) }],
         ...(nodeIp === undefined ? {} : { node: nodeIp.text }),
       },
+      policy: { egress: { enforcing: false, state: statusDisabled }, ingress: { enforcing: false, state: statusDisabled } },
       state: 'ready',
+      'visibility-policy-status': statusDisabled,
     },
   };
 }

@@ -3,7 +3,7 @@ import type { CniPlugin, PodSandbox } from '../../../kubernetes/types.ts';
 import { hostPrefix, ip as parse, prefix } from '../../../net/address.ts';
 import type { Ip, NetworkInterface, SocketHook } from '../../../net/types.ts';
 import type { AgentContext, Identity } from '../../types.ts';
-import { type CiliumEndpointObject, endpointObject, endpointResource, workloadOf } from './endpoint-objects.ts';
+import { type CiliumEndpointObject, endpointObject, endpointResource, namedPortsOf, workloadOf } from './endpoint-objects.ts';
 import type { IdentityStore } from './identities.ts';
 import { identityLabels, reserved, reservedIdentity } from './identity.ts';
 import type { PodRange } from './ipam.ts';
@@ -120,6 +120,7 @@ export class EndpointManager {
     };
     this.#attach(endpoint);
     this.#kernel.addEndpoint(endpoint);
+    this.#kernel.namedPorts.set(`${endpoint.podNamespace}/${endpoint.podName}`, namedPortsOf(pod));
     this.#publish(endpoint, pod);
     this.#context.log('info', 'Successful endpoint creation', {
       endpointID: String(endpoint.id),

@@ -1,3 +1,4 @@
+import type { Prefix } from '../../../net/types.ts';
 import type { Identity } from '../../types.ts';
 
 /** Numbers of the reserved identities (Cilium documentation, "Special identities"). */
@@ -53,9 +54,19 @@ export function worldIdentity(family: 4 | 6, isDualStack: boolean): number {
   return family === 4 ? reserved.worldIpv4 : reserved.worldIpv6;
 }
 
+/** Numbers that each agent gives to CIDRs of its policies, for itself alone, begin above this one. */
+export const localIdentityScope = 0x100_0000;
+
+/** What a policy's CIDR is to the datapath: a part of the world with a number of its own (since 1.15 without labels of the wider CIDRs). */
+export function cidrIdentity(id: number, cidr: Prefix, isDualStack: boolean): Identity {
+  return { id, labels: [`cidr:${cidr.text}`, `reserved:${reservedName(worldIdentity(cidr.family, isDualStack))}`] };
+}
+
 /** Identities of the cluster: everything but the world. */
 export function isClusterIdentity(id: number): boolean {
-  return id !== reserved.world && id !== reserved.worldIpv4 && id !== reserved.worldIpv6 && id !== reserved.unknown;
+  return (
+    id <= localIdentityScope && id !== reserved.world && id !== reserved.worldIpv4 && id !== reserved.worldIpv6 && id !== reserved.unknown
+  );
 }
 
 export function isRemoteNodeIdentity(id: number): boolean {
@@ -98,7 +109,7 @@ function parseRule(text: string): LabelRule {
  * The filter of the `labels` option: its rules come before the defaults; with at least one inclusive rule of the
  * user's own, a label that nothing includes is left out.
  */
-function isIdentityLabel(key: string, userRules: readonly LabelRule[]): boolean {
+export function isIdentityLabel(key: string, userRules: readonly LabelRule[]): boolean {
   for (const rule of userRules) if (rule.pattern.test(key)) return !rule.isExcluded;
   const isInclusive = userRules.some((rule) => !rule.isExcluded);
   for (const rule of defaultRules) if (rule.pattern.test(key)) return !rule.isExcluded;
@@ -140,6 +151,24 @@ export function labelsOfIdentity(labels: readonly string[]): Record<string, stri
     else plain[text.slice(0, equals)] = text.slice(equals + 1);
   }
   return plain;
+}
+
+const labelsForPolicy = new WeakMap<Identity, Readonly<Record<string, string>>>();
+
+/** What a policy's selectors see: plain labels, and those of other sources than Kubernetes with their source, too. */
+export function policyLabels(identity: Identity): Readonly<Record<string, string>> {
+  let known = labelsForPolicy.get(identity);
+  if (known === undefined) {
+    const made = labelsOfIdentity(identity.labels);
+    for (const label of identity.labels) {
+      if (label.startsWith('k8s:')) continue;
+      const equals = label.indexOf('=');
+      made[equals < 0 ? label : label.slice(0, equals)] = equals < 0 ? '' : label.slice(equals + 1);
+    }
+    labelsForPolicy.set(identity, made);
+    known = made;
+  }
+  return known;
 }
 
 /** The `security-labels` field of a CiliumIdentity, and back. */

@@ -1,6 +1,7 @@
-import type { Ip } from '../../../net/types.ts';
+import { PrefixTrie } from '../../../net/prefix-trie.ts';
+import type { Ip, Prefix } from '../../../net/types.ts';
 import type { Identity } from '../../types.ts';
-import { reserved, reservedIdentity, worldIdentity } from './identity.ts';
+import { cidrIdentity, localIdentityScope, reserved, reservedIdentity, worldIdentity } from './identity.ts';
 
 /** What a node knows of an address. Never changed in place, so flows may keep it. */
 export interface IpcacheEntry {
@@ -17,7 +18,13 @@ export class Ipcache {
   readonly #entries = new Map<Ip, IpcacheEntry>();
   readonly #world: { readonly 4: IpcacheEntry; readonly 6: IpcacheEntry };
 
+  /** CIDRs of the policies in force, each with an identity of this node's own. */
+  readonly #cidrs = new PrefixTrie<IpcacheEntry>();
+  readonly #isDualStack: boolean;
+  #lastCidrId = localIdentityScope;
+
   constructor(isDualStack: boolean) {
+    this.#isDualStack = isDualStack;
     this.#world = {
       4: { identity: reservedIdentity(worldIdentity(4, isDualStack)), nodeIp: undefined },
       6: { identity: reservedIdentity(worldIdentity(6, isDualStack)), nodeIp: undefined },
@@ -29,7 +36,21 @@ export class Ipcache {
   }
 
   get(ip: Ip): IpcacheEntry {
-    return this.#entries.get(ip) ?? this.#world[ip.family];
+    return this.#entries.get(ip) ?? this.#cidrs.longestMatch(ip)?.value ?? this.#world[ip.family];
+  }
+
+  get cidrs(): readonly (readonly [Prefix, IpcacheEntry])[] {
+    return [...this.#cidrs.entries()];
+  }
+
+  /** A CIDR that stays keeps its number; one that comes again gets a new one. The whole of a family is the world itself. */
+  setCidrs(cidrs: readonly Prefix[]): void {
+    const wanted = new Set(cidrs);
+    for (const [cidr] of this.cidrs) if (!wanted.has(cidr)) this.#cidrs.delete(cidr);
+    for (const cidr of wanted) {
+      if (cidr.length === 0 || this.#cidrs.get(cidr) !== undefined) continue;
+      this.#cidrs.set(cidr, { identity: cidrIdentity(++this.#lastCidrId, cidr, this.#isDualStack), nodeIp: undefined });
+    }
   }
 
   find(ip: Ip): IpcacheEntry | undefined {

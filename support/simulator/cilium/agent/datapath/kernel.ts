@@ -8,8 +8,9 @@ import { Conntrack } from './conntrack.ts';
 import { EgressMap } from './egress-gateway.ts';
 import type { FlowRing } from './flows.ts';
 import { Ipcache, type IpcacheEntry } from './ipcache.ts';
+import { NamedPorts } from './named-ports.ts';
 import { NatTable, ServiceConnections } from './nat.ts';
-import type { EndpointPolicy } from './policy.ts';
+import type { EndpointPolicy, ServicePeer } from './policy.ts';
 import { AffinityTable, ServiceTable } from './services.ts';
 
 /** An endpoint of this node: a pod's interface pair and what the datapath knows of it. */
@@ -52,6 +53,10 @@ export class Kernel {
   readonly nat: NatTable;
   readonly serviceConnections = new ServiceConnections();
   readonly egress = new EgressMap();
+  /** Ports with a name, of every pod in the cluster. */
+  readonly namedPorts = new NamedPorts();
+  /** Whether an address is a backend of a service that a policy names; the agent that runs now knows. */
+  isBackendOf: ((service: ServicePeer, address: Ip) => boolean) | undefined;
   config: DatapathConfig;
   /** The node's own InternalIPs. */
   internalIps: ReadonlySet<Ip> = new Set();

@@ -51,7 +51,7 @@ export class Monitor {
   }
 
   /** A decision on the first packet of a connection, at an endpoint that some policy selects. */
-  policyVerdict(match: string, packet: Packet, direction: 'INGRESS' | 'EGRESS', isAllowed: boolean): void {
+  policyVerdict(match: string, packet: Packet, direction: 'INGRESS' | 'EGRESS', isAllowed: boolean, isDenyRule: boolean): void {
     const kernel = this.#kernel;
     if (kernel.flows === undefined) return;
     kernel.flows.record(
@@ -64,6 +64,7 @@ export class Monitor {
           isReply: false,
           ...this.#ends(packet),
           trafficDirection: direction,
+          ...(isAllowed ? {} : { dropReason: isDenyRule ? 'Policy denied by denylist' : 'Policy denied' }),
         },
         packet,
       ),

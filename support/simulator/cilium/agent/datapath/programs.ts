@@ -7,6 +7,7 @@ import type { Kernel, LocalEndpoint } from './kernel.ts';
 import { decideMasquerade } from './masquerade.ts';
 import { Monitor } from './monitor.ts';
 import { decidePolicy } from './policy.ts';
+import { policySubject } from './policy-subject.ts';
 import { type Backend, eligibleBackends, type Frontend, maglevIndex } from './services.ts';
 import type { Tunnel } from './tunnel.ts';
 import { isIcmpError, keyOf, reverseOf, type Tuple, tupleOf, withAbout, withDestination, withSource, withTtl } from './tuple.ts';
@@ -57,8 +58,9 @@ export class Programs {
       }
     }
     const now = kernel.clock.now();
-    if (kernel.conntrack.peek(tuple, 'out', now) === 'new') {
-      const refused = this.#enforce(endpoint, 'EGRESS', packet, packet.destination);
+    const known = kernel.conntrack.peek(tuple, 'out', now);
+    if (known !== 'reply') {
+      const refused = this.#enforce(endpoint, 'EGRESS', packet, packet.destination, known === 'new');
       if (refused !== undefined) return refused;
     }
     const { status, isReported } = kernel.conntrack.track(packet, tuple, 'out', now);
@@ -133,8 +135,9 @@ export class Programs {
     } else {
       const now = kernel.clock.now();
       const tuple = tupleOf(packet);
-      if (kernel.conntrack.peek(tuple, 'in', now) === 'new') {
-        const refused = this.#enforce(endpoint, 'INGRESS', packet, packet.source);
+      const known = kernel.conntrack.peek(tuple, 'in', now);
+      if (known !== 'reply') {
+        const refused = this.#enforce(endpoint, 'INGRESS', packet, packet.source, known === 'new');
         if (refused !== undefined) return refused;
       }
       const { status, isReported } = kernel.conntrack.track(packet, tuple, 'in', now);
@@ -153,21 +156,13 @@ export class Programs {
     };
   }
 
-  #enforce(endpoint: LocalEndpoint, direction: Direction, packet: Packet, peer: Ip): TcVerdict | undefined {
+  /** Every packet but replies is judged: a policy cuts connections that it would not let begin. Allowed ones are reported once. */
+  #enforce(endpoint: LocalEndpoint, direction: Direction, packet: Packet, peer: Ip, isNew: boolean): TcVerdict | undefined {
     const kernel = this.#kernel;
     const rules = direction === 'INGRESS' ? endpoint.policy?.ingress : endpoint.policy?.egress;
     if (rules === undefined) return undefined;
-    const { identity } = kernel.ipcache.get(peer);
-    // The node's own processes always reach its pods: probes must work (`allow-localhost: auto`).
-    if (direction === 'INGRESS' && identity.id === reserved.host) return undefined;
-    const { transport } = packet;
-    const verdict = decidePolicy(rules, {
-      identity,
-      ip: peer,
-      protocol: transport.protocol,
-      port: transport.protocol === 'icmp' ? 0 : transport.destinationPort,
-    });
-    this.#monitor.policyVerdict(verdict.match, packet, direction, verdict.isAllowed);
+    const verdict = decidePolicy(rules, policySubject(kernel, endpoint, direction, packet, peer));
+    if (isNew || !verdict.isAllowed) this.#monitor.policyVerdict(verdict.match, packet, direction, verdict.isAllowed, verdict.isDenyRule);
     return verdict.isAllowed
       ? undefined
       : this.#drop(verdict.isDenyRule ? 'Policy denied by denylist' : 'Policy denied', packet, direction);

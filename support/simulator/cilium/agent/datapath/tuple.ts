@@ -77,3 +77,23 @@ export function withTtl(packet: Packet, ttl: number): Packet {
 export function withAbout(packet: Packet & { readonly transport: IcmpMessage }, about: Packet): Packet {
   return { ...packet, transport: { ...packet.transport, about } };
 }
+
+const icmpTypes = {
+  'echo-request': [8, 128],
+  'echo-reply': [0, 129],
+  'net-unreachable': [3, 1],
+  'host-unreachable': [3, 1],
+  'port-unreachable': [3, 1],
+  'protocol-unreachable': [3, 4],
+  'admin-prohibited': [3, 1],
+  'no-route': [3, 1],
+  'address-unreachable': [3, 1],
+  'fragmentation-needed': [3, 2],
+  'packet-too-big': [3, 2],
+  'time-exceeded': [11, 3],
+} as const;
+
+/** The number of an ICMP message's type in its family. */
+export function icmpTypeOf(kind: keyof typeof icmpTypes, family: 4 | 6): number {
+  return icmpTypes[kind][family === 4 ? 0 : 1];
+}

@@ -17,6 +17,10 @@ const headStartMs = 5;
 export interface L2Announcer extends AgentPart {
   /** The `l2-announce` table: one row for an address on a device, only on the holder. */
   readonly table: readonly { readonly ip: Ip; readonly device: string }[];
+  /** The same rows, the one written last at the end. */
+  readonly writes: readonly { readonly ip: Ip; readonly device: string }[];
+  /** The map from which ARP requests are answered. */
+  readonly responder: readonly { readonly ip: Ip; readonly ifindex: number; readonly responsesSent: number }[];
 }
 
 interface Entry {
@@ -52,7 +56,8 @@ export function createL2Announcer(context: AgentContext, devices: () => readonly
   let policies: readonly ActivePolicy[] = [];
   const elections = new Map<string, Election>();
   const entries = new Map<string, Entry>();
-  const responding = new Map<NetworkInterface, Set<Ip>>();
+  /** How many requests for an address were answered on a device. */
+  const responding = new Map<NetworkInterface, Map<Ip, number>>();
   const dirty = new Set<string>();
   let isAllDirty = true;
   let deviceNames = '';
@@ -72,12 +77,17 @@ export function createL2Announcer(context: AgentContext, devices: () => readonly
       });
       return;
     }
-    const answered = responding.get(device) ?? new Set<Ip>();
+    const answered = responding.get(device) ?? new Map<Ip, number>();
     if (!responding.has(device)) {
       responding.set(device, answered);
-      device.neighbourResponder = (target) => answered.has(target);
+      device.neighbourResponder = (target) => {
+        const sent = answered.get(target);
+        if (sent === undefined) return false;
+        answered.set(target, sent + 1);
+        return true;
+      };
     }
-    answered.add(ip);
+    answered.set(ip, 0);
     device.announceNeighbour(ip);
   };
 
@@ -111,7 +121,10 @@ export function createL2Announcer(context: AgentContext, devices: () => readonly
     for (const [row, { ip, device }] of wanted) {
       const known = entries.get(row);
       if (known !== undefined) {
+        if (known.origins.has(key)) continue;
         known.origins.add(key);
+        entries.delete(row);
+        entries.set(row, known);
         continue;
       }
       const entry = { ip, device, origins: new Set([key]) };
@@ -152,12 +165,16 @@ export function createL2Announcer(context: AgentContext, devices: () => readonly
   const readPolicies = () => {
     const own = api.get<CiliumNode>(resources.node, node.name);
     if (own === undefined) return;
+    const before = new Map(policies.map((policy) => [policy.name, policy]));
     const active: ActivePolicy[] = [];
     for (const policy of api.list<L2AnnouncementPolicy>(resources.l2Policy)) {
       const result = activate(policy, own);
       const problem = result !== undefined && 'problem' in result ? result.problem : undefined;
       tellProblem(policy, problem);
-      if (result !== undefined && !('problem' in result)) active.push(result);
+      if (result === undefined) continue;
+      // What cannot be used does not replace what was in force: upsertPolicy returns with the error before it does.
+      const inForce = 'problem' in result ? before.get(policy.metadata.name) : result;
+      if (inForce !== undefined) active.push(inForce);
     }
     policies = active;
   };
@@ -229,6 +246,14 @@ export function createL2Announcer(context: AgentContext, devices: () => readonly
       return [...entries.values()]
         .map(({ ip, device }) => ({ ip, device: device.name }))
         .toSorted((a, b) => compareIps(a.ip, b.ip) || (a.device < b.device ? -1 : 1));
+    },
+    get writes() {
+      return [...entries.values()].map(({ ip, device }) => ({ ip, device: device.name }));
+    },
+    get responder() {
+      return [...responding].flatMap(([device, answered]) =>
+        [...answered].filter(([ip]) => ip.family === 4).map(([ip, responsesSent]) => ({ ip, ifindex: device.index, responsesSent })),
+      );
     },
     start() {
       clock.schedule(isEnabled ? sweepPeriodMs : 0, sweep);

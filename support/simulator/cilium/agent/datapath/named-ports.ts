@@ -1,0 +1,44 @@
+export interface NamedPort {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: string;
+}
+
+/**
+ * Container ports with a name, by the pod that has them. A policy at ingress means the ports of its own pod; at egress
+ * all ports in the cluster that have the name.
+ */
+export class NamedPorts {
+  readonly #ofPod = new Map<string, readonly NamedPort[]>();
+  /** How many pods have `name protocol port`. */
+  readonly #uses = new Map<string, number>();
+
+  set(pod: string, ports: readonly NamedPort[]): void {
+    if (ports.length === 0 && !this.#ofPod.has(pod)) return;
+    for (const port of this.#ofPod.get(pod) ?? []) this.#count(port, -1);
+    this.#ofPod.delete(pod);
+    if (ports.length === 0) return;
+    this.#ofPod.set(pod, ports);
+    for (const port of ports) this.#count(port, 1);
+  }
+
+  #count(port: NamedPort, change: number): void {
+    const key = keyOf(port.name, port.protocol, port.port);
+    const uses = (this.#uses.get(key) ?? 0) + change;
+    if (uses > 0) this.#uses.set(key, uses);
+    else this.#uses.delete(key);
+  }
+
+  isOf(pod: string, name: string, protocol: string, port: number): boolean {
+    const key = keyOf(name, protocol, port);
+    return this.#ofPod.get(pod)?.some((own) => keyOf(own.name, own.protocol, own.port) === key) ?? false;
+  }
+
+  isAnywhere(name: string, protocol: string, port: number): boolean {
+    return this.#uses.has(keyOf(name, protocol, port));
+  }
+}
+
+function keyOf(name: string, protocol: string, port: number): string {
+  return `${name} ${protocol.toLowerCase()} ${port}`;
+}
