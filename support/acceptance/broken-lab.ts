@@ -20,11 +20,14 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Grades a copy of the reference lab with some of its content edited, on the simulator. */
-export async function gradeEdited(edits: readonly Edit[], seed = 1): Promise<Outcome> {
+/**
+ * Grades a copy of a lab with some of its content edited, on the simulator.
+ * @param lab folder of the lab, from the top of the clone; the reference lab when absent
+ */
+export async function gradeEdited(edits: readonly Edit[], seed = 1, lab = '.'): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'outpost-edited-'));
   try {
-    for (const part of ['lab', 'containerlab', 'features']) cpSync(join(clone, part), join(folder, part), { recursive: true });
+    for (const part of ['lab', 'containerlab', 'features']) cpSync(join(clone, lab, part), join(folder, part), { recursive: true });
     for (const { file, from, to } of edits) {
       const path = join(folder, file);
       const before = readFileSync(path, 'utf8');
