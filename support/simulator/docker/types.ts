@@ -52,6 +52,8 @@ export interface Program {
   stop(): void;
   /** False while it has started but cannot serve yet. Undefined means: ready once started. */
   isReady?(): boolean;
+  /** As process 1 it has no handler for SIGTERM, so the kernel does not deliver it: only SIGKILL ends it. */
+  readonly ignoresTerm?: boolean;
 }
 
 export type ProgramFactory = (container: Container) => Program;

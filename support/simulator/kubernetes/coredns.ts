@@ -34,7 +34,7 @@ function coreDns(container: Container, clientOf: (container: Container) => ApiCl
       );
       sockets = [
         serveDns(namespace, { port: 53, program: 'coredns' }, (question) =>
-          client === undefined ? { rcode: 'SERVFAIL', answers: [] } : answer(client, question),
+          client === undefined ? { rcode: 'SERVFAIL', answers: [] } : authoritative(client, question, namespace.network.clock.now()),
         ),
         serveHttp(namespace, { port: 8080, program: 'coredns' }, () => ({ status: 200, body: 'OK' })),
         serveHttp(namespace, { port: 8181, program: 'coredns' }, () => ({ status: 200, body: 'OK' })),
@@ -48,6 +48,24 @@ function coreDns(container: Container, clientOf: (container: Container) => ApiCl
 }
 
 const nxdomain: DnsReply = { rcode: 'NXDOMAIN', answers: [] };
+
+/** What the plugin answers is authoritative; where it has nothing, the zone's SOA comes along (`plugin.BackendError`). */
+function authoritative(client: ApiClient, question: DnsQuestion, now: number): DnsReply {
+  const reply = answer(client, question);
+  const name = question.name.replace(/\.$/, '').toLowerCase();
+  if (name !== zone && !name.endsWith(`.${zone}`)) return reply.answers.length > 0 ? { ...reply, isAuthoritative: true } : reply;
+  if (reply.answers.length > 0) return { ...reply, isAuthoritative: true };
+  const data = {
+    mname: `ns.dns.${zone}`,
+    rname: `hostmaster.${zone}`,
+    serial: Math.floor(now / 1000),
+    refresh: 7200,
+    retry: 1800,
+    expire: 86400,
+    minimum: ttl,
+  };
+  return { ...reply, authorities: [{ name: zone, type: 'SOA', ttl, data }], isAuthoritative: true };
+}
 
 /** The Kubernetes DNS specification 1.1.0, as CoreDNS's kubernetes plugin implements it. */
 export function answer(client: ApiClient, question: DnsQuestion): DnsReply {
@@ -89,10 +107,10 @@ function backendsOf(client: ApiClient, service: Service): readonly Backend[] {
     labels: { matchLabels: { 'kubernetes.io/service-name': service.metadata.name } },
   });
   return slices.flatMap((slice) =>
-    slice.endpoints.flatMap((endpoint) => {
+    (slice.endpoints ?? []).flatMap((endpoint) => {
       const [ip] = endpoint.addresses;
       if (ip === undefined || endpoint.conditions?.ready === false) return [];
-      return [{ ip, host: endpoint.hostname ?? ip.replaceAll('.', '-').replaceAll(':', '-'), ports: slice.ports }];
+      return [{ ip, host: endpoint.hostname ?? dashed(ip), ports: slice.ports }];
     }),
   );
 }
@@ -102,9 +120,7 @@ function serviceAnswer(client: ApiClient, question: DnsQuestion, namespace: stri
   if (service === undefined) return nxdomain;
   const base = `${service.metadata.name}.${namespace}.svc.${zone}`;
   if (service.spec.type === 'ExternalName')
-    return labels.length > 1
-      ? nxdomain
-      : { rcode: 'NOERROR', answers: [{ name: question.name, type: 'CNAME', ttl, data: service.spec.externalName ?? '' }] };
+    return labels.length > 1 ? nxdomain : external(client, question, service.spec.externalName ?? '');
   const isHeadless = service.spec.clusterIP === 'None';
   const clusterIps = isHeadless ? [] : (service.spec.clusterIPs ?? []);
   if (labels.length === 1) {
@@ -119,7 +135,7 @@ function serviceAnswer(client: ApiClient, question: DnsQuestion, namespace: stri
         );
   }
   if (labels.length === 2) {
-    const found = isHeadless ? backendsOf(client, service).filter((backend) => backend.host === labels[0]) : [];
+    const found = backendsOf(client, service).filter((backend) => backend.host === labels[0]);
     return found.length === 0
       ? nxdomain
       : addresses(
@@ -145,19 +161,31 @@ function servers(
 ): DnsReply {
   const isAsked = (candidate: { readonly name?: string; readonly protocol?: string }): boolean =>
     port === undefined || (candidate.name === port.name && (candidate.protocol ?? 'TCP') === port.protocol);
-  const record = (target: string, number: number): DnsAnswer => ({
-    name: question.name,
-    type: 'SRV',
-    ttl,
-    data: { priority: 0, weight: 100, port: number, target },
-  });
-  const answers =
+  const services =
     backends === undefined
-      ? (service.spec.ports ?? []).filter(isAsked).map((candidate) => record(base, candidate.port))
-      : backends.flatMap((backend) =>
-          backend.ports.filter(isAsked).map((candidate) => record(`${backend.host}.${base}`, candidate.port ?? 0)),
+      ? (service.spec.ports ?? [])
+          .filter(isAsked)
+          .flatMap((asked) => (service.spec.clusterIPs ?? []).map((ip) => ({ ip, target: base, number: asked.port })))
+      : backends.flatMap(({ ip, host, ports }) =>
+          (ports ?? []).filter(isAsked).map((asked) => ({ ip, target: `${host}.${base}`, number: asked.port ?? 0 })),
         );
-  return { rcode: 'NOERROR', answers };
+  // All have one priority and share the weight of 100 (`plugin.SRV`).
+  const weight = Math.floor(100 / services.length);
+  const answers = new Map<string, DnsAnswer>();
+  const additionals = new Map<string, DnsAnswer>();
+  for (const { ip, target, number } of services) {
+    answers.set(`${target} ${number}`, { name: question.name, type: 'SRV', ttl, data: { priority: 0, weight, port: number, target } });
+    additionals.set(`${target} ${ip}`, { name: target, type: ip.includes(':') ? 'AAAA' : 'A', ttl, data: ip });
+  }
+  return { rcode: 'NOERROR', answers: [...answers.values()], additionals: [...additionals.values()] };
+}
+
+/** A service's other name, and what that is where the cluster knows it. Names outside the cluster are not asked for. */
+function external(client: ApiClient, question: DnsQuestion, target: string): DnsReply {
+  const alias: DnsAnswer = { name: question.name, type: 'CNAME', ttl, data: target };
+  const isInside = target.replace(/\.$/, '').endsWith(`.${zone}`) && (question.type === 'A' || question.type === 'AAAA');
+  const rest = isInside ? answer(client, { name: target, type: question.type }).answers : [];
+  return { rcode: 'NOERROR', answers: [alias, ...rest] };
 }
 
 function reverse(client: ApiClient, question: DnsQuestion, name: string): DnsReply {
@@ -166,10 +194,19 @@ function reverse(client: ApiClient, question: DnsQuestion, name: string): DnsRep
     : (name.slice(0, -'.ip6.arpa'.length).split('.').reverse().join('').match(/.{4}/g)?.join(':') ?? '');
   const text = parseIp(address)?.text;
   if (text === undefined) return nxdomain;
+  const pointer = (data: string): DnsAnswer => ({ name: question.name, type: 'PTR', ttl, data });
   const service = client.list<Service>('services').find((candidate) => candidate.spec.clusterIPs?.includes(text));
-  if (service === undefined) return nxdomain;
-  return {
-    rcode: 'NOERROR',
-    answers: [{ name: question.name, type: 'PTR', ttl, data: `${service.metadata.name}.${service.metadata.namespace}.svc.${zone}` }],
-  };
+  if (service !== undefined)
+    return { rcode: 'NOERROR', answers: [pointer(`${service.metadata.name}.${service.metadata.namespace}.svc.${zone}`)] };
+  const names = client.list<EndpointSlice>('endpointslices.discovery.k8s.io').flatMap((slice) => {
+    const owner = slice.metadata.labels?.['kubernetes.io/service-name'];
+    const found = (slice.endpoints ?? []).filter(({ addresses: own, conditions }) => own.includes(text) && conditions?.ready !== false);
+    return found.map(({ hostname }) => `${hostname ?? dashed(text)}.${owner}.${slice.metadata.namespace}.svc.${zone}`);
+  });
+  return names.length === 0 ? nxdomain : { rcode: 'NOERROR', answers: [...new Set(names)].map(pointer) };
+}
+
+/** The name of an endpoint that has none. */
+function dashed(ip: string): string {
+  return ip.replaceAll('.', '-').replaceAll(':', '-');
 }

@@ -19,9 +19,16 @@ export interface DnsAnswer {
 export interface DnsReply {
   readonly rcode: 'NOERROR' | 'NXDOMAIN' | 'SERVFAIL';
   readonly answers: readonly DnsAnswer[];
+  readonly authorities?: readonly DnsAnswer[];
+  readonly additionals?: readonly DnsAnswer[];
+  /** The server speaks for the zone, and asks nobody else. */
+  readonly isAuthoritative?: boolean;
 }
 
-export type ResolveResult = { readonly ips: Ip[] } | { readonly error: 'NXDOMAIN' | 'SERVFAIL' | 'TIMEOUT' | 'NODATA' };
+/** `name`: the one of the search list that exists. */
+export type ResolveResult =
+  | { readonly ips: Ip[]; readonly name?: string }
+  | { readonly error: 'NXDOMAIN' | 'SERVFAIL' | 'TIMEOUT' | 'NODATA' };
 
 interface DnsCodec {
   encode(message: DnsMessage): Uint8Array;
@@ -31,6 +38,7 @@ interface DnsCodec {
 const rcodes = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'] as const;
 const recursionDesired = 1 << 8;
 const recursionAvailable = 1 << 7;
+const authoritativeAnswer = 1 << 10;
 /** resolv.conf(5): RES_TIMEOUT and RES_DFLRETRY. */
 const serverTimeoutMs = 5_000;
 const attempts = 2;
@@ -59,17 +67,63 @@ export function serveDns(
     const query = decode(payload);
     const question = query?.questions?.[0];
     if (query === undefined || query.type !== 'query' || question === undefined) return;
-    const { rcode, answers } = answer({ name: question.name, type: question.type });
+    const { rcode, answers, authorities, additionals, isAuthoritative } = answer({ name: question.name, type: question.type });
+    const records = (list: readonly DnsAnswer[] | undefined): Answer[] => (list ?? []).map((record) => record as Answer);
     const response: DnsMessage = {
       type: 'response',
       id: query.id ?? 0,
-      flags: recursionDesired | recursionAvailable | rcodes.indexOf(rcode),
+      flags: recursionDesired | (isAuthoritative === true ? authoritativeAnswer : recursionAvailable) | rcodes.indexOf(rcode),
       questions: [question],
-      answers: answers.map((record) => record as Answer),
+      answers: records(answers),
+      authorities: records(authorities),
+      additionals: records(additionals),
     };
     socket.send(dnsCodec().encode(response), from, to.ip);
   };
   return { protocol: 'udp', ip, family: ip?.family, port, program, close: () => socket.close() };
+}
+
+/** Puts one question to one server, as `dig` does; `undefined` when no answer came in time. */
+export function askDns(
+  namespace: NetworkNamespace,
+  server: Ip,
+  question: DnsQuestion,
+  timeoutMs: number,
+  done: (reply: (DnsReply & { readonly rcode: string }) | undefined) => void,
+): void {
+  const socket = namespace.sockets.bindUdp({});
+  const finish = (reply: DnsReply | undefined): void => {
+    socket.onError = undefined;
+    timer.cancel();
+    socket.close();
+    done(reply);
+  };
+  const timer = namespace.network.clock.schedule(timeoutMs, () => finish(undefined));
+  socket.onError = () => finish(undefined);
+  socket.onDatagram = (payload) => {
+    const message = decode(payload);
+    if (message?.type !== 'response') return;
+    const records = (list: readonly Answer[] | undefined): readonly DnsAnswer[] => (list ?? []) as unknown as readonly DnsAnswer[];
+    finish({
+      rcode: (rcodes[(message.flags ?? 0) & 15] ?? 'SERVFAIL') as DnsReply['rcode'],
+      answers: records(message.answers),
+      authorities: records(message.authorities),
+      additionals: records(message.additionals),
+      isAuthoritative: ((message.flags ?? 0) & authoritativeAnswer) !== 0,
+    });
+  };
+  const query: DnsMessage = {
+    type: 'query',
+    id: 1,
+    flags: recursionDesired,
+    questions: [{ name: question.name.replace(/\.$/, ''), type: question.type as RecordType }],
+  };
+  socket.send(dnsCodec().encode(query), { ip: server, port: 53 });
+}
+
+/** The names that a stub resolver tries for one, in order: resolv.conf(5), `ndots` and `search`. */
+export function searchNames(name: string, namespace: NetworkNamespace): readonly string[] {
+  return candidates(name, namespace.resolver);
 }
 
 /**
@@ -221,7 +275,7 @@ class Resolution {
       if (address !== undefined && this.#families.includes(address.family)) this.#found.push(address);
     }
     if (this.#open.size > 0) return;
-    if (this.#found.length > 0) this.#finish({ ips: inOrder(this.#namespace, this.#found) });
+    if (this.#found.length > 0) this.#finish({ ips: inOrder(this.#namespace, this.#found), name: this.#names[this.#name] as string });
     else {
       if (!this.#isMissing) this.#sawNoData = true;
       this.#nextName();

@@ -3,6 +3,7 @@ import type { EngineContainer } from '../container.ts';
 import type { Container, Program, ProgramFactory } from '../types.ts';
 import { endingProgram } from './http-server.ts';
 import { parseTarget, periodicRequest } from './periodic-request.ts';
+import { parsePlainCommand, parsePlainScript, plainScriptProgram } from './plain-script.ts';
 import { httpd, httpEcho, netexec, nginx, pythonHttpServer, serveHostname, whoami } from './web.ts';
 
 /** What a command line turns out to be: programs to run, nothing that shows (`idle`), or unknown. */
@@ -59,7 +60,7 @@ function recognise(line: readonly string[]): Recognised {
       const match = /^(\d+(?:\.\d+)?)([smhd]?)$/.exec(args[0] ?? '');
       if (args[0] === 'infinity' || args[0] === 'inf' || match === null) return args.length === 0 ? undefined : [];
       const afterMs = Number(match[1]) * { '': 1000, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] as '' | 's'];
-      return [(container) => endingProgram(container, 'sleep', afterMs, 0)];
+      return [(container) => ({ ...endingProgram(container, 'sleep', afterMs, 0), ignoresTerm: true })];
     }
     case 'pause':
     case 'init':
@@ -111,7 +112,7 @@ function recognise(line: readonly string[]): Recognised {
       return at < 0 || args[at + 1] === undefined ? undefined : recogniseScript((args[at + 1] as string).trim());
     }
     default:
-      return undefined;
+      return plain(parsePlainCommand([program, ...args]));
   }
 }
 
@@ -119,18 +120,27 @@ function recognise(line: readonly string[]): Recognised {
 function recogniseScript(script: string): Recognised {
   const loop = /^while\s+(?:true|:|\[\s*1\s*\]|sleep\s+(\d+(?:\.\d+)?)s?)\s*(?:;|\n)\s*do\s+(.*?)[;\s]*done[;\s]*$/s.exec(script);
   if (loop !== null) return recogniseLoop(loop[2] as string, loop[1]);
-  if (/[|<>`$(){}&]/.test(script))
-    return /(?:^|[;&\s])(?:exec\s+)?(?:sleep\s+infinity|tail\s+-[fF]\s+\S+)\s*$/.test(script) && !/curl|wget|nc\b/.test(script)
-      ? []
-      : undefined;
+  const hasSyntax = /[|<>`$(){}&]/.test(script);
   const parts = script
     .split(/;|\n/)
     .map((part) => part.trim())
     .filter((part) => part !== '');
   const [only] = parts;
-  if (parts.length !== 1 || only === undefined) return undefined;
-  const words = (only.match(/"[^"]*"|'[^']*'|\S+/g) ?? []).map((word) => word.replace(/^(["'])(.*)\1$/s, '$2'));
-  return recognise(words);
+  if (!hasSyntax && parts.length === 1 && only !== undefined) {
+    const words = (only.match(/"[^"]*"|'[^']*'|\S+/g) ?? []).map((word) => word.replace(/^(["'])(.*)\1$/s, '$2'));
+    const recognised = recognise(words);
+    if (recognised !== undefined) return recognised;
+  }
+  const files = plain(parsePlainScript(script));
+  if (files !== undefined || !hasSyntax) return files;
+  return /(?:^|[;&\s])(?:exec\s+)?(?:sleep\s+infinity|tail\s+-[fF]\s+\S+)\s*$/.test(script) && !/curl|wget|nc\b/.test(script)
+    ? []
+    : undefined;
+}
+
+/** Plain work on files with pauses between, until its end. */
+function plain(steps: ReturnType<typeof parsePlainScript>): Recognised {
+  return steps === undefined ? undefined : [(container) => plainScriptProgram(container, steps)];
 }
 
 /** `curl URL; sleep 1` in a loop becomes a periodic client that logs what it gets. */

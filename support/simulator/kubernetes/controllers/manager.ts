@@ -4,6 +4,7 @@ import { startScheduler } from '../scheduler.ts';
 import type { ApiServer } from '../types.ts';
 import { startDaemonSetController } from './daemonset.ts';
 import { startDeploymentController } from './deployment.ts';
+import { startEndpointMirroringController } from './endpoint-mirroring.ts';
 import { startEndpointsController } from './endpoints.ts';
 import { startGarbageCollector } from './garbage-collector.ts';
 import { startJobController } from './job.ts';
@@ -52,6 +53,7 @@ export function startControlPlane({ server, clock, random, podSubnets }: Control
     startStatefulSetController(client, clock),
     startJobController(client, clock),
     startEndpointsController(client, clock, random.stream('endpointslices')),
+    startEndpointMirroringController(client, clock, random.stream('endpointslicemirroring')),
     startScheduler(server, clock, random.stream('scheduler')),
   ];
   return () => {

@@ -241,7 +241,7 @@ export class ContainerRunner {
       return;
     }
     this.#event('Normal', 'Killing', `Stopping container ${this.spec.name}`);
-    const ignoresTerm = container.programs.length === 0;
+    const ignoresTerm = container.programs.every((program) => program.ignoresTerm === true);
     this.#pod.clock.schedule(ignoresTerm ? graceMs : Math.min(graceMs, 1_000), () => {
       container.stop();
       done();
@@ -303,6 +303,7 @@ export class ContainerRunner {
         node: this.#pod.node.namespace,
         podIp: this.#pod.facts.ips[0] ?? '127.0.0.1',
         container: this.spec,
+        running: container,
       };
       runProbe(probe, target, (result: ProbeResult) => {
         if (isOver || this.container !== container || !this.isRunning) return;

@@ -1,4 +1,6 @@
 import type { SimulatedClock, Timer } from '../../clock/clock.ts';
+import { parsePlainCommand, runPlainScript } from '../../docker/programs/plain-script.ts';
+import type { Container } from '../../docker/types.ts';
 import { parseIp } from '../../net/address.ts';
 import { requestHttp } from '../../net/http.ts';
 import type { Errno, NetworkNamespace } from '../../net/types.ts';
@@ -12,6 +14,8 @@ export interface ProbeTarget {
   readonly node: NetworkNamespace;
   readonly podIp: string;
   readonly container: ContainerSpec;
+  /** What runs of it. */
+  readonly running: Container;
 }
 
 /** Carries out one probe over the network; the answer comes at a later event. */
@@ -25,8 +29,25 @@ export function runProbe(probe: Probe, target: ProbeTarget, done: (result: Probe
     probeTcp(probe, portOf(port, target.container), probe.tcpSocket?.host ?? target.podIp, target, done);
     return;
   }
-  // Commands of containers run asynchronously and cannot be asked inside an event: an exec probe always holds (said on admission).
-  target.clock.schedule(1, () => done({ isOk: true }));
+  probeExec(probe, target, done);
+}
+
+/** Only plain commands run inside an event; a probe with another one always holds, which is said on admission. */
+function probeExec(probe: Probe, target: ProbeTarget, done: (result: ProbeResult) => void): void {
+  const script = parsePlainCommand(probe.exec?.command ?? []);
+  if (script === undefined) {
+    target.clock.schedule(1, () => done({ isOk: true }));
+    return;
+  }
+  let stop: (() => void) | undefined;
+  const timeoutSeconds = probe.timeoutSeconds ?? 1;
+  const line = (probe.exec?.command ?? []).join(' ');
+  const answer = once(target.clock, timeoutSeconds * 1000, done, `command ${JSON.stringify(line)} timed out`, () => stop?.());
+  target.clock.schedule(1, () => {
+    stop = runPlainScript(target.running, script, ({ exitCode, stdout, stderr }) =>
+      answer(exitCode === 0 ? { isOk: true } : { isOk: false, why: `${stdout}${stderr}` }),
+    );
+  });
 }
 
 export function portOf(port: number | string, container: ContainerSpec): number {
