@@ -76,6 +76,9 @@ export interface Schema {
   readonly minItems?: number;
   readonly maxItems?: number;
   readonly nullable?: boolean;
+  /** Alternatives, each as the fields that it requires. */
+  readonly oneOf?: readonly { readonly required: readonly string[] }[];
+  readonly anyOf?: readonly { readonly required: readonly string[] }[];
   readonly 'x-kubernetes-int-or-string'?: boolean;
   readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
   readonly 'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map';

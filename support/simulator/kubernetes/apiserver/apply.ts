@@ -82,6 +82,7 @@ export function serverSideApply(
     if (present.has(path) && isEqual(present.get(path), value)) continue;
     for (const [manager, fields] of ownership) if (manager !== options.manager && fields.has(path)) conflicts.push({ manager, path });
   }
+  conflicts.sort((a, b) => compareFields(a.path, b.path));
   if (conflicts.length > 0 && !options.force) throw conflictError(conflicts, options.apiVersion);
   for (const { manager, path } of conflicts) ownership.get(manager)?.delete(path);
   const before = ownership.get(options.manager) ?? new Set<string>();
@@ -93,6 +94,19 @@ export function serverSideApply(
   }
   ownership.set(options.manager, new Set(wanted.keys()));
   return { result, ownership };
+}
+
+/** The order in which structured-merge-diff walks a set of fields: at each level first the fields that end there. */
+function compareFields(a: string, b: string): number {
+  const parts = (path: string): readonly string[] => path.match(/\.[^.[]+|\[[^\]]*\]/g) ?? [path];
+  const [left, right] = [parts(a), parts(b)];
+  for (let index = 0; index < Math.min(left.length, right.length); index++) {
+    const [x, y] = [left[index] as string, right[index] as string];
+    const [endsLeft, endsRight] = [index === left.length - 1, index === right.length - 1];
+    if (endsLeft !== endsRight) return endsLeft ? -1 : 1;
+    if (x !== y) return x < y ? -1 : 1;
+  }
+  return 0;
 }
 
 function conflictError(conflicts: readonly { readonly manager: string; readonly path: string }[], apiVersion: string): ApiError {

@@ -10,9 +10,11 @@ import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } fro
 import { shapeOf } from './patch.ts';
 import { groupVersion, Registry, type Resource, type ServedVersion } from './registry.ts';
 import { applyDefaults, validateSchema } from './schema.ts';
+import { dropTypeDependent } from './service-fields.ts';
 import type { ServiceAllocator } from './services.ts';
 import { Broadcaster, Store } from './store.ts';
 import { validateBuiltin, validateMetadata } from './validation.ts';
+import { validateRules } from './validation-rules.ts';
 
 export type Draft = Record<string, unknown>;
 type DraftMeta = { -readonly [field in keyof ObjectMeta]?: ObjectMeta[field] };
@@ -128,13 +130,13 @@ export class Core {
     draft['apiVersion'] = groupVersion(resource, resource.versions[0]?.name ?? version.name);
     draft['kind'] = resource.kind;
     const causes: FieldCause[] = [];
+    const undo = resource.kind === 'Service' ? this.#services.allocate(draft, undefined) : (): void => {};
     this.#validate(resource, version, draft, undefined, causes);
-    let undo = (): void => {};
-    if (causes.length === 0 && resource.kind === 'Service') undo = this.#services.allocate(draft, undefined, causes);
     if (causes.length > 0) {
       undo();
       throw invalid(resource, name, causes);
     }
+    pruneForStorage(resource, version, draft);
     const store = this.store(resource);
     if (store.get(metadata.namespace, name) !== undefined) {
       undo();
@@ -184,13 +186,17 @@ export class Core {
     const causes: FieldCause[] = [];
     let undo = (): void => {};
     if (options.subresource !== 'status') {
+      if (resource.kind === 'Service') {
+        undo = this.#services.allocate(next, old as Service);
+        dropTypeDependent(next['spec'] as Draft, (old as Service).spec);
+      }
       this.#validate(resource, version, next, old, causes);
-      if (causes.length === 0 && resource.kind === 'Service') undo = this.#services.allocate(next, old as Service, causes);
     } else if (version.schema !== undefined) this.#validate(resource, version, next, old, causes);
     if (causes.length > 0) {
       undo();
       throw invalid(resource, name, causes);
     }
+    pruneForStorage(resource, version, next);
     if (isEqual(next, old)) {
       if (options.ownership !== undefined && options.dryRun !== true) this.#ownership.set(old.metadata.uid, options.ownership);
       return old;
@@ -237,8 +243,6 @@ export class Core {
       if (old['status'] === undefined) delete next['status'];
       else next['status'] = old['status'];
     }
-    // A client that leaves out what the server allocated keeps it.
-    if (resource.kind === 'Service') keepAllocated(next['spec'] as Draft, old as Service);
     if (resource.kind === 'Namespace') next['spec'] ??= old['spec'];
     this.#setDefaults(resource, version, next);
     return next;
@@ -253,6 +257,7 @@ export class Core {
       const { apiVersion: _a, kind: _k, metadata: _m, ...own } = properties ?? {};
       const needed = (required ?? []).filter((field) => field !== 'metadata' && field !== 'apiVersion' && field !== 'kind');
       validateSchema(fields, { ...schema, properties: own, required: needed }, '', causes);
+      validateRules(fields, version.schema, causes);
     }
   }
 
@@ -402,31 +407,6 @@ function selectJobPods(spec: Draft, name: string, uid: string): void {
   spec['selector'] ??= { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } };
 }
 
-function keepAllocated(spec: Draft, old: Service): void {
-  if (spec['type'] === 'ExternalName' || old.spec.type === 'ExternalName') return;
-  if (spec['clusterIP'] === undefined && spec['clusterIPs'] === undefined) {
-    if (old.spec.clusterIP !== undefined) spec['clusterIP'] = old.spec.clusterIP;
-    if (old.spec.clusterIPs !== undefined) spec['clusterIPs'] = [...old.spec.clusterIPs];
-  } else if (spec['clusterIPs'] === undefined && spec['clusterIP'] === old.spec.clusterIP && old.spec.clusterIPs !== undefined)
-    spec['clusterIPs'] = [...old.spec.clusterIPs];
-  // A client that only knows `clusterIP` means the first of `clusterIPs` with it (normalizeClusterIPs of the service's strategy).
-  else if (
-    spec['clusterIP'] !== old.spec.clusterIP &&
-    typeof spec['clusterIP'] === 'string' &&
-    JSON.stringify(spec['clusterIPs']) === JSON.stringify(old.spec.clusterIPs)
-  )
-    spec['clusterIPs'] = [spec['clusterIP'], ...(old.spec.clusterIPs ?? []).slice(1)];
-  spec['ipFamilyPolicy'] ??= old.spec.ipFamilyPolicy;
-  if (spec['ipFamilies'] === undefined && old.spec.ipFamilies !== undefined) {
-    const hasGrown = spec['ipFamilyPolicy'] !== 'SingleStack' && old.spec.ipFamilyPolicy === 'SingleStack';
-    const hasShrunk = spec['ipFamilyPolicy'] === 'SingleStack' && old.spec.ipFamilyPolicy !== 'SingleStack';
-    spec['ipFamilies'] = hasGrown || hasShrunk ? [...old.spec.ipFamilies.slice(0, 1)] : [...old.spec.ipFamilies];
-    if (hasShrunk && Array.isArray(spec['clusterIPs'])) spec['clusterIPs'] = spec['clusterIPs'].slice(0, 1);
-  }
-  if (spec['healthCheckNodePort'] === undefined && old.spec.healthCheckNodePort !== undefined && spec['externalTrafficPolicy'] === 'Local')
-    spec['healthCheckNodePort'] = old.spec.healthCheckNodePort;
-}
-
 /** Makes a controller's owner reference. */
 export function controllerReference(owner: KubernetesObject): OwnerReference {
   return {
@@ -437,4 +417,16 @@ export function controllerReference(owner: KubernetesObject): OwnerReference {
     controller: true,
     blockOwnerDeletion: true,
   };
+}
+
+/** A custom resource is kept in its first version: fields that this one does not have are lost on the way (conversion strategy None). */
+function pruneForStorage(resource: Resource, version: ServedVersion, draft: Draft): void {
+  const storage = resource.versions[0];
+  if (storage === undefined || storage.name === version.name || storage.schema === undefined) return;
+  const kept = decodeCustom(storage.schema, draft).object as Draft;
+  for (const key of Object.keys(draft)) {
+    if (key === 'apiVersion' || key === 'kind' || key === 'metadata') continue;
+    if (kept[key] === undefined) delete draft[key];
+    else draft[key] = kept[key];
+  }
 }

@@ -96,6 +96,12 @@ export function expired(requested: number, oldest: number): ApiError {
   return new ApiError(410, 'Expired', `too old resource version: ${requested} (${oldest})`);
 }
 
+export function internal(why: string): ApiError {
+  return new ApiError(500, 'InternalError', `Internal error occurred: ${why}`, {
+    causes: [{ message: why }],
+  } as unknown as Status['details']);
+}
+
 /** What this API server does not model says so, in a Status that every client prints. */
 export function notSimulated(what: string): ApiError {
   return new ApiError(501, 'NotImplemented', `not simulated: ${what}`);

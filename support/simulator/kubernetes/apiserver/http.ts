@@ -6,6 +6,7 @@ import type { Core, DeleteOptions, Draft } from './core.ts';
 import { copy, isObject } from './decode.ts';
 import { aggregatedDiscovery, legacyGroupOf, legacyGroups, legacyResources, legacyVersions } from './discovery.ts';
 import { ApiError, badRequest, expired, isNotFound, methodNotAllowed, notFound, notSimulated, unsupportedMediaType } from './errors.ts';
+import { openApiDocument, openApiIndex } from './openapi.ts';
 import { jsonPatch, mergePatch, shapeOf, strategicMerge } from './patch.ts';
 import { podLog } from './pod-log.ts';
 import { groupVersion, type Resource, type ServedVersion } from './registry.ts';
@@ -125,6 +126,12 @@ export class HttpApi {
         if (segments.length === 2) return orMissing(legacyGroupOf(registry, second ?? ''));
         return segments.length === 3 ? orMissing(legacyResources(registry, second ?? '', third ?? '')) : undefined;
       }
+      case 'openapi':
+        // The older document exists as protobuf only, which is a matter of the wire.
+        if (second === 'v3' && segments.length === 2) return found(openApiIndex(registry));
+        if (second === 'v3' && third === 'api') return orMissing(openApiDocument(registry, '', segments[3] ?? ''));
+        if (second === 'v3' && third === 'apis') return orMissing(openApiDocument(registry, segments[3] ?? '', segments[4] ?? ''));
+        return { status: 404, body: '404 page not found' };
       default:
         return { status: 404, body: '404 page not found' };
     }

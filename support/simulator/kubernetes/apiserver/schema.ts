@@ -96,6 +96,7 @@ function validateList(value: readonly unknown[], schema: Schema, path: string, c
 
 function validateObject(value: Readonly<Record<string, unknown>>, schema: Schema, path: string, causes: FieldCause[]): void {
   const at = (name: string): string => (path === '' ? name : `${path}.${name}`);
+  validateAlternatives(value, schema, path, causes);
   for (const name of schema.required ?? []) if (value[name] === undefined) causes.push(fieldRequired(at(name)));
   for (const [name, item] of Object.entries(value)) {
     if (item === undefined) continue;
@@ -103,6 +104,23 @@ function validateObject(value: Readonly<Record<string, unknown>>, schema: Schema
     if (property !== undefined) {
       validateSchema(item, property, at(name), causes);
     } else if (typeof schema.additionalProperties === 'object') validateSchema(item, schema.additionalProperties, at(name), causes);
+  }
+}
+
+/** `anyOf` and `oneOf`: the failure itself has no field; what the first alternative misses follows it (kube-openapi, schemaPropsValidator). */
+function validateAlternatives(value: Readonly<Record<string, unknown>>, schema: Schema, path: string, causes: FieldCause[]): void {
+  const refuse = (text: string, first: { readonly required: readonly string[] } | undefined): void => {
+    causes.push({ reason: 'FieldValueInvalid', field: '<nil>', message: `Invalid value: "": "${path}" must validate ${text}` });
+    for (const name of first?.required ?? [])
+      if (value[name] === undefined) causes.push(fieldRequired(path === '' ? name : `${path}.${name}`));
+  };
+  const count = (alternatives: readonly { readonly required: readonly string[] }[]): number =>
+    alternatives.filter(({ required }) => required.every((name) => value[name] !== undefined)).length;
+  if (schema.anyOf !== undefined && count(schema.anyOf) === 0) refuse('at least one schema (anyOf)', schema.anyOf[0]);
+  if (schema.oneOf !== undefined) {
+    const valid = count(schema.oneOf);
+    if (valid === 0) refuse('one and only one schema (oneOf). Found none valid', schema.oneOf[0]);
+    else if (valid > 1) refuse(`one and only one schema (oneOf). Found ${valid} valid alternatives`, undefined);
   }
 }
 

@@ -110,8 +110,7 @@ describe('refusals', () => {
       name: 'dual-stack rules',
       run: () => send('POST', services, service({ ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv4', 'IPv6'], ports: [{ port: 80 }] })),
       status: 422,
-      message:
-        'Service "web" is invalid: spec.ipFamilyPolicy: Invalid value: "SingleStack": must be RequireDualStack or PreferDualStack when multiple IP families are specified',
+      message: `Service "web" is invalid: spec.ipFamilyPolicy: Invalid value: "SingleStack": must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified`,
     },
     {
       name: 'a node port out of range',

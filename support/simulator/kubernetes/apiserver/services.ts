@@ -3,18 +3,38 @@ import { ip, ipFromValue, prefix } from '../../net/address.ts';
 import type { Prefix } from '../../net/types.ts';
 import type { Service } from '../objects.ts';
 import type { FieldCause } from '../types.ts';
-import { fieldInvalid } from './errors.ts';
+import { ApiError, fieldInvalid, internal, invalid } from './errors.ts';
+import {
+  alignClusterIps,
+  completeFamilies,
+  type FamilyName,
+  hasNodePorts,
+  isUnchangedPreferDual,
+  keepAllocated,
+  needsHealthCheck,
+  texts,
+} from './service-fields.ts';
 
 type Draft = Record<string, unknown>;
-type FamilyName = 'IPv4' | 'IPv6';
+type Undo = (() => void)[];
+type Spec = Service['spec'];
+
+interface Port extends Draft {
+  port?: number;
+  protocol?: string;
+  nodePort?: number;
+}
 
 const lowestNodePort = 30000;
 const highestNodePort = 32767;
 
-/** Cluster addresses and node ports of services (Kubernetes 1.27: `pkg/registry/core/service`). */
+/**
+ * Cluster addresses and node ports of services (Kubernetes 1.27: `pkg/registry/core/service`). A node port is taken as a
+ * number, whatever the protocol; only the ports of one service may share one.
+ */
 export class ServiceAllocator {
   readonly #ranges: readonly { readonly prefix: Prefix; readonly family: FamilyName; readonly used: Set<string> }[];
-  readonly #nodePorts = new Set<string>();
+  readonly #nodePorts = new Set<number>();
   readonly #random: Random;
 
   constructor(subnets: readonly string[], random: Random) {
@@ -25,178 +45,102 @@ export class ServiceAllocator {
     this.#random = random;
   }
 
-  /** Fills in families, cluster addresses and node ports. The answer takes everything back that was newly taken. */
-  allocate(draft: Draft, old: Service | undefined, causes: FieldCause[]): () => void {
+  /**
+   * Fills in families, cluster addresses and node ports, before the rest is validated. The answer takes everything back
+   * that was newly taken.
+   * @throws ApiError what cannot be given
+   */
+  allocate(draft: Draft, old: Service | undefined): () => void {
     const spec = draft['spec'] as Draft;
-    const undo: (() => void)[] = [];
-    const before = causes.length;
-    this.#families(spec, old, causes);
-    if (causes.length === before) this.#clusterIps(spec, old, causes, undo);
-    if (causes.length === before) this.#ports(spec, old, causes, undo);
-    return () => {
+    const name = String((draft['metadata'] as Draft)['name']);
+    const undo: Undo = [];
+    const revert = (): void => {
       for (const step of undo) step();
     };
+    const causes: FieldCause[] = [];
+    if (old !== undefined) keepAllocated(spec, old.spec);
+    alignClusterIps(spec, old?.spec);
+    completeFamilies(
+      spec,
+      old?.spec,
+      this.#ranges.map(({ family }) => family),
+      causes,
+    );
+    try {
+      if (causes.length === 0) this.#clusterIps(spec, old?.spec, causes, undo);
+      if (causes.length === 0) this.#ports(spec, old?.spec, causes, undo);
+      if (causes.length > 0) throw invalid({ group: '', kind: 'Service' }, name, causes);
+    } catch (error) {
+      revert();
+      throw error;
+    }
+    return revert;
   }
 
   release(service: Service): void {
-    this.#releaseIps(service);
-    for (const port of service.spec.ports ?? [])
-      if (port.nodePort !== undefined) this.#nodePorts.delete(`${port.nodePort}/${port.protocol}`);
-    if (service.spec.healthCheckNodePort !== undefined) this.#nodePorts.delete(`${service.spec.healthCheckNodePort}/TCP`);
+    for (const [index, address] of (service.spec.clusterIPs ?? []).entries())
+      this.#rangeOf(service.spec.ipFamilies?.[index])?.used.delete(canonical(address));
+    for (const number of numbersOf(service.spec)) this.#nodePorts.delete(number);
   }
 
   /** After an update was stored: what the old one had and the new one has not. */
   releaseUnused(old: Service, next: Service): void {
     const kept = new Set(next.spec.clusterIPs ?? []);
     for (const [index, address] of (old.spec.clusterIPs ?? []).entries())
-      if (!kept.has(address)) this.#rangeOf(old.spec.ipFamilies?.[index])?.used.delete(address);
-    const ports = new Set((next.spec.ports ?? []).map((port) => `${port.nodePort}/${port.protocol}`));
-    for (const port of old.spec.ports ?? [])
-      if (port.nodePort !== undefined && !ports.has(`${port.nodePort}/${port.protocol}`))
-        this.#nodePorts.delete(`${port.nodePort}/${port.protocol}`);
-    if (old.spec.healthCheckNodePort !== undefined && old.spec.healthCheckNodePort !== next.spec.healthCheckNodePort)
-      this.#nodePorts.delete(`${old.spec.healthCheckNodePort}/TCP`);
-  }
-
-  #releaseIps(service: Service): void {
-    for (const [index, address] of (service.spec.clusterIPs ?? []).entries())
-      this.#rangeOf(service.spec.ipFamilies?.[index])?.used.delete(address);
+      if (!kept.has(address)) this.#rangeOf(old.spec.ipFamilies?.[index])?.used.delete(canonical(address));
+    const numbers = numbersOf(next.spec);
+    for (const number of numbersOf(old.spec)) if (!numbers.has(number)) this.#nodePorts.delete(number);
   }
 
   #rangeOf(family: FamilyName | undefined) {
     return this.#ranges.find((range) => range.family === family);
   }
 
-  #families(spec: Draft, old: Service | undefined, causes: FieldCause[]): void {
-    if (spec['type'] === 'ExternalName') {
-      for (const field of ['ipFamilies', 'ipFamilyPolicy', 'clusterIP', 'clusterIPs']) delete spec[field];
-      return;
-    }
-    const primary = this.#ranges[0]?.family ?? 'IPv4';
-    const isDual = this.#ranges.length > 1;
-    if (spec['clusterIP'] !== undefined && spec['clusterIPs'] === undefined) spec['clusterIPs'] = [spec['clusterIP']];
-    const addresses = (spec['clusterIPs'] ?? []) as readonly string[];
-    if (spec['clusterIP'] === undefined && addresses[0] !== undefined) spec['clusterIP'] = addresses[0];
-    const isHeadless = addresses[0] === 'None';
-    let families = [...((spec['ipFamilies'] ?? []) as readonly FamilyName[])];
-    for (const [index, family] of families.entries()) {
-      if (family !== 'IPv4' && family !== 'IPv6')
-        causes.push({
-          reason: 'FieldValueNotSupported',
-          field: `spec.ipFamilies[${index}]`,
-          message: `Unsupported value: ${JSON.stringify(family)}: supported values: "IPv4", "IPv6"`,
-        });
-      else if (this.#rangeOf(family) === undefined && !(isHeadless && spec['selector'] === undefined))
-        causes.push(fieldInvalid(`spec.ipFamilies[${index}]`, family, 'not configured on this cluster'));
-      if (index > 0 && families.indexOf(family) < index)
-        causes.push({
-          reason: 'FieldValueDuplicate',
-          field: `spec.ipFamilies[${index}]`,
-          message: `Duplicate value: ${JSON.stringify(family)}`,
-        });
-    }
-    if (families.length > 2) causes.push(fieldInvalid('spec.ipFamilies', families, 'service.ipFamilies may only hold two values'));
-    if (causes.length > 0) return;
-    // Addresses that the user chose say the families where he did not.
-    if (families.length === 0 && !isHeadless) families = addresses.map((address) => (address.includes(':') ? 'IPv6' : 'IPv4'));
-    const isSelectorless = isHeadless && spec['selector'] === undefined;
-    const given = spec['ipFamilyPolicy'] as string | undefined;
-    const policy =
-      given ??
-      (families.length > 1 || addresses.length > 1 || (isSelectorless && families.length === 0) ? 'RequireDualStack' : 'SingleStack');
-    if (given !== undefined && !['SingleStack', 'PreferDualStack', 'RequireDualStack'].includes(given)) {
-      causes.push({
-        reason: 'FieldValueNotSupported',
-        field: 'spec.ipFamilyPolicy',
-        message: `Unsupported value: ${JSON.stringify(given)}: supported values: "PreferDualStack", "RequireDualStack", "SingleStack"`,
-      });
-      return;
-    }
-    if (policy === 'SingleStack') {
-      if (families.length > 1) {
-        const hasShrunk = old?.spec.ipFamilies?.length === 2 && old.spec.ipFamilyPolicy !== 'SingleStack';
-        if (!hasShrunk) {
-          causes.push(
-            fieldInvalid(
-              'spec.ipFamilyPolicy',
-              policy,
-              'must be RequireDualStack or PreferDualStack when multiple IP families are specified',
-            ),
-          );
-          return;
-        }
-        families = families.slice(0, 1);
-        spec['clusterIPs'] = addresses.slice(0, 1);
-      }
-    }
-    if (policy === 'RequireDualStack' && !isDual && !isSelectorless) {
-      causes.push(fieldInvalid('spec.ipFamilyPolicy', policy, 'this cluster is not configured for dual-stack services'));
-      return;
-    }
-    if (families.length === 0) families.push(primary);
-    if (policy !== 'SingleStack' && families.length === 1 && (isDual || isSelectorless))
-      families.push(families[0] === 'IPv4' ? 'IPv6' : 'IPv4');
-    spec['ipFamilies'] = families;
-    spec['ipFamilyPolicy'] = policy;
-    const oldFamily = old?.spec.ipFamilies?.[0];
-    if (oldFamily !== undefined && old?.spec.type !== 'ExternalName' && families[0] !== oldFamily)
-      causes.push(fieldInvalid('spec.ipFamilies[0]', families[0], 'may not change once set'));
-  }
+  // ── addresses ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  #clusterIps(spec: Draft, old: Service | undefined, causes: FieldCause[], undo: (() => void)[]): void {
-    if (spec['type'] === 'ExternalName') return;
-    const wanted = [...((spec['clusterIPs'] ?? []) as string[])];
-    if (wanted[0] === 'None') {
-      spec['clusterIP'] = 'None';
-      spec['clusterIPs'] = ['None'];
-      return;
+  #clusterIps(spec: Draft, old: Spec | undefined, causes: FieldCause[], undo: Undo): void {
+    if (spec['type'] === 'ExternalName' || isUnchangedPreferDual(spec, old)) return;
+    const families = texts(spec['ipFamilies']) as readonly FamilyName[];
+    const wanted = [...texts(spec['clusterIPs'])];
+    let from = 0;
+    if (old === undefined || old.type === 'ExternalName') {
+      if (wanted[0] === 'None') return;
+    } else {
+      // The first address stays; validation refuses another one. A second family brings a second address.
+      if (old.clusterIPs?.[0] === 'None') return;
+      if (old.ipFamilies?.length === 2 || families.length < 2) return;
+      from = 1;
     }
-    const families = spec['ipFamilies'] as readonly FamilyName[];
-    const kept = old?.spec.type === 'ExternalName' ? [] : (old?.spec.clusterIPs ?? []);
-    if (kept[0] !== undefined && kept[0] !== '' && wanted[0] !== undefined && wanted[0] !== kept[0] && spec['type'] !== 'ExternalName') {
-      causes.push(fieldInvalid('spec.clusterIPs[0]', wanted, 'may not change once set'));
-      return;
-    }
-    const result: string[] = [];
     for (const [index, family] of families.entries()) {
       const range = this.#rangeOf(family);
-      if (range === undefined) continue;
-      const asked = wanted[index] ?? kept[index];
+      if (index < from || range === undefined) continue;
+      const asked = wanted[index];
       if (asked === undefined || asked === '') {
         const address = this.#pick(range.prefix, range.used);
-        if (address === undefined) {
-          causes.push(fieldInvalid('spec.clusterIPs', wanted, 'failed to allocate a serviceIP: range is full'));
-          return;
-        }
+        if (address === undefined) throw internal('failed to allocate a serviceIP: range is full');
         range.used.add(address);
         undo.push(() => range.used.delete(address));
-        result.push(address);
-        continue;
-      }
-      if (kept.includes(asked)) {
-        result.push(asked);
+        wanted[index] = address;
         continue;
       }
       const problem = this.#problemOf(asked, range.prefix, range.used);
       if (problem !== undefined) {
-        causes.push(fieldInvalid('spec.clusterIPs', wanted, `failed to allocate IP ${asked}: ${problem}`));
+        causes.push(fieldInvalid('spec.clusterIPs', texts(spec['clusterIPs']), `failed to allocate IP ${asked}: ${problem}`));
         return;
       }
-      const canonical = ip(asked).text;
-      range.used.add(canonical);
-      undo.push(() => range.used.delete(canonical));
-      result.push(asked);
+      const address = canonical(asked);
+      range.used.add(address);
+      undo.push(() => range.used.delete(address));
     }
-    spec['clusterIP'] = result[0];
-    spec['clusterIPs'] = result;
+    spec['clusterIP'] = wanted[0];
+    spec['clusterIPs'] = wanted;
   }
 
   #problemOf(text: string, range: Prefix, used: ReadonlySet<string>): string | undefined {
     const address = ip(text);
-    const size = rangeSize(range);
     const offset = address.value - range.address.value;
-    if (address.family !== range.family || offset < 1n || offset > BigInt(size))
-      return `the provided IP (${text}) is not in the valid range. The range of valid IPs is ${range.text}`;
+    if (address.family !== range.family || offset < 1n || offset > BigInt(rangeSize(range)))
+      return `the provided IP (${address.text}) is not in the valid range. The range of valid IPs is ${range.text}`;
     return used.has(address.text) ? 'provided IP is already allocated' : undefined;
   }
 
@@ -219,93 +163,104 @@ export class ServiceAllocator {
     return undefined;
   }
 
-  #ports(spec: Draft, old: Service | undefined, causes: FieldCause[], undo: (() => void)[]): void {
-    const ports = (spec['ports'] ?? []) as Draft[];
-    const { type } = spec;
-    const needs = type === 'NodePort' || (type === 'LoadBalancer' && spec['allocateLoadBalancerNodePorts'] !== false);
-    const hadNodePorts = old?.spec.type === 'NodePort' || old?.spec.type === 'LoadBalancer';
-    if (type === 'ClusterIP' || type === 'ExternalName') {
-      // An update away from node ports drops those that were allocated before.
-      if (hadNodePorts) for (const port of ports) delete port['nodePort'];
+  // ── node ports ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #ports(spec: Draft, old: Spec | undefined, causes: FieldCause[], undo: Undo): void {
+    if (hasNodePorts(spec['type'])) {
+      if (old === undefined) this.#newPorts(spec, causes, undo);
+      else this.#changedPorts(spec, old, causes, undo);
+    }
+    if (causes.length > 0 || !needsHealthCheck(spec) || (old !== undefined && needsHealthCheck(old))) return;
+    const asked = spec['healthCheckNodePort'];
+    if (typeof asked !== 'number' || asked === 0) {
+      spec['healthCheckNodePort'] = this.#takeAny(undo, 'failed to allocate a HealthCheck NodePort 0: range is full');
       return;
     }
-    const oldPorts = old?.spec.ports ?? [];
-    const takenHere = new Map<number, Set<string>>();
-    const take = (number: number, protocol: string): void => {
-      const key = `${number}/${protocol}`;
-      this.#nodePorts.add(key);
-      undo.push(() => this.#nodePorts.delete(key));
-    };
-    for (const [index, port] of ports.entries()) {
-      const protocol = String(port['protocol'] ?? 'TCP');
-      const before = oldPorts.find(
-        (candidate) => candidate.nodePort !== undefined && candidate.port === port['port'] && candidate.protocol === protocol,
-      );
-      if (port['nodePort'] === undefined) {
-        if (before?.nodePort !== undefined) {
-          port['nodePort'] = before.nodePort;
-          continue;
-        }
-        if (!needs) continue;
-        // The same number for TCP and UDP of one port, where it is free.
-        const shared = ports.slice(0, index).find((other) => other['port'] === port['port'] && other['protocol'] !== protocol)?.[
-          'nodePort'
-        ];
-        const number = typeof shared === 'number' && !this.#nodePorts.has(`${shared}/${protocol}`) ? shared : this.#pickPort(protocol);
-        if (number === undefined) {
-          causes.push({
-            reason: 'FieldValueInvalid',
-            field: `spec.ports[${index}].nodePort`,
-            message: 'failed to allocate a nodePort: range is full',
-          });
-          return;
-        }
-        port['nodePort'] = number;
-        take(number, protocol);
-        continue;
-      }
-      const number = Number(port['nodePort']);
-      const isOwn = oldPorts.some((candidate) => candidate.nodePort === number && candidate.protocol === protocol);
-      if (isOwn) continue;
-      const field = `spec.ports[${index}].nodePort`;
-      if (number < lowestNodePort || number > highestNodePort) {
-        causes.push(
-          fieldInvalid(
-            field,
-            number,
-            `provided port is not in the valid range. The range of valid ports is ${lowestNodePort}-${highestNodePort}`,
-          ),
-        );
-        return;
-      }
-      if (this.#nodePorts.has(`${number}/${protocol}`) && takenHere.get(number)?.has(protocol) !== true) {
-        causes.push(fieldInvalid(field, number, 'provided port is already allocated'));
-        return;
-      }
-      take(number, protocol);
-      takenHere.set(number, (takenHere.get(number) ?? new Set<string>()).add(protocol));
-    }
-    if (type === 'LoadBalancer' && spec['externalTrafficPolicy'] === 'Local') {
-      if (spec['healthCheckNodePort'] === undefined) {
-        const kept = old?.spec.healthCheckNodePort;
-        const number = kept ?? this.#pickPort('TCP');
-        if (number !== undefined) {
-          spec['healthCheckNodePort'] = number;
-          if (kept === undefined) take(number, 'TCP');
-        }
-      }
-    } else delete spec['healthCheckNodePort'];
+    const problem = this.#take(asked, undo);
+    if (problem !== undefined) throw internal(`failed to allocate requested HealthCheck NodePort ${asked}: ${problem}`);
   }
 
-  #pickPort(protocol: string): number | undefined {
+  /** One number for all protocols of one port: one that any of them asks for, else a free one. */
+  #newPorts(spec: Draft, causes: FieldCause[], undo: Undo): void {
+    const ports = (spec['ports'] ?? []) as Port[];
+    const given = new Map<number, number>();
+    for (const [index, port] of ports.entries()) {
+      if ((port.nodePort ?? 0) === 0 && !allocates(spec)) continue;
+      const number = port.port ?? 0;
+      const known = given.get(number);
+      if (known !== undefined && (port.nodePort ?? 0) === 0) {
+        port.nodePort = known;
+        continue;
+      }
+      if (known !== undefined && port.nodePort === known) continue;
+      const asked =
+        known === undefined ? ports.find((other) => other.port === number && (other.nodePort ?? 0) !== 0)?.nodePort : port.nodePort;
+      if (asked === undefined) port.nodePort = this.#takeAny(undo, 'failed to allocate a nodePort: range is full');
+      else {
+        const problem = this.#take(asked, undo);
+        if (problem !== undefined) {
+          causes.push(fieldInvalid(`spec.ports[${index}].nodePort`, asked, problem));
+          return;
+        }
+        port.nodePort = asked;
+      }
+      if (known === undefined) given.set(number, port.nodePort);
+    }
+  }
+
+  #changedPorts(spec: Draft, old: Spec, causes: FieldCause[], undo: Undo): void {
+    const own = numbersOf(old, true);
+    const taken = new Set<number>();
+    const seen = new Set<string>();
+    for (const [index, port] of ((spec['ports'] ?? []) as Port[]).entries()) {
+      const asked = port.nodePort ?? 0;
+      if (asked === 0 && !allocates(spec)) continue;
+      if (asked === 0) port.nodePort = this.#takeAny(undo, 'failed to allocate a nodePort: range is full');
+      else if (!own.has(asked) && !taken.has(asked)) {
+        const problem = this.#take(asked, undo);
+        if (problem !== undefined) {
+          causes.push(fieldInvalid(`spec.ports[${index}].nodePort`, asked, problem));
+          return;
+        }
+        taken.add(asked);
+      }
+      const key = `${port.protocol ?? 'TCP'} ${port.nodePort}`;
+      if (seen.has(key)) throw new ApiError(500, '', `duplicate nodePort: {${key}}`);
+      seen.add(key);
+    }
+  }
+
+  #take(number: number, undo: Undo): string | undefined {
+    if (number < lowestNodePort || number > highestNodePort)
+      return `provided port is not in the valid range. The range of valid ports is ${lowestNodePort}-${highestNodePort}`;
+    if (this.#nodePorts.has(number)) return 'provided port is already allocated';
+    this.#nodePorts.add(number);
+    undo.push(() => this.#nodePorts.delete(number));
+    return undefined;
+  }
+
+  #takeAny(undo: Undo, whyNot: string): number {
     const count = highestNodePort - lowestNodePort + 1;
     const first = this.#random.integer(lowestNodePort, highestNodePort);
     for (let step = 0; step < count; step++) {
       const number = lowestNodePort + ((first - lowestNodePort + step) % count);
-      if (!this.#nodePorts.has(`${number}/${protocol}`) && !this.#nodePorts.has(`${number}/TCP`)) return number;
+      if (this.#take(number, undo) === undefined) return number;
     }
-    return undefined;
+    throw internal(whyNot);
   }
+}
+
+function allocates(spec: Draft): boolean {
+  return spec['type'] === 'NodePort' || spec['allocateLoadBalancerNodePorts'] !== false;
+}
+
+function numbersOf(spec: Spec, isWithoutHealth = false): ReadonlySet<number> {
+  const numbers = (spec.ports ?? []).map((port) => port.nodePort);
+  return new Set([...numbers, isWithoutHealth ? undefined : spec.healthCheckNodePort].filter((number) => number !== undefined));
+}
+
+function canonical(address: string): string {
+  return address === 'None' ? address : ip(address).text;
 }
 
 /** Usable addresses of a service range: without the network's own and (IPv4) the broadcast address; 65,536 at most for IPv6. */

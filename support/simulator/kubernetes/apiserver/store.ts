@@ -18,8 +18,19 @@ export interface ListOptions {
 
 type Listener = (change: Change) => void;
 
+/** What a watcher asks for; without any of these, every object. */
+export interface WatchScope {
+  /** Objects of this name, in whatever namespace. */
+  readonly name?: string | undefined;
+  /** Pods bound to this node, or bound to it before the change. */
+  readonly nodeName?: string | undefined;
+}
+
 interface Watcher {
   readonly listener: Listener;
+  readonly scope: WatchScope;
+  /** Watchers hear of a change in the order in which they began. */
+  readonly order: number;
   /** Changes up to this one are not told. */
   since: number;
   isClosed: boolean;
@@ -76,9 +87,11 @@ export class Store {
   readonly #byLabel = new Index();
   readonly #byOwner = new Index();
   readonly #byNode = new Index();
-  readonly #watchers = new Set<Watcher>();
+  readonly #watchers = new Watchers();
   #history: Change[] = [];
   #oldestVersion = 0;
+  /** Keys in order; a change of an object leaves them as they are. */
+  #keys: string[] | undefined;
   #sorted: KubernetesObject[] | undefined;
 
   constructor(broadcaster: Broadcaster) {
@@ -111,10 +124,9 @@ export class Store {
   put(object: KubernetesObject, resourceVersion: number): void {
     const key = keyOf(object);
     const old = this.#objects.get(key);
-    if (old !== undefined) {
-      this.#unindex(key, old, object);
-      this.#sorted = undefined;
-    } else this.#sorted = undefined;
+    if (old !== undefined) this.#unindex(key, old, object);
+    else this.#keys = undefined;
+    this.#sorted = undefined;
     this.#objects.set(key, object);
     this.#index(key, object);
     this.#tell(old === undefined ? { type: 'ADDED', object, resourceVersion } : { type: 'MODIFIED', object, old, resourceVersion });
@@ -127,16 +139,16 @@ export class Store {
     if (old === undefined) return;
     this.#unindex(key, old, undefined);
     this.#objects.delete(key);
+    this.#keys = undefined;
     this.#sorted = undefined;
     this.#tell({ type: 'DELETED', object, old, resourceVersion });
   }
 
   /** Tells of every change after now; with `replay` first of every existing object. */
-  watch(listener: Listener, options: { readonly replay?: boolean } = {}): () => void {
-    const watcher: Watcher = { listener, since: this.#broadcaster.resourceVersion, isClosed: false };
-    this.#watchers.add(watcher);
+  watch(listener: Listener, options: WatchScope & { readonly replay?: boolean } = {}): () => void {
+    const watcher = this.#watchers.add(listener, options, this.#broadcaster.resourceVersion);
     if (options.replay === true && this.#objects.size > 0) {
-      const existing = this.#inOrder();
+      const existing = this.#inOrder().filter((object) => isInScope(watcher.scope, object));
       this.#broadcaster.defer(() => {
         for (const object of existing) if (!watcher.isClosed) listener({ type: 'ADDED', object, resourceVersion: watcher.since });
       });
@@ -161,12 +173,17 @@ export class Store {
     }
     if (this.#watchers.size === 0) return;
     this.#broadcaster.defer(() => {
-      for (const watcher of [...this.#watchers]) if (!watcher.isClosed && change.resourceVersion > watcher.since) watcher.listener(change);
+      for (const watcher of this.#watchers.of(change))
+        if (!watcher.isClosed && change.resourceVersion > watcher.since) watcher.listener(change);
     });
   }
 
   #inOrder(): readonly KubernetesObject[] {
-    this.#sorted ??= [...this.#objects.values()].sort(compare);
+    if (this.#sorted !== undefined) return this.#sorted;
+    if (this.#keys === undefined) {
+      this.#sorted = [...this.#objects.values()].sort(compare);
+      this.#keys = this.#sorted.map(keyOf);
+    } else this.#sorted = this.#keys.map((key) => this.#objects.get(key) as KubernetesObject);
     return this.#sorted;
   }
 
@@ -205,6 +222,57 @@ export class Store {
     const nodeName = nodeNameOf(old);
     if (nodeName !== undefined && (next === undefined || nodeNameOf(next) !== nodeName)) this.#byNode.delete(nodeName, key);
   }
+}
+
+/** Watchers by what they ask for: a change costs those that hear of it, not all that wait. */
+class Watchers {
+  readonly #all = new Set<Watcher>();
+  readonly #byName = new Map<string, Set<Watcher>>();
+  readonly #byNode = new Map<string, Set<Watcher>>();
+  #last = 0;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(listener: Listener, { name, nodeName }: WatchScope, since: number): Watcher {
+    const watcher: Watcher = { listener, scope: { name, nodeName }, order: ++this.#last, since, isClosed: false };
+    const [index, key] = this.#placeOf(watcher);
+    if (index === undefined) this.#all.add(watcher);
+    else index.set(key, (index.get(key) ?? new Set<Watcher>()).add(watcher));
+    this.#size++;
+    return watcher;
+  }
+
+  delete(watcher: Watcher): void {
+    const [index, key] = this.#placeOf(watcher);
+    const set = index === undefined ? this.#all : index.get(key);
+    if (set?.delete(watcher) === true) this.#size--;
+    if (set?.size === 0) index?.delete(key);
+  }
+
+  /** In the order in which they began. */
+  of({ object, old }: Change): Iterable<Watcher> {
+    if (this.#byName.size === 0 && this.#byNode.size === 0) return this.#all;
+    const nodeName = nodeNameOf(object);
+    const oldNodeName = old === undefined ? undefined : nodeNameOf(old);
+    const found: Watcher[] = [...this.#all];
+    for (const watcher of this.#byName.get(object.metadata.name) ?? []) found.push(watcher);
+    for (const watcher of this.#byNode.get(nodeName ?? '') ?? []) found.push(watcher);
+    if (oldNodeName !== undefined && oldNodeName !== nodeName)
+      for (const watcher of this.#byNode.get(oldNodeName) ?? []) found.push(watcher);
+    return found.length === this.#all.size ? found : found.sort((a, b) => a.order - b.order);
+  }
+
+  #placeOf({ scope }: Watcher): readonly [index: Map<string, Set<Watcher>> | undefined, key: string] {
+    if (scope.nodeName !== undefined) return [this.#byNode, scope.nodeName];
+    return scope.name === undefined ? [undefined, ''] : [this.#byName, scope.name];
+  }
+}
+
+function isInScope({ name, nodeName }: WatchScope, object: KubernetesObject): boolean {
+  return (name === undefined || object.metadata.name === name) && (nodeName === undefined || nodeNameOf(object) === nodeName);
 }
 
 class Index {

@@ -13,8 +13,8 @@ describe('what the simulator does not do is said when it is written', () => {
     { name: 'a plain pod', object: podWith({ readinessProbe: { httpGet: { port: 80 } } }), says: [] },
     {
       name: 'an exec probe',
-      object: podWith({ readinessProbe: { exec: { command: ['true'] } } }),
-      says: ['not simulated: exec probes run no command; the readinessProbe of container web always holds'],
+      object: podWith({ readinessProbe: { exec: { command: ['curl', 'localhost'] } } }),
+      says: ['not simulated: the command of an exec probe beyond plain work on files; the readinessProbe of container web always holds'],
     },
     {
       name: 'a gRPC probe in a template',

@@ -1,3 +1,4 @@
+import { parsePlainCommand } from '../../docker/programs/plain-script.ts';
 import type { ObjectInput } from '../types.ts';
 
 /** Objects that are stored, but that nothing here acts upon. */
@@ -27,7 +28,11 @@ export function unmodelledParts(object: ObjectInput): readonly string[] {
   for (const container of [...itemsOf(pod['initContainers']), ...itemsOf(pod['containers'])]) {
     for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
       const { exec, grpc, httpGet } = treeOf(container[probe]);
-      if (exec !== undefined) said.push(`exec probes run no command; the ${probe} of container ${String(container['name'])} always holds`);
+      const command = treeOf(exec)['command'];
+      if (exec !== undefined && parsePlainCommand(Array.isArray(command) ? command.map(String) : []) === undefined)
+        said.push(
+          `the command of an exec probe beyond plain work on files; the ${probe} of container ${String(container['name'])} always holds`,
+        );
       if (grpc !== undefined)
         said.push(`gRPC health checks; the ${probe} of container ${String(container['name'])} looks at the port only`);
       if (treeOf(httpGet)['scheme'] === 'HTTPS')
@@ -36,6 +41,8 @@ export function unmodelledParts(object: ObjectInput): readonly string[] {
     if (itemsOf(container['ports']).some(({ hostPort }) => hostPort !== undefined && pod['hostNetwork'] !== true))
       said.push(`hostPort; container ${String(container['name'])} is not reached through its node`);
   }
+  if (pod['hostNetwork'] === true && pod['dnsPolicy'] === 'ClusterFirstWithHostNet')
+    said.push('dnsPolicy ClusterFirstWithHostNet; a pod in the network of its node resolves names as the node does');
   for (const volume of itemsOf(pod['volumes'])) {
     if (volume['persistentVolumeClaim'] !== undefined) said.push(`persistent volumes; volume ${String(volume['name'])} is empty`);
   }

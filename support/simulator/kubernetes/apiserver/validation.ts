@@ -2,28 +2,27 @@ import { matchesSelector } from '../labels.ts';
 import type { FieldCause, KubernetesObject, LabelSelector } from '../types.ts';
 import { isEqual, isObject } from './decode.ts';
 import { fieldDuplicate, fieldForbidden, fieldInvalid, fieldNotSupported, fieldRequired, GoLiteral, goQuote } from './errors.ts';
-import { isCidr, isIpv4, isIpv6 } from './schema.ts';
+import {
+  isLabel,
+  isSubdomain,
+  label1035Message,
+  labelMessage,
+  subdomainMessage,
+  validateLabels,
+  validatePort,
+  validatePortName,
+  validateProtocol,
+  validateQualifiedName,
+} from './field-rules.ts';
+import { isCidr } from './schema.ts';
+import { validateEndpointSlice, validateEndpoints, validateService } from './service-validation.ts';
 
 // Validation of the built-in types, in the words of Kubernetes 1.27 (`pkg/apis/*/validation`, `apimachinery/pkg/util/validation`).
 
 type Json = Readonly<Record<string, unknown>>;
 
-const subdomainMessage =
-  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const labelMessage =
-  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const label1035Message =
-  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-const qualifiedNameMessage =
-  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-const labelValueMessage =
-  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 const cIdentifierMessage =
   "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is '[-._a-zA-Z][-._a-zA-Z0-9]*')";
-
-export const isSubdomain = (text: string): boolean =>
-  text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text);
-export const isLabel = (text: string): boolean => text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);
 
 function items(value: unknown): readonly Json[] {
   return Array.isArray(value) ? (value as Json[]) : [];
@@ -68,35 +67,6 @@ function validateName(name: string, kind: string, causes: FieldCause[]): void {
   }
 }
 
-export function validateLabels(labels: unknown, path: string, causes: FieldCause[]): void {
-  for (const [key, value] of Object.entries(record(labels))) {
-    validateQualifiedName(key, path, causes, key);
-    const text = String(value);
-    if (text.length > 63) causes.push(fieldInvalid(path, text, 'must be no more than 63 characters'));
-    if (!/^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/.test(text)) causes.push(fieldInvalid(path, text, labelValueMessage));
-  }
-}
-
-function validateQualifiedName(key: string, path: string, causes: FieldCause[], shown: string): void {
-  const parts = key.split('/');
-  const [prefix, name] = parts.length === 2 ? [parts[0], parts[1] ?? ''] : [undefined, key];
-  if (parts.length > 2) {
-    causes.push(
-      fieldInvalid(
-        path,
-        shown,
-        `a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
-      ),
-    );
-    return;
-  }
-  if (prefix === '') causes.push(fieldInvalid(path, shown, 'prefix part must be non-empty'));
-  else if (prefix !== undefined && !isSubdomain(prefix)) causes.push(fieldInvalid(path, shown, `prefix part ${subdomainMessage}`));
-  if (name === '') causes.push(fieldInvalid(path, shown, 'name part must be non-empty'));
-  else if (name.length > 63) causes.push(fieldInvalid(path, shown, 'name part must be no more than 63 characters'));
-  if (!/^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/.test(name)) causes.push(fieldInvalid(path, shown, qualifiedNameMessage));
-}
-
 // ── types ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 export function validateBuiltin(kind: string, object: Json, old: KubernetesObject | undefined, causes: FieldCause[]): void {
@@ -121,6 +91,12 @@ export function validateBuiltin(kind: string, object: Json, old: KubernetesObjec
       return;
     case 'Service':
       validateService(spec, old === undefined ? undefined : oldSpec, causes);
+      return;
+    case 'Endpoints':
+      validateEndpoints(object, causes);
+      return;
+    case 'EndpointSlice':
+      validateEndpointSlice(object, old, causes);
       return;
     case 'ConfigMap':
     case 'Secret':
@@ -413,123 +389,6 @@ function validatePodUpdate(spec: Json, old: Json, causes: FieldCause[]): void {
         'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)',
       ),
     );
-}
-
-function validatePort(port: unknown, path: string, causes: FieldCause[]): void {
-  if (typeof port === 'number' && (port < 1 || port > 65535))
-    causes.push(fieldInvalid(path, port, 'must be between 1 and 65535, inclusive'));
-}
-
-function validateProtocol(protocol: unknown, path: string, causes: FieldCause[]): void {
-  if (protocol === undefined || protocol === '') causes.push(fieldRequired(path));
-  else if (!['SCTP', 'TCP', 'UDP'].includes(String(protocol))) causes.push(fieldNotSupported(path, protocol, ['SCTP', 'TCP', 'UDP']));
-}
-
-function validatePortName(name: string, path: string, causes: FieldCause[]): void {
-  if (name.length > 15) causes.push(fieldInvalid(path, name, 'must be no more than 15 characters'));
-  if (!/^[-a-z0-9]+$/.test(name))
-    causes.push(fieldInvalid(path, name, 'must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)'));
-  if (!/[a-z]/.test(name)) causes.push(fieldInvalid(path, name, 'must contain at least one letter (a-z)'));
-  if (name.includes('--')) causes.push(fieldInvalid(path, name, 'must not contain consecutive hyphens'));
-  if (name.startsWith('-') || name.endsWith('-')) causes.push(fieldInvalid(path, name, 'must not begin or end with a hyphen'));
-}
-
-function validateService(spec: Json, old: Json | undefined, causes: FieldCause[]): void {
-  const type = String(spec['type']);
-  const ports = items(spec['ports']);
-  const isHeadless = spec['clusterIP'] === 'None' || ((spec['clusterIPs'] ?? []) as readonly unknown[])[0] === 'None';
-  if (ports.length === 0 && !isHeadless && type !== 'ExternalName') causes.push(fieldRequired('spec.ports'));
-  if (type === 'LoadBalancer' && isHeadless)
-    causes.push(fieldInvalid('spec.clusterIPs[0]', 'None', "may not be set to 'None' for LoadBalancer services"));
-  if (type === 'NodePort' && isHeadless)
-    causes.push(fieldInvalid('spec.clusterIPs[0]', 'None', "may not be set to 'None' for NodePort services"));
-  if (type === 'ExternalName') {
-    const name = spec['externalName'];
-    if (typeof name !== 'string' || name === '') causes.push(fieldRequired('spec.externalName'));
-    else if (!isSubdomain(name.replace(/\.$/, ''))) causes.push(fieldInvalid('spec.externalName', name, subdomainMessage));
-  }
-  if (!['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'].includes(type))
-    causes.push(fieldNotSupported('spec.type', type, ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']));
-  const names = new Set<unknown>();
-  const seen = new Set<string>();
-  for (const [index, port] of ports.entries()) {
-    const at = `spec.ports[${index}]`;
-    const name = port['name'];
-    if (typeof name !== 'string' || name === '') {
-      if (ports.length > 1) causes.push(fieldRequired(`${at}.name`));
-    } else {
-      if (name.length > 63 || !isLabel(name))
-        causes.push(fieldInvalid(`${at}.name`, name, name.length > 63 ? 'must be no more than 63 characters' : labelMessage));
-      if (names.has(name)) causes.push(fieldDuplicate(`${at}.name`, name));
-      names.add(name);
-    }
-    const number = port['port'];
-    if (typeof number !== 'number' || number < 1 || number > 65535)
-      causes.push(fieldInvalid(`${at}.port`, number ?? 0, 'must be between 1 and 65535, inclusive'));
-    validateProtocol(port['protocol'], `${at}.protocol`, causes);
-    const target = port['targetPort'];
-    if (typeof target === 'number') validatePort(target, `${at}.targetPort`, causes);
-    else if (typeof target === 'string') validatePortName(target, `${at}.targetPort`, causes);
-    if (type === 'ClusterIP' && port['nodePort'] !== undefined && old === undefined)
-      causes.push(fieldForbidden(`${at}.nodePort`, "may not be used when `type` is 'ClusterIP'"));
-    const key = `${port['protocol']}/${number}`;
-    if (seen.has(key))
-      causes.push(
-        fieldDuplicate(
-          at,
-          new GoLiteral(
-            `core.ServicePort{Name:"", Protocol:${goQuote(String(port['protocol']))}, AppProtocol:(*string)(nil), Port:${number}, TargetPort:intstr.IntOrString{Type:0, IntVal:0, StrVal:""}, NodePort:0}`,
-          ),
-        ),
-      );
-    seen.add(key);
-  }
-  validateLabels(spec['selector'], 'spec.selector', causes);
-  if (!['ClientIP', 'None'].includes(String(spec['sessionAffinity'])))
-    causes.push(fieldNotSupported('spec.sessionAffinity', spec['sessionAffinity'], ['ClientIP', 'None']));
-  for (const [index, address] of ((spec['clusterIPs'] ?? []) as readonly string[]).entries())
-    if (address !== 'None' && address !== '' && !isIpv4(address) && !isIpv6(address))
-      causes.push(fieldInvalid(`spec.clusterIPs[${index}]`, address, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'));
-  for (const [index, address] of ((spec['externalIPs'] ?? []) as readonly string[]).entries())
-    if (!isIpv4(address) && !isIpv6(address))
-      causes.push(fieldInvalid(`spec.externalIPs[${index}]`, address, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'));
-  for (const field of ['externalTrafficPolicy', 'internalTrafficPolicy']) {
-    const policy = spec[field];
-    if (policy === undefined) continue;
-    if (
-      field === 'externalTrafficPolicy' &&
-      type !== 'NodePort' &&
-      type !== 'LoadBalancer' &&
-      !(((spec['externalIPs'] ?? []) as readonly unknown[]).length > 0)
-    ) {
-      if (old === undefined)
-        causes.push(fieldInvalid('spec.externalTrafficPolicy', policy, 'may only be set for externally-accessible services'));
-    } else if (policy !== 'Cluster' && policy !== 'Local') causes.push(fieldNotSupported(`spec.${field}`, policy, ['Cluster', 'Local']));
-  }
-  for (const [index, range] of ((spec['loadBalancerSourceRanges'] ?? []) as readonly string[]).entries())
-    if (!isCidr(range))
-      causes.push(
-        fieldInvalid(
-          `spec.loadBalancerSourceRanges[${index}]`,
-          range,
-          'must be a list of IP ranges. For example, 10.240.0.0/24,10.250.0.0/24',
-        ),
-      );
-  const lbClass = spec['loadBalancerClass'];
-  if (lbClass !== undefined && type !== 'LoadBalancer')
-    causes.push(fieldForbidden('spec.loadBalancerClass', "may only be used when `type` is 'LoadBalancer'"));
-  if (old !== undefined) validateServiceUpdate(spec, old, causes);
-}
-
-function validateServiceUpdate(spec: Json, old: Json, causes: FieldCause[]): void {
-  if (old['type'] === 'ExternalName' || spec['type'] === 'ExternalName') return;
-  const before = ((old['clusterIPs'] ?? []) as readonly string[])[0];
-  const list = spec['clusterIPs'] as readonly string[] | undefined;
-  const now = list?.[0] ?? (spec['clusterIP'] as string | undefined);
-  if (before !== undefined && before !== '' && now !== undefined && now !== before)
-    causes.push(fieldInvalid('spec.clusterIPs[0]', list ?? [now], 'may not change once set'));
-  if (old['type'] === 'LoadBalancer' && spec['type'] === 'LoadBalancer' && spec['loadBalancerClass'] !== old['loadBalancerClass'])
-    causes.push(fieldInvalid('spec.loadBalancerClass', spec['loadBalancerClass'] ?? null, 'may not change once set'));
 }
 
 function validateNetworkPolicy(spec: Json, causes: FieldCause[]): void {

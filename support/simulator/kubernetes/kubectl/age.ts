@@ -110,3 +110,8 @@ export function diffStamp(epochMs: number): string {
   const micros = Math.floor((epochMs - Math.floor(epochMs / 1000) * 1000) * 1000);
   return `${year}-${two(month)}-${two(day)} ${two(hour)}:${two(minute)}:${two(second)}.${String(micros).padStart(6, '0')}000 +0000`;
 }
+
+/** Go's `Time.String()`: `2025-01-02 03:04:05 +0000 UTC`. */
+export function goTime(timestamp: unknown): string {
+  return typeof timestamp === 'string' ? timestamp.replace('T', ' ').replace(/(\.\d+)?Z$/, ' +0000 UTC') : '<unset>';
+}

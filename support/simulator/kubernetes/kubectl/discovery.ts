@@ -97,11 +97,10 @@ export class Discovery {
 
   /** The types of a category (`all`), in the order of discovery; empty when there is no such category. */
   category(name: string): readonly ResourceType[] {
-    const inCategory = (types: readonly ResourceType[]): readonly ResourceType[] | undefined => {
-      const found = types.filter((type) => type.isPreferred && type.categories.includes(name) && type.verbs.includes('list'));
-      return found.length === 0 ? undefined : found;
-    };
-    return inCategory(this.types) ?? [];
+    // A type that only an older version of its group has counts in that version.
+    const isShown = (type: ResourceType): boolean =>
+      type.isPreferred || !this.types.some((other) => other.isPreferred && other.group === type.group && other.plural === type.plural);
+    return this.types.filter((type) => type.categories.includes(name) && type.verbs.includes('list') && isShown(type));
   }
 
   isCategory(name: string): boolean {

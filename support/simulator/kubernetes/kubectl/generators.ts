@@ -366,8 +366,10 @@ export function quota(session: Session): Dict {
   for (const part of session.flags
     .text('hard')
     .split(',')
-    .filter((text) => text !== ''))
+    .filter((text) => text !== '')) {
+    if (!part.includes('=')) throw new KubectlError(`Invalid argument syntax ${part}, expected <resource>=<value>`);
     hard[part.slice(0, part.indexOf('='))] = part.slice(part.indexOf('=') + 1);
+  }
   return {
     kind: 'ResourceQuota',
     apiVersion: 'v1',

@@ -48,7 +48,7 @@ export class JsonPath {
     } catch (error) {
       if (!(error instanceof TemplateError)) throw error;
       throw new KubectlError(
-        `error executing jsonpath ${JSON.stringify(this.#source)}: Error executing template: ${error.message}. Printing more information for debugging the template:\n\ttemplate was:\n\t\t${this.#source}\n\tobject given to jsonpath engine was:\n\t\t${goSyntax(object)}\n\n`,
+        `error executing jsonpath ${JSON.stringify(this.#source)}: Error executing template: ${error.message}. Printing more information for debugging the template:\n\ttemplate was:\n\t\t${this.#source}\n\tobject given to jsonpath engine was:\n\t\t${goSyntax(object)}\n\n\n`,
       );
     }
   }
@@ -148,6 +148,11 @@ function children(value: unknown): readonly unknown[] {
 function descendants(value: unknown): readonly unknown[] {
   if (!Array.isArray(value) && !isDict(value)) return [];
   return [value, ...children(value).flatMap(descendants)];
+}
+
+/** Whether a bracket was opened and not closed. */
+function isInBrackets(text: string): boolean {
+  return text.lastIndexOf('[') > text.lastIndexOf(']');
 }
 
 function element(value: unknown, index: number): unknown {
@@ -284,7 +289,9 @@ class Parser {
         return this.#text.slice(start, this.#position - 1);
       }
     }
-    throw new TemplateError(quote === '' ? 'unclosed action' : 'unterminated quoted string');
+    throw new TemplateError(
+      quote !== '' ? 'unterminated quoted string' : isInBrackets(this.#text.slice(start)) ? 'unterminated array' : 'unclosed action',
+    );
   }
 }
 

@@ -327,7 +327,7 @@ describe('files', () => {
     clock.advance(100);
     expect((await kubectl('get wd')).stderr).toBe('No resources found\n');
     expect((await kubectl('explain wd.spec')).stdout).toBe(
-      'GROUP:      example.com\nKIND:       Widget\nVERSION:    v1\n\nFIELD: spec <Object>\n\n\nDESCRIPTION:\n    <empty>\n    \nFIELDS:\n  peerASN\t<integer> -required-\n    The number.\n\n\n',
+      'GROUP:      example.com\nKIND:       Widget\nVERSION:    v1\n\nFIELD: spec <Object>\n\n\nDESCRIPTION:\n    <empty>\nFIELDS:\n  peerASN\t<integer> -required-\n    The number.\n\n\n',
     );
   });
 

@@ -18,7 +18,9 @@ const columnFormats = ['custom-columns', 'custom-columns-file'];
 /** `jsonpath={.x}` → `jsonpath` and its template. */
 function splitFormat(output: string, template: string): { readonly format: string; readonly argument: string } {
   const equals = output.indexOf('=');
-  if (equals === -1) return { format: output === '' && template !== '' ? 'go-template' : output, argument: template };
+  // Only templates have an argument: `yaml=x` is no format.
+  if (equals === -1 || ['json', 'yaml', 'name'].includes(output.slice(0, equals)))
+    return { format: output === '' && template !== '' ? 'go-template' : output, argument: template };
   return { format: output.slice(0, equals), argument: output.slice(equals + 1) };
 }
 
@@ -46,7 +48,8 @@ export async function objectPrinter(
   };
   const fromFile = (): string => {
     const text = readFile(session, needTemplate());
-    if (text === undefined) throw new KubectlError(`error reading --template ${argument}, open ${argument}: no such file or directory`);
+    const what = format === 'custom-columns-file' ? 'template' : '--template';
+    if (text === undefined) throw new KubectlError(`error reading ${what} ${argument}, open ${argument}: no such file or directory`);
     return text;
   };
   const allowsMissing = !flags.has('allow-missing-template-keys') || flags.is('allow-missing-template-keys');
@@ -144,7 +147,7 @@ function customColumns(spec: string, hidesHeaders: boolean, clean: (object: Dict
 }
 
 function relaxedOrFull(expression: string): string {
-  return expression.trim().startsWith('{') && !/^\{\.?[^{}]+\}$/.test(expression.trim()) ? expression : relaxedJsonPath(expression);
+  return relaxedJsonPath(expression);
 }
 
 function columnText(values: readonly unknown[]): string {

@@ -1,4 +1,4 @@
-import { kindText, type ResourceType, resourceText } from './discovery.ts';
+import { kindText, qualifiedPlural, type ResourceType, resourceText } from './discovery.ts';
 import { addSource, isNotFound, KubectlError, StatusError } from './errors.ts';
 import { type ManifestObject, readManifests } from './manifests.ts';
 import { accepts, pathOf, type Session } from './session.ts';
@@ -162,7 +162,7 @@ export function readInfo(
     const object = session.request('GET', pathOf(info.type, info.namespace, info.name, options.subresource), {
       ...(options.query === undefined ? {} : { query: options.query }),
       accept: options.accept ?? accepts.json,
-      about: `get ${info.type.plural} ${info.name}`,
+      about: `get ${qualifiedPlural(info.type)} ${info.name}`,
     });
     if (!isDict(object) || textAt(object, 'kind') === '') throw new KubectlError(`Object 'Kind' is missing in '${JSON.stringify(object)}'`);
     return { ...info, object };
@@ -191,7 +191,7 @@ export function readList(
     const page = session.request('GET', pathOf(type, namespace), {
       query,
       accept: options.accept ?? accepts.json,
-      about: `get ${type.plural}`,
+      about: `get ${qualifiedPlural(type)}`,
     });
     if (!isDict(page) || textAt(page, 'kind') === '') throw new KubectlError(`Object 'Kind' is missing in '${JSON.stringify(page)}'`);
     pages.push(page);

@@ -1,4 +1,4 @@
-import { rfc1123 } from '../age.ts';
+import { humanDuration, millisecondsOf, rfc1123 } from '../age.ts';
 import { at, type Dict, listAt, nameOf, numberAt, sortedKeys, stringsAt, textAt } from '../values.ts';
 import { controllerOf, selectorText, writeAnnotations, writeHead, writeLabels, writePodTemplate } from './parts.ts';
 import type { DescribeWriter } from './writer.ts';
@@ -73,7 +73,7 @@ export function describeEndpointSlice(writer: DescribeWriter, slice: Dict): void
   writeHead(writer, slice);
   writer.line(0, 'AddressType:', textAt(slice, 'addressType'));
   const ports = listAt(slice, 'ports');
-  if (ports.length === 0) writer.line(0, 'Ports:', '<unset>');
+  if (ports.length === 0) writer.write(0, 'Ports: <unset>\n');
   else {
     writer.line(0, 'Ports:');
     writer.line(1, 'Name', 'Port', 'Protocol');
@@ -83,7 +83,7 @@ export function describeEndpointSlice(writer: DescribeWriter, slice: Dict): void
   }
   const endpoints = listAt(slice, 'endpoints');
   if (endpoints.length === 0) {
-    writer.line(0, 'Endpoints:', '<none>');
+    writer.write(0, 'Endpoints: <none>\n');
     return;
   }
   writer.line(0, 'Endpoints:');
@@ -115,6 +115,8 @@ export function describeJob(writer: DescribeWriter, job: Dict): void {
   if (at(job, 'spec', 'backoffLimit') !== undefined) writer.line(0, 'Backoff Limit:', String(numberAt(job, 'spec', 'backoffLimit')));
   if (at(job, 'status', 'startTime') !== undefined) writer.line(0, 'Start Time:', rfc1123(at(job, 'status', 'startTime')));
   if (at(job, 'status', 'completionTime') !== undefined) writer.line(0, 'Completed At:', rfc1123(at(job, 'status', 'completionTime')));
+  const [started, completed] = [millisecondsOf(at(job, 'status', 'startTime')), millisecondsOf(at(job, 'status', 'completionTime'))];
+  if (started !== undefined && completed !== undefined) writer.line(0, 'Duration:', humanDuration(completed - started));
   writer.line(
     0,
     'Pods Statuses:',

@@ -6,7 +6,7 @@ import { contentTypes, threeWayPatch } from '../patches.ts';
 import { encode, notSimulated, objectNames, objectPrinter } from '../printers.ts';
 import { collect, type Info, infoText, readInfo, withSource } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
-import { at, type Dict, isDict, nameOf, textAt } from '../values.ts';
+import { at, type Dict, isDict, nameOf, sortedKeys, textAt } from '../values.ts';
 import { parseYaml } from '../yaml-parser.ts';
 
 export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -221,6 +221,12 @@ export async function viewLastApplied(session: Session): Promise<void> {
     const annotation = textAt(info.object, 'metadata', 'annotations', lastApplied);
     if (annotation === '') throw new KubectlError(`no last-applied-configuration annotation found on resource: ${info.name}`);
     const value = parseYaml(annotation);
-    if (isDict(value)) session.stdout += print(value);
+    if (isDict(value)) session.stdout += output === 'json' ? `${JSON.stringify(inOrder(value), null, 2)}\n` : print(value);
   }
+}
+
+/** With the keys of every object in order, as Go's encoder writes a map. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder);
+  return isDict(value) ? Object.fromEntries(sortedKeys(value).map((key) => [key, inOrder(value[key])])) : value;
 }

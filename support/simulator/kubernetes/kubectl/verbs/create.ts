@@ -82,18 +82,23 @@ export async function createNoun(session: Session): Promise<void> {
   try {
     print(post(session, object, writeQuery(session, dryRun), accepts.typed), 'created');
   } catch (error) {
-    throw session.command.startsWith('create namespace') || !(error instanceof StatusError)
-      ? error
-      : error.withMessage(prefixed(session, error));
+    throw error instanceof StatusError ? (prefixed(session, error) ?? error) : error;
   }
 }
 
-/** Some generators put their own words before the server's. */
-function prefixed(session: Session, error: StatusError): string {
+const serviceTypes: Readonly<Record<string, string>> = {
+  clusterip: 'ClusterIP',
+  nodeport: 'NodePort',
+  loadbalancer: 'LoadBalancer',
+  externalname: 'ExternalName',
+};
+
+/** Some generators put their own words before the server's; what comes out is no Status any more (`fmt.Errorf("…%v")`). */
+function prefixed(session: Session, error: StatusError): KubectlError | undefined {
   const noun = session.command
     .slice('create '.length)
     .replace(/^secret .*/, 'secret')
-    .replace(/^service .*/, `${textAt({ type: session.command.split(' ')[2] ?? '' }, 'type')} service`);
+    .replace(/^service (.*)/, (_whole, type: string) => `${serviceTypes[type]} service`);
   const withPrefix = [
     'configmap',
     'secret',
@@ -105,8 +110,10 @@ function prefixed(session: Session, error: StatusError): string {
     'clusterrolebinding',
     'quota',
     'priorityclass',
+    ...Object.values(serviceTypes).map((type) => `${type} service`),
   ];
-  return withPrefix.includes(noun) ? `failed to create ${noun}: ${error.message}` : error.message;
+  if (!withPrefix.includes(noun)) return undefined;
+  return new KubectlError(`failed to create ${noun}${noun === 'secret' ? '' : ':'} ${error.message}`);
 }
 
 /** Creates an object made here in the namespace of the command line. */

@@ -12,6 +12,7 @@ import {
 } from '../describe/workloads.ts';
 import { DescribeWriter } from '../describe/writer.ts';
 import type { ResourceType } from '../discovery.ts';
+import { qualifiedPlural } from '../discovery.ts';
 import { AggregateKubectlError, isNotFound, KubectlError } from '../errors.ts';
 import { collect, type Info, itemsOf, parseTargets, readList } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
@@ -36,7 +37,8 @@ export async function describe(session: Session): Promise<void> {
   if (onlyMissing && infos.length === 0 && flags.args.length === 2 && flags.list('filename').length === 0) {
     const matches = byPrefix(session, limit);
     if (matches.length === 0) throw new AggregateKubectlError(errors);
-    return show(session, matches);
+    await show(session, matches, '\n');
+    return;
   }
   if (infos.length === 0 && errors.length === 0)
     session.err(session.isAllNamespaces ? 'No resources found' : `No resources found in ${session.namespace} namespace.`);
@@ -55,13 +57,14 @@ function byPrefix(session: Session, listQuery: Readonly<Record<string, string>>)
   return infos.filter((info) => info.name.startsWith(name));
 }
 
-async function show(session: Session, infos: readonly Info[]): Promise<void> {
+/** @param end after each: what was found by the beginning of its name ends in one more line */
+async function show(session: Session, infos: readonly Info[], end = ''): Promise<void> {
   const failures: KubectlError[] = [];
   let isFirst = true;
   for (const info of infos) {
     try {
       const text = await describeOne(session, info);
-      session.stdout += isFirst ? text : `\n\n${text}`;
+      session.stdout += isFirst || end !== '' ? text + end : `\n\n${text}`;
       isFirst = false;
     } catch (error) {
       if (!(error instanceof KubectlError)) throw error;
@@ -75,7 +78,7 @@ async function show(session: Session, infos: readonly Info[]): Promise<void> {
 function readAgain(session: Session, info: Info): Dict {
   return session.requestObject('GET', pathOf(info.type, info.namespace, info.name), {
     accept: isBuiltIn(info.type) ? accepts.typed : accepts.json,
-    about: `get ${info.type.plural} ${info.name}`,
+    about: `get ${qualifiedPlural(info.type)} ${info.name}`,
   });
 }
 
@@ -122,7 +125,14 @@ async function describeOne(session: Session, info: Info): Promise<string> {
       );
       return owner !== undefined && textAt(owner, 'uid') === textAt(object, 'metadata', 'uid');
     });
-  const kind = type.group === '' || type.group === 'apps' || type.group === 'batch' || type.group === 'discovery.k8s.io' ? type.kind : '';
+  const kind =
+    type.group === '' ||
+    type.group === 'apps' ||
+    type.group === 'batch' ||
+    type.group === 'discovery.k8s.io' ||
+    type.kind === 'NetworkPolicy'
+      ? type.kind
+      : '';
   let hasEvents = true;
   // A deployment's events are asked for before its replica sets.
   let events: readonly Dict[] | undefined;
@@ -203,6 +213,10 @@ async function describeOne(session: Session, info: Info): Promise<string> {
       hasEvents = kind !== 'Secret';
       break;
     }
+    case 'NetworkPolicy':
+      (await import('../describe/network-policy.ts')).describeNetworkPolicy(writer, object);
+      hasEvents = false;
+      break;
     default:
       describeGeneric(writer, object);
   }

@@ -49,7 +49,8 @@ export function explain(session: Session): void {
     text += `ENUM:\n${listAt(here, 'enum')
       .map((value) => `    ${String(value)}\n`)
       .join('')}\n`;
-  text += `DESCRIPTION:\n${descriptions(here)}    \n`;
+  const told = descriptions(here);
+  text += `DESCRIPTION:\n${told}${told === '    <empty>\n' ? '' : '    \n'}`;
   const properties = dictAt(elementOf(here), 'properties');
   if (Object.keys(properties).length > 0) text += `FIELDS:\n${fields(elementOf(here), 1, flags.is('recursive'))}`;
   session.stdout += `${text}\n`;

@@ -121,7 +121,7 @@ function getTables(session: Session, output: string): void {
     fieldSelector: flags.text('field-selector'),
     isAllAllowed: true,
     reads: 'named and files',
-    accept: accepts.table,
+    accept: flags.is('server-print') ? accepts.table : accepts.json,
     listQuery: path === undefined ? listQuery(session) : { includeObject: 'Object' },
     query: path === undefined ? {} : { includeObject: 'Object' },
     subresource: flags.text('subresource'),
@@ -135,6 +135,8 @@ function getTables(session: Session, output: string): void {
   let writer = new TableWriter();
   let isFirstOfTable = true;
   let areAllNamespaced = !session.isAllNamespaces;
+  // Once a table has the column NAMESPACE, those after it have it too, though their objects have none.
+  let hasNamespaces = false;
   const groups: Info[][] = [];
   for (const info of collected.infos) {
     areAllNamespaced &&= info.type.isNamespaced;
@@ -144,9 +146,10 @@ function getTables(session: Session, output: string): void {
   }
   for (const group of groups) {
     const first = group[0] as Info;
+    hasNamespaces ||= session.isAllNamespaces && first.type.isNamespaced;
     const options: TableOptions = {
       isWide: output === 'wide',
-      withNamespace: session.isAllNamespaces && first.type.isNamespaced,
+      withNamespace: hasNamespaces,
       prefix: showsKind ? `${lowerKind(first.type)}/` : '',
       labelColumns: flags.list('label-columns'),
       withLabels: flags.is('show-labels'),

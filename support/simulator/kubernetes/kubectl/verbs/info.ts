@@ -103,6 +103,11 @@ export function version(session: Session): void {
     const answer = session.request('GET', '/version', { query: { timeout: '32s' }, accept: accepts.any });
     if (isDict(answer)) server = answer;
   }
+  const minor = Number.parseInt(textAt(server, 'minor'), 10);
+  if (server !== undefined && Math.abs(minor - 32) > 1)
+    session.err(
+      `WARNING: version difference between client (1.32) and server (${textAt(server, 'major')}.${minor}) exceeds the supported minor version skew of +/-1`,
+    );
   if (output !== '') {
     const whole = { clientVersion: client, kustomizeVersion: 'v5.5.0', ...(server === undefined ? {} : { serverVersion: server }) };
     session.stdout += output === 'yaml' ? `${toYaml(whole)}\n` : `${JSON.stringify(whole, null, 2)}\n`;
@@ -111,11 +116,6 @@ export function version(session: Session): void {
   session.out(`Client Version: ${client.gitVersion}\nKustomize Version: v5.5.0`);
   if (server === undefined) return;
   session.out(`Server Version: ${textAt(server, 'gitVersion')}`);
-  const minor = Number.parseInt(textAt(server, 'minor'), 10);
-  if (Math.abs(minor - 32) > 1)
-    session.err(
-      `WARNING: version difference between client (1.32) and server (${textAt(server, 'major')}.${minor}) exceeds the supported minor version skew of +/-1`,
-    );
 }
 
 // ── config ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -230,6 +230,12 @@ export async function whoami(session: Session): Promise<void> {
   session.stdout += formatTable(rows);
 }
 
+/** The verbs that `kubectl auth can-i` knows. */
+const resourceVerbs = new Set(
+  'get list watch create update patch delete deletecollection use bind impersonate * approve sign escalate attest'.split(' '),
+);
+const nonResourceVerbs = new Set('get put post head options delete patch *'.split(' '));
+
 /** There is one user, the administrator: everything that exists is allowed. */
 export function canI(session: Session): void {
   const { flags } = session;
@@ -246,6 +252,8 @@ export function canI(session: Session): void {
     throw new KubectlError(
       "you must specify two arguments: verb resource or verb resource/resourceName.\nSee 'kubectl auth can-i -h' for help and examples.",
     );
+  const isPath = resource.startsWith('/');
+  if (isPath ? !nonResourceVerbs.has(verb) : !resourceVerbs.has(verb)) session.err(`Warning: verb '${verb}' is not a known verb\n`);
   if (flags.text('as') !== '') throw new PlainError('error: not simulated: permissions of other users (kubectl auth can-i --as)');
   if (!resource.startsWith('/') && resource !== '*' && session.discovery.optional(resource.split('/')[0] as string) === undefined) {
     session.err(`Warning: the server doesn't have a resource type '${resource.split('/')[0]}'\n`);

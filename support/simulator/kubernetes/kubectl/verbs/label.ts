@@ -32,7 +32,11 @@ function parseChange(args: readonly string[], what: string): Change {
   }
   for (const key of remove)
     if (key in set)
-      throw new KubectlError(`can not both modify and remove ${what === 'label' ? 'a label' : 'an annotation'} in the same command`);
+      throw new KubectlError(
+        what === 'label'
+          ? 'can not both modify and remove a label in the same command'
+          : `can not both modify and remove the following annotation(s) in the same command: ${key}`,
+      );
   return { set, remove, resources };
 }
 

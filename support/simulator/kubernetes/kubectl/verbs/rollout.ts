@@ -4,7 +4,7 @@ import { DescribeWriter, tabulate } from '../describe/writer.ts';
 import { qualifiedPlural } from '../discovery.ts';
 import { KubectlError, throwAll } from '../errors.ts';
 import { contentTypes } from '../patches.ts';
-import { notSimulated, resultPrinter } from '../printers.ts';
+import { resultPrinter } from '../printers.ts';
 import { collect, type Info, itemsOf } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
 import { at, byText, type Dict, isEqual, listAt, nameOf, numberAt, stringsAt, textAt } from '../values.ts';
@@ -115,7 +115,8 @@ function statefulSetProgress(set: Dict): Progress {
   if (status('readyReplicas') < desired)
     return { text: `Waiting for ${desired - status('readyReplicas')} pods to be ready...\n`, isDone: false };
   const partition = at(set, 'spec', 'updateStrategy', 'rollingUpdate', 'partition');
-  if (typeof partition === 'number' && partition > 0) {
+  // The API server always fills in the partition of a rolling update: this is what kubectl says of any finished one.
+  if (typeof partition === 'number') {
     if (status('updatedReplicas') < desired - partition) {
       return {
         text: `Waiting for partitioned roll out to finish: ${status('updatedReplicas')} out of ${desired - partition} new pods have been updated...\n`,
@@ -202,9 +203,17 @@ export function resume(session: Session): Promise<void> {
 
 // ── history ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The replica sets of a deployment by revision. */
+/** What a workload looked like at a revision: a deployment's replica set, or the others' ControllerRevision. */
 function revisionsOf(session: Session, info: Info): ReadonlyMap<number, Dict> {
-  if (info.type.kind !== 'Deployment') throw notSimulated(`kubectl ${session.command} of a ${info.type.kind}`);
+  if (info.type.group !== 'apps' || !['Deployment', 'DaemonSet', 'StatefulSet'].includes(info.type.kind)) {
+    const { group, kind } = info.type;
+    if (session.command === 'rollout history')
+      throw new KubectlError(`error retrieving history for ${JSON.stringify(kind)}, no visitor method exists for {${group} ${kind}}`);
+    throw new KubectlError(
+      `no rollbacker has been implemented for ${JSON.stringify(info.type.kind + (info.type.group === '' ? '' : `.${info.type.group}`))}`,
+    );
+  }
+  if (info.type.kind !== 'Deployment') return controllerRevisionsOf(session, info);
   const deployment = session.requestObject('GET', pathOf(info.type, info.namespace, info.name), { accept: accepts.typed });
   const replicaSets = session.discovery.resource('replicasets.apps');
   const page = session.requestObject('GET', pathOf(replicaSets, info.namespace), {
@@ -222,13 +231,30 @@ function revisionsOf(session: Session, info: Info): ReadonlyMap<number, Dict> {
   return revisions;
 }
 
+function controllerRevisionsOf(session: Session, info: Info): ReadonlyMap<number, Dict> {
+  const owner = session.requestObject('GET', pathOf(info.type, info.namespace, info.name), { accept: accepts.typed });
+  const page = session.requestObject('GET', pathOf(session.discovery.resource('controllerrevisions.apps'), info.namespace), {
+    accept: accepts.typed,
+    query: { labelSelector: selectorText(at(owner, 'spec', 'selector')) },
+  });
+  const revisions = new Map<number, Dict>();
+  for (const revision of itemsOf(page)) {
+    const isOwned = listAt(revision, 'metadata', 'ownerReferences').some(
+      (reference) => textAt(reference, 'uid') === textAt(owner, 'metadata', 'uid'),
+    );
+    // The template stands where a replica set has it.
+    if (isOwned) revisions.set(numberAt(revision, 'revision'), { ...revision, spec: at(revision, 'data', 'spec') });
+  }
+  return revisions;
+}
+
 const changeCause = 'kubernetes.io/change-cause';
 
 export function history(session: Session): void {
   const wanted = session.flags.number('revision');
   for (const info of targets(session)) {
     const revisions = revisionsOf(session, info);
-    const title = `deployment.apps/${info.name}`;
+    const title = `${info.type.kind.toLowerCase()}.apps/${info.name}`;
     if (wanted > 0) {
       const set = revisions.get(wanted);
       if (set === undefined) throw new KubectlError(`unable to find the specified revision`);
@@ -268,7 +294,8 @@ export async function undo(session: Session): Promise<void> {
           ? `no rollout history found for deployment ${JSON.stringify(info.name)}`
           : `unable to find specified revision ${wanted} in history`,
       );
-    const template = structuredClone(at(set, 'spec', 'template')) as { metadata?: { labels?: Record<string, string> } };
+    const template = structuredClone(at(set, 'spec', 'template')) as { $patch?: string; metadata?: { labels?: Record<string, string> } };
+    delete template.$patch;
     delete template.metadata?.labels?.['pod-template-hash'];
     if (isEqual(template, withoutHash(at(info.object, 'spec', 'template')))) {
       print(info.object as Dict, `skipped rollback (current template already matches revision ${revision})`);
@@ -279,6 +306,16 @@ export async function undo(session: Session): Promise<void> {
       const writer = new DescribeWriter();
       writePodTemplate(writer, at(set, 'spec', 'template'));
       print(info.object as Dict, writer.raw);
+      continue;
+    }
+    if (info.type.kind !== 'Deployment') {
+      const after = session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), {
+        accept: accepts.typed,
+        body: at(set, 'data'),
+        query: dryRun === 'server' ? { dryRun: 'All' } : {},
+        contentType: contentTypes.strategic,
+      });
+      print({ kind: info.type.kind, apiVersion: 'apps/v1', ...after }, 'rolled back');
       continue;
     }
     const kept = new Set([

@@ -1,7 +1,7 @@
 import { KubectlError, throwAll } from '../errors.ts';
 import { contentTypes, twoWayPatch } from '../patches.ts';
 import { notSimulated, resultPrinter } from '../printers.ts';
-import { collect, type Info, nothingGiven, slashName } from '../resources.ts';
+import { collect, type Info, nothingGiven } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
 import { at, copyOf, type Dict, isDict, listAt, type Mutable, stringsAt, textAt } from '../values.ts';
 
@@ -74,7 +74,10 @@ function podSpecOf(info: Info, object: Mutable): Mutable {
         ? ['spec', 'jobTemplate', 'spec', 'template', 'spec']
         : ['spec', 'template', 'spec'];
   const spec = at(object, ...path);
-  if (!isDict(spec)) throw new KubectlError(`the object is not a pod or does not have a pod template: ${slashName(info)}`);
+  if (!isDict(spec))
+    throw new KubectlError(
+      `${info.type.plural}/${info.name} the object is not a pod or does not have a pod template: *${info.type.version}.${info.type.kind}`,
+    );
   return spec as Mutable;
 }
 
@@ -107,7 +110,7 @@ export async function setEnv(session: Session): Promise<void> {
   const { resources, changes } = splitArgs(flags.args, (arg) => arg.includes('=') || /^[A-Za-z_]\w*-$/.test(arg));
   const all = [...changes, ...flags.list('env')];
   if (resources.length === 0 && flags.list('filename').length === 0) throw new KubectlError(nothingGiven);
-  if (flags.is('list')) throw notSimulated('kubectl set env --list');
+  if (flags.is('list')) return listEnv(session, resources);
   if (all.length === 0) throw new KubectlError('at least one environment variable must be provided');
   await patchEach(session, resources, 'env updated', (info, object) => {
     for (const container of containersOf(podSpecOf(info, object), flags.text('containers'))) {
@@ -124,6 +127,34 @@ export async function setEnv(session: Session): Promise<void> {
       else container.env = env;
     }
   });
+}
+
+/** Variables as assignments; those that come from elsewhere as comments. */
+function listEnv(session: Session, resources: readonly string[]): void {
+  const { flags } = session;
+  const { infos, errors } = collect(session, {
+    args: resources,
+    selector: flags.text('selector'),
+    isAllAllowed: flags.is('all'),
+    reads: 'named and files',
+  });
+  throwAll(errors);
+  for (const info of infos) {
+    for (const container of containersOf(podSpecOf(info, copyOf(info.object as Dict)), flags.text('containers'))) {
+      session.out(`# ${info.type.kind} ${info.name}, container ${textAt(container, 'name')}`);
+      for (const entry of listAt(container, 'env')) {
+        const name = textAt(entry, 'name');
+        const key = (source: string): string =>
+          `${textAt(entry, 'valueFrom', source, 'name')}, key ${textAt(entry, 'valueFrom', source, 'key')}`;
+        const from = at(entry, 'valueFrom');
+        if (from === undefined) session.out(`${name}=${textAt(entry, 'value')}`);
+        else if (at(from, 'configMapKeyRef') !== undefined) session.out(`# ${name} from configmap ${key('configMapKeyRef')}`);
+        else if (at(from, 'secretKeyRef') !== undefined) session.out(`# ${name} from secret ${key('secretKeyRef')}`);
+        else if (at(from, 'fieldRef') !== undefined) session.out(`# ${name} from field path ${textAt(from, 'fieldRef', 'fieldPath')}`);
+        else session.out(`# ${name} from resource reference`);
+      }
+    }
+  }
 }
 
 export async function setSelector(session: Session): Promise<void> {

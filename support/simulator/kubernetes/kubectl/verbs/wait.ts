@@ -102,7 +102,10 @@ export async function wait(session: Session): Promise<void> {
     const start = isDelete ? readIfThere(session, info.type, info.namespace, info.name) : undefined;
     const holds = isCreate || (isDelete && isMet(start)) || follow(session, info.type, info.namespace, info.name, isMet, left());
     if (holds) met(info, last);
-    else failures.push(timedOut(`${info.type.plural}/${info.name}`));
+    else {
+      const what = `${info.type.plural}/${info.name}`;
+      failures.push(timeout === 0 ? new KubectlError(`condition not met for ${what}`) : timedOut(what));
+    }
   }
   throwAll(failures);
 }
