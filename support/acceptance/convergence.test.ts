@@ -67,7 +67,7 @@ describe('a lab at rest', () => {
           expect((await restAfter([application, ...script])).state).toBe(reference);
         },
       ),
-      { numRuns: 8, seed: 20_260_112 },
+      { numRuns: 5, seed: 20_260_112 },
     );
   });
 

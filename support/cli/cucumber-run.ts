@@ -20,8 +20,12 @@ const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
 /** Step definitions and their surroundings, loaded once for as many runs as a command needs. */
 export type Vocabulary = ISupportCodeLibrary;
 
-export async function loadVocabulary(files: readonly string[], cwd: string): Promise<Vocabulary> {
-  return await loadSupport({ sources: sources({ paths: [], tags: '' }), support: { importPaths: files.map(literal) } }, environment(cwd));
+let vocabulary: Promise<Vocabulary> | undefined;
+
+/** Once in the life of a process: modules that are imported again define nothing again. */
+export function loadVocabulary(files: readonly string[], cwd: string): Promise<Vocabulary> {
+  vocabulary ??= loadSupport({ sources: sources({ paths: [], tags: '' }), support: { importPaths: files.map(literal) } }, environment(cwd));
+  return vocabulary;
 }
 
 /** Where the selected scenarios begin, in the order of the run. @throws ContentError for a feature that cannot be read */

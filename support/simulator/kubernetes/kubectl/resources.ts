@@ -317,7 +317,7 @@ export function withSource(verb: string, info: Info, error: unknown): KubectlErr
 }
 
 /** `deployment.apps/web`. */
-export function slashName(info: Pick<Info, 'type' | 'name'>): string {
+function slashName(info: Pick<Info, 'type' | 'name'>): string {
   return `${lowerKind(info.type)}/${info.name}`;
 }
 
