@@ -95,6 +95,36 @@ Then(
   },
 );
 
+/** Every path of the listed prefixes, and no other path of them: how many there are is what multipath labs ask. */
+Then(
+  'router {string} has exactly these paths within {duration}:',
+  async function (this: OutpostWorld, router: string, budgetMs: number, table: DataTable) {
+    const wanted = table.hashes();
+    await this.within(budgetMs, { expected: 'the listed paths, and no others of their prefixes', look: lookAtTable(router) }, async () => {
+      const rows = (await this.readers.vtysh.bgpTables(router))
+        .filter(({ prefix, isValid }) => isValid && wanted.some((row) => row.prefix === prefix))
+        .map(({ prefix, nextHop, asPath }) => ({ prefix, 'next hop': nextHop, 'AS path': asPath }));
+      const extra = rows.filter((row) => !wanted.some((other) => other.prefix === row.prefix && other['next hop'] === row['next hop']));
+      const differences = missingRows(wanted, rows, ['prefix', 'next hop']);
+      return observe([...differences, ...extra.map((row) => `${row.prefix} also via ${row['next hop']}`)], undefined);
+    });
+  },
+);
+
+/** For next hops that nobody can name beforehand, as link-local ones. */
+Then(
+  /^router "([^"]*)" has (\d+) paths? to "([^"]*)" with AS path "([^"]*)" within (\d+) seconds$/,
+  async function (this: OutpostWorld, router: string, count: string, prefix: string, asPath: string, seconds: string) {
+    const expectation = { expected: `${count} paths to ${prefix} with AS path ${asPath}`, look: lookAtTable(router) };
+    await this.within(Number(seconds) * 1000, expectation, async () => {
+      const paths = (await this.readers.vtysh.bgpTables(router)).filter((path) => path.isValid && path.prefix === prefix);
+      const matching = paths.filter((path) => path.asPath === asPath).length;
+      const saw = `${matching} of ${paths.length}: ${paths.map((path) => `${path.nextHop} (${path.asPath})`).join(', ') || 'no path'}`;
+      return matching === Number(count) ? { ok: true, value: matching } : { ok: false, saw };
+    });
+  },
+);
+
 Then('the nodes use these gateways within {duration}:', async function (this: OutpostWorld, budgetMs: number, table: DataTable) {
   const wanted = table.hashes();
   await this.within(

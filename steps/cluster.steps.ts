@@ -2,6 +2,7 @@ import { type DataTable, Given, Then, When } from '@cucumber/cucumber';
 import { action } from '../support/cucumber/action.ts';
 import type { OutpostWorld } from '../support/cucumber/world.ts';
 import type { ObjectName } from '../support/tools/kubectl.ts';
+import { run } from '../support/tools/run.ts';
 import { missingRows, observe } from '../support/verdict/compare.ts';
 
 When('{string} is applied', action, async function (this: OutpostWorld, file: string) {
@@ -10,6 +11,10 @@ When('{string} is applied', action, async function (this: OutpostWorld, file: st
 
 When('label {string} is set on service {object}', action, async function (this: OutpostWorld, label: string, service: ObjectName) {
   await this.readers.kubectl.label('service', service, label);
+});
+
+When('node {string} is lost', action, async function (this: OutpostWorld, node: string) {
+  await run(this.lab, { argv: ['docker', 'kill', node] });
 });
 
 Given('no {kind} exists', async function (this: OutpostWorld, kind: string) {

@@ -24,15 +24,21 @@ export interface OpenedLab {
  */
 export async function openLab(
   definition: LabDefinition,
-  options: { readonly driver: DriverChoice; readonly seed: number },
+  options: {
+    readonly driver: DriverChoice;
+    readonly seed: number;
+    /** A live lab is taken for this process until it ends: what it does, and whether it waits for others. */
+    readonly alone?: { readonly what: string; readonly wait: boolean; readonly tell: (text: string) => void };
+  },
 ): Promise<OpenedLab> {
   if (options.driver === 'live') {
     const { probeDocker } = await import('./live/probe.ts');
     const docker = await probeDocker();
-    if (!docker.answers) throw noLiveLab(docker.reason, 'start Docker and the lab');
+    if (!docker.answers) throw noLiveLab(docker.reason, 'outpost doctor, then outpost up');
     const live = await openLive(definition);
     const status = await live.lab.status();
-    if (!status.isUp) throw noLiveLab(status.detail, 'bring the lab up with kind, containerlab and cilium');
+    if (!status.isUp) throw noLiveLab(status.detail, 'outpost up');
+    await beforeJudging(definition, options.alone);
     return live;
   }
   if (options.driver === 'auto') {
@@ -41,7 +47,10 @@ export async function openLab(
     if (docker.answers) {
       const live = await openLive(definition);
       const status = await live.lab.status();
-      if (status.isUp) return live;
+      if (status.isUp) {
+        await beforeJudging(definition, options.alone);
+        return live;
+      }
       return openSimulated(definition, options.seed, status.detail);
     }
     return openSimulated(definition, options.seed, docker.reason);
@@ -52,6 +61,21 @@ export async function openLab(
 async function openLive(definition: LabDefinition): Promise<OpenedLab> {
   const { LiveLab } = await import('./live/live-lab.ts');
   return { lab: new LiveLab(definition), note: 'live lab', warnings: [], notModelled: () => [] };
+}
+
+/** What runs in the lab ends with this process, and what would fail every check is said first. */
+async function beforeJudging(definition: LabDefinition, alone: Parameters<typeof openLab>[1]['alone']): Promise<void> {
+  const [{ stopOnSignals }, { preflight }] = await Promise.all([import('./live/running.ts'), import('./live/doctor/preflight.ts')]);
+  stopOnSignals();
+  if (alone !== undefined) {
+    const [{ lockLab }, { LabState }, { clusterName }] = await Promise.all([
+      import('./live/lab-lock.ts'),
+      import('./live/lab-state.ts'),
+      import('./live/live-context.ts'),
+    ]);
+    await lockLab(new LabState(clusterName(definition)).lockFile, { what: alone.what, wait: alone.wait, onWait: alone.tell });
+  }
+  await preflight(definition);
 }
 
 function noLiveLab(reason: string, fix: string): EnvironmentError {

@@ -118,19 +118,19 @@ const content: readonly Row[] = [
     name: 'an unknown kind of node',
     edit: [topology, replacing('kind: linux', 'kind: linx')],
     exitCode: 4,
-    says: 'containerlab/lab.clab.yaml:16: node "router0": unknown kind "linx"',
+    says: 'containerlab/lab.clab.yaml:15: node "router0": unknown kind "linx"',
   },
   {
     name: 'a link to nowhere',
     edit: [topology, replacing('"srv-worker:net0"', '"srv-wrker:net0"')],
     exitCode: 4,
-    says: 'containerlab/lab.clab.yaml:97: the link names node "srv-wrker", which the topology does not have',
+    says: 'containerlab/lab.clab.yaml:100: the link names node "srv-wrker", which the topology does not have',
   },
   {
     name: 'the network of a container that is not there',
     edit: [topology, replacing('container:kind-worker2', 'container:kind-worker9')],
     exitCode: 4,
-    says: 'containerlab/lab.clab.yaml:68: node "srv-worker2" shares the network of container "kind-worker9", which does not exist',
+    says: 'containerlab/lab.clab.yaml:69: node "srv-worker2" shares the network of container "kind-worker9", which does not exist',
   },
   {
     name: 'a Helm value that is no CIDR',

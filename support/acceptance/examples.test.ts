@@ -72,6 +72,46 @@ const examples: readonly Example[] = [
       },
     ],
   },
+  {
+    name: 'ipv4-only',
+    broken: [
+      {
+        name: 'a node peers with an address that the router does not have',
+        edits: [{ file: bgp, from: 'peerAddress: 10.64.2.1', to: 'peerAddress: 10.64.2.9' }],
+        fails: 'sessions pods service',
+      },
+    ],
+  },
+  {
+    name: 'ipv6-only',
+    broken: [
+      {
+        name: 'a node has neither an IPv4 address nor an override that gives it a router id',
+        edits: [{ file: bgp, from: '  name: v6-worker\n', to: '  name: v6-worker9\n' }],
+        fails: 'sessions pods service',
+      },
+    ],
+  },
+  {
+    name: 'leaf-spine',
+    broken: [
+      {
+        name: 'a node carries the label of a rack that no configuration selects',
+        edits: [{ file: 'lab/cluster.yaml', from: 'rack=rack1', to: 'rack=rack2' }],
+        fails: 'sessions spread service',
+      },
+    ],
+  },
+  {
+    name: 'service-ecmp',
+    broken: [
+      {
+        name: 'the second service has the policy Cluster as well: every node announces it',
+        edits: [{ file: 'lab/manifests/local.yaml', from: 'externalTrafficPolicy: Local', to: 'externalTrafficPolicy: Cluster' }],
+        fails: 'local lost',
+      },
+    ],
+  },
 ];
 
 describe.concurrent.each(examples)('examples/$name', ({ name, broken }) => {

@@ -1,11 +1,14 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
 import { execa } from 'execa';
 
 const clone = resolve(import.meta.dirname, '../..');
 const launcher = join(clone, 'support/cli/outpost.mjs');
 const rounds = Number(process.argv[2] ?? 5);
+/** Nodes of the clusters to build, e.g. `npm run bench -- 5 10,100,1000`: the last takes minutes and some 5 GB. */
+const sizes = (process.argv[3] ?? '10,100').split(',').map(Number);
 
 interface Weight {
   readonly cpuMs: number;
@@ -47,6 +50,65 @@ function writeBareProject(folder: string, stepsOfScenarios: readonly number[]): 
   writeFileSync(join(folder, 'steps/bare.mjs'), "import { Given } from '@cucumber/cucumber';\nGiven('an empty step', () => {});\n");
 }
 
+interface ScaleFigures {
+  readonly nodes: number;
+  readonly routers: number;
+  readonly pods: number;
+  readonly services: number;
+  readonly wallMs: number;
+  readonly cpuMs: number;
+  readonly peakMegabytes: number;
+}
+
+interface RouterFigures {
+  readonly packetsPerSecond: number;
+  readonly routers: number;
+  readonly wallMs: number;
+}
+
+/** Runs a script of support/bench, bundled as the command itself is: loaders of sources slow down what they load. */
+async function measure<T>(name: string, args: readonly string[] = []): Promise<T> {
+  const outfile = join(clone, `.cache/bench-${name}.mjs`);
+  await build({
+    entryPoints: [join(clone, `support/bench/${name}.ts`)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'warning',
+  });
+  try {
+    // So that a size that needs too much says how much, and does not die of it.
+    return JSON.parse((await time([outfile, ...args], clone, { nodeOptions: ['--max-old-space-size=8192'] })).stdout) as T;
+  } finally {
+    rmSync(outfile, { force: true });
+  }
+}
+
+/** What each size of cluster takes, and how much that is for each time that it grows. */
+async function reportScale(): Promise<void> {
+  console.log('\nclusters in racks, from nothing to all ready and every route at the spine');
+  console.log('  nodes    pods  services  routers      wall       cpu     peak   growth of wall');
+  let before: ScaleFigures | undefined;
+  for (const nodes of sizes) {
+    const figures = await measure<ScaleFigures>('scale', [String(nodes)]);
+    const cells = [figures.nodes, figures.pods, figures.services, figures.routers].map((value, index) =>
+      String(value).padStart([7, 8, 10, 9][index] ?? 8),
+    );
+    const seconds = [figures.wallMs, figures.cpuMs].map((value) => `${(value / 1000).toFixed(1)} s`.padStart(10));
+    const growth = before === undefined ? '' : `${(figures.wallMs / before.wallMs).toFixed(1)} × for ${nodes / before.nodes} × the nodes`;
+    console.log(`${cells.join('')}${seconds.join('')}${`${figures.peakMegabytes} MB`.padStart(9)}   ${growth}`);
+    before = figures;
+  }
+}
+
+async function reportRouters(): Promise<void> {
+  const { packetsPerSecond, routers, wallMs } = await measure<RouterFigures>('routers');
+  console.log(`\npackets through a path of 5 hops: ${packetsPerSecond} a second`);
+  console.log(`${routers} FRR routers (leaf and spine), deployed and converged: ${(wallMs / 1000).toFixed(1)} s`);
+}
+
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 function row(name: string, wall: readonly number[], { cpuMs, peakMegabytes }: Weight): string {
@@ -85,6 +147,8 @@ try {
   console.log(
     `\nratio to bare Cucumber: ${ratio.toFixed(2)}   first run of these sources (makes the bundle): ${Math.round(first.wallMs)} ms`,
   );
+  await reportRouters();
+  await reportScale();
 } finally {
   rmSync(bare, { recursive: true, force: true });
   rmSync(reports, { recursive: true, force: true });

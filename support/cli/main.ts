@@ -7,6 +7,8 @@ export interface LabOptions {
   readonly lab: string;
   readonly driver: 'auto' | 'live' | 'simulator';
   readonly seed: number;
+  /** Wait for another command that works on the live lab. */
+  readonly wait?: boolean;
 }
 
 /** Runs the command line. @returns the exit code: 0 held, 1 a check did not, 2 usage, 3 environment, 4 content */
@@ -62,6 +64,7 @@ function buildCommands(end: (code: number) => void): Command {
     .option('--json', 'print the verdict as one JSON document')
     .option('--reports <dir>', 'folder for the reports (reports/ in the lab)')
     .option('--record <dir>', 'keep every command and what it printed there, for outpost drift')
+    .option('--wait', 'on a live lab: wait for another command that works on it')
     .action(async (features, options) => end(await (await import('./commands/run.ts')).run(features, options)));
 
   withLab(commands.command('check'))
@@ -70,19 +73,54 @@ function buildCommands(end: (code: number) => void): Command {
     .option('--json', 'print the verdict as one JSON document')
     .option('--reports <dir>', 'folder for the reports (reports/ in the lab)')
     .option('--record <dir>', 'keep every command and what it printed there, for outpost drift')
+    .option('--wait', 'on a live lab: wait for another command that works on it')
     .option('--after <script>', 'on the simulator: a shell script to run first, as a learner would')
     .action(async (challenge, options) => end(await (await import('./commands/check.ts')).check(challenge, options)));
 
   withLab(commands.command('solve'))
     .description('do the tasks of a challenge, without checking them')
     .argument('<challenge>')
+    .option('--wait', 'on a live lab: wait for another command that works on it')
     .action(async (challenge, options) => end(await (await import('./commands/solve.ts')).solve(challenge, options)));
+
+  withContent(commands.command('up'))
+    .description('bring the real lab up: kind, containerlab, Cilium; goes on where it broke off')
+    .option('--wait', 'wait for another command that works on this lab')
+    .action(async (options) => end(await (await import('./commands/up.ts')).up(options)));
+
+  withContent(commands.command('down'))
+    .description('take away what outpost up made, and nothing else')
+    .option('--all', 'of every lab that was brought up here')
+    .option('--wait', 'wait for another command that works on this lab')
+    .action(async (options) => end(await (await import('./commands/down.ts')).down(options)));
+
+  withContent(commands.command('reset'))
+    .description('bring the real lab back to the start of a challenge')
+    .argument('[challenge]', 'the start of the lab when absent')
+    .option('--wait', 'wait for another command that works on this lab')
+    .action(async (challenge, options) => end(await (await import('./commands/reset.ts')).reset(challenge, options)));
+
+  withContent(commands.command('status'))
+    .description('what of the real lab is there: 0 it is up, 3 it is not')
+    .option('--json', 'as one JSON document')
+    .action(async (options) => end(await (await import('./commands/status.ts')).status(options)));
+
+  withContent(commands.command('doctor'))
+    .description('find what would break a real lab on this machine, and how to mend it')
+    .option('--fix', 'mend what can be mended without asking')
+    .option('--json', 'as one JSON document')
+    .action(async (options) => end(await (await import('./commands/doctor.ts')).doctor(options)));
 
   withLab(commands.command('shell'), 'simulator')
     .description("the lab host's terminal, on the simulator; a script comes from -c or standard input")
     .option('--at <challenge>', 'start with the earlier challenges solved')
     .option('-c <script>', 'run a script and end with its exit status')
     .action(async (options) => end(await (await import('./commands/shell.ts')).shell(options)));
+
+  withLab(commands.command('topology'))
+    .description('draw the lab with its links, addresses and BGP sessions, for the terminal or as SVG')
+    .option('-o, --output <file>', 'an SVG file to write')
+    .action(async (options) => end(await (await import('./commands/topology.ts')).topology(options)));
 
   withContent(commands.command('validate'))
     .description('check the content without running it: files, tasks, steps, tags')

@@ -131,8 +131,7 @@ function readTopology(source: YamlFile): NonNullable<LabDefinition['topology']> 
   const parsed = checking(source, () => parseTopology(source.documents[0]));
   const files = new Map<string, string>();
   for (const node of parsed.nodes) {
-    for (const bind of node.binds) {
-      const path = bind.split(':')[0] ?? '';
+    for (const path of [...node.binds.map((bind) => bind.split(':')[0] ?? ''), ...node.envFiles]) {
       const file = join(dirname(source.file), path);
       // A path outside the lab's folder (/lib/modules, a socket) belongs to the machine; the deployment speaks of it.
       if (path === '' || path.startsWith('/') || !existsSync(file)) continue;

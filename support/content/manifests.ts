@@ -23,13 +23,21 @@ export function checkManifests(home: string, files: ReadonlyMap<string, string>)
     if (!/\.ya?ml$/.test(file)) continue;
     checkEncoding(join(home, file), text);
     parseDocuments(join(home, file), text).forEach((content, document) => {
-      if (content === null || content === undefined) return;
+      if (content === null || content === undefined || isForOtherTools(content)) return;
       checkObject(join(home, file), text, content, document);
       const { apiVersion, kind } = content as { apiVersion: string; kind: string };
       found.push({ file, document, apiVersion, kind });
     });
   }
   return found;
+}
+
+/** Topologies, Helm values and kind clusters may lie beside the manifests: labs often keep all of them in one folder. */
+function isForOtherTools(document: unknown): boolean {
+  if (typeof document !== 'object' || Array.isArray(document)) return false;
+  const { apiVersion, kind, metadata } = document as Record<string, unknown>;
+  if (apiVersion === undefined && kind === undefined && metadata === undefined) return true;
+  return /^(?:kind\.x-k8s\.io|kustomize\.config\.k8s\.io)\//.test(String(apiVersion));
 }
 
 function checkObject(file: string, text: string, document: unknown, index: number): void {

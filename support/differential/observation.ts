@@ -10,6 +10,8 @@ export interface ObservedPath {
   readonly isValid: boolean;
   readonly isBest: boolean;
   readonly isMultipath: boolean;
+  /** By `aggregate-address … summary-only`. */
+  readonly isSuppressed?: true;
 }
 
 /** What one router shows at the end of a stage. */
@@ -18,6 +20,8 @@ export interface RouterView {
   readonly bgp: Readonly<Record<string, readonly ObservedPath[]>>;
   /** Routes that zebra gave the kernel, by prefix: metric and next hops. */
   readonly kernel: Readonly<Record<string, string>>;
+  /** By family and neighbor: state and, once it is Established, how many prefixes came. */
+  readonly sessions: Readonly<Record<string, string>>;
 }
 
 export interface StageView {
@@ -25,12 +29,17 @@ export interface StageView {
   readonly routers: Readonly<Record<string, RouterView>>;
   /** `from → address` to the status and body of the answer, or curl's exit code. */
   readonly http: Readonly<Record<string, string>>;
+  /** What the stage's `shows` printed, by machine and command. */
+  readonly shows?: Readonly<Record<string, string>>;
 }
 
 /** Raw texts of a router, as both kinds give them. */
 export interface RawRouter {
   readonly bgp4: string;
   readonly bgp6: string;
+  /** `show bgp FAMILY unicast summary json` */
+  readonly summary4: string;
+  readonly summary6: string;
   readonly routes4: string;
   readonly routes6: string;
   /** `ip -j addr` */
@@ -45,6 +54,7 @@ interface BgpJson {
         readonly valid?: boolean;
         readonly bestpath?: boolean;
         readonly multipath?: boolean;
+        readonly suppressed?: boolean;
         readonly pathFrom?: string;
         readonly metric?: number;
         readonly locPrf?: number;
@@ -55,6 +65,10 @@ interface BgpJson {
       }[]
     >
   >;
+}
+
+interface SummaryJson {
+  readonly peers?: Readonly<Record<string, { readonly state: string; readonly pfxRcd?: number }>>;
 }
 
 interface RouteJson {
@@ -84,7 +98,7 @@ export function viewOf(raw: RawRouter, owners: ReadonlyMap<string, string>): Rou
   const named = (address: string) => owners.get(address) ?? address;
   const bgp: Record<string, readonly ObservedPath[]> = {};
   for (const text of [raw.bgp4, raw.bgp6]) {
-    const { routes = {} } = JSON.parse(text === '' ? '{}' : text) as BgpJson;
+    const { routes = {} } = parsed(text) as BgpJson;
     for (const [prefix, paths] of Object.entries(routes)) {
       bgp[prefix] = paths
         .map((path) => ({
@@ -101,13 +115,14 @@ export function viewOf(raw: RawRouter, owners: ReadonlyMap<string, string>): Rou
           isValid: path.valid === true,
           isBest: path.bestpath === true,
           isMultipath: path.multipath === true,
+          ...(path.suppressed === true ? { isSuppressed: true as const } : {}),
         }))
         .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
     }
   }
   const kernel: Record<string, string> = {};
   for (const text of [raw.routes4, raw.routes6]) {
-    for (const route of JSON.parse(text === '' ? '[]' : text) as RouteJson[]) {
+    for (const route of (text === '' ? [] : JSON.parse(text)) as RouteJson[]) {
       if (route.protocol !== undefined && route.protocol !== 'bgp') continue;
       const hops = (route.nexthops ?? [route])
         .map((hop) => `${named(hop.gateway ?? hop.via?.host ?? '')} dev ${hop.dev ?? ''}`)
@@ -117,7 +132,25 @@ export function viewOf(raw: RawRouter, owners: ReadonlyMap<string, string>): Rou
         `${route.type === undefined || route.type === 'unicast' ? '' : `${route.type} `}${hops} metric ${route.metric ?? 0}`;
     }
   }
-  return { bgp: sorted(bgp), kernel: sorted(kernel) };
+  const sessions: Record<string, string> = {};
+  for (const [family, text] of [
+    ['ipv4', raw.summary4],
+    ['ipv6', raw.summary6],
+  ] as const) {
+    for (const [peer, { state, pfxRcd }] of Object.entries((parsed(text) as SummaryJson).peers ?? {}))
+      sessions[`${family} ${peer}`] = state === 'Established' ? `${state} ${pfxRcd}` : isTrying(state) ? 'trying' : state;
+  }
+  return { bgp: sorted(bgp), kernel: sorted(kernel), sessions: sorted(sessions) };
+}
+
+/** Which of these a look falls on is a matter of the moment. */
+function isTrying(state: string): boolean {
+  return ['Idle', 'Connect', 'Active', 'OpenSent', 'OpenConfirm'].includes(state);
+}
+
+/** Without a bgpd vtysh says so instead of JSON. */
+function parsed(text: string): unknown {
+  return text.trimStart().startsWith('{') ? JSON.parse(text) : {};
 }
 
 function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {

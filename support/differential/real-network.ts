@@ -30,7 +30,7 @@ export async function observeReal(plan: Plan, { root }: RealFrr): Promise<readon
   const folder = mkdtempSync(join(tmpdir(), 'outpost-real-'));
   try {
     await runScript(script(plan, root, folder));
-    return plan.stages.map(({ name: stage }, index) => {
+    return plan.stages.map(({ name: stage, shows }, index) => {
       const read = (name: string) => readFileSync(join(folder, 'out', String(index), name), 'utf8');
       const raw = new Map<string, RawRouter>(
         plan.routers.map(({ name }) => [
@@ -38,6 +38,8 @@ export async function observeReal(plan: Plan, { root }: RealFrr): Promise<readon
           {
             bgp4: read(`${name}.bgp4`),
             bgp6: read(`${name}.bgp6`),
+            summary4: read(`${name}.summary4`),
+            summary6: read(`${name}.summary6`),
             routes4: read(`${name}.routes4`),
             routes6: read(`${name}.routes6`),
             addresses: read(`${name}.addresses`),
@@ -49,9 +51,17 @@ export async function observeReal(plan: Plan, { root }: RealFrr): Promise<readon
         read('http')
           .split('\0')
           .filter((line) => line !== '')
+          .sort()
           .map((line) => line.split('\t') as [string, string]),
       );
-      return { stage, routers: Object.fromEntries([...raw].map(([name, each]) => [name, viewOf(each, owners)])), http };
+      return {
+        stage,
+        routers: Object.fromEntries([...raw].map(([name, each]) => [name, viewOf(each, owners)])),
+        http,
+        ...(shows === undefined
+          ? {}
+          : { shows: Object.fromEntries(shows.map(({ machine, command }, at) => [`${machine}# ${command}`, read(`show${at}`)])) }),
+      };
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -116,16 +126,20 @@ function script(plan: Plan, root: string, folder: string): string {
     const server = `require('node:http').createServer((q, s) => s.end('${name}\\n')).listen(80, '::')`;
     lines.push(`ip netns exec ${name} ${quoted(process.execPath)} -e ${quoted(server)} > /dev/null 2>&1 &`);
   }
-  for (const { name, addresses, blackholes, configuration } of plan.routers) {
+  const start = (name: string, daemon: string) => {
     const at = `/run/${name}`;
+    const more = daemon === 'bgpd' ? '-p 179' : '';
+    return `ip netns exec ${name} ${root}/usr/lib/frr/${daemon} -d -f ${at}/${daemon}.conf -i ${at}/${daemon}.pid -z ${at}/zserv -A 127.0.0.1 -P 0 ${more} -u root -g root --vty_socket ${at} --log file:${at}/${daemon}.log 2> ${at}/${daemon}.err`;
+  };
+  for (const { name, addresses, blackholes, configuration, statics } of plan.routers) {
     lines.push(
       ...addresses.map((address) => `ip -n ${name} addr add ${address} dev lo`),
       ...blackholes.map((prefix) => `ip -n ${name} route add blackhole ${prefix}`),
-      `mkdir ${at}; cat > ${at}/frr.conf <<'CONFIGURATION'\n${configuration.join('\n')}\nCONFIGURATION`,
-      ...['zebra', 'bgpd'].map(
-        (daemon) =>
-          `ip netns exec ${name} ${root}/usr/lib/frr/${daemon} -d -f ${daemon === 'bgpd' ? `${at}/frr.conf` : '/etc/frr/frr.conf'} -i ${at}/${daemon}.pid -z ${at}/zserv -A 127.0.0.1 -P 0 ${daemon === 'bgpd' ? '-p 179' : ''} -u root -g root --vty_socket ${at} --log file:${at}/${daemon}.log 2> ${at}/${daemon}.err`,
-      ),
+      `mkdir /run/${name}`,
+      ...Object.entries({ zebra: [], staticd: statics, bgpd: configuration }).flatMap(([daemon, text]) => [
+        `cat > /run/${name}/${daemon}.conf <<'CONFIGURATION'\n${text.join('\n')}\nCONFIGURATION`,
+        start(name, daemon),
+      ]),
     );
   }
   const vtysh = (router: string, args: readonly string[]) =>
@@ -133,32 +147,53 @@ function script(plan: Plan, root: string, folder: string): string {
   // A configuration that real FRR refuses is a fault of the plan.
   for (const { name } of plan.routers)
     lines.push(
-      `if grep -E 'No such command|Unknown command|is not running' /run/${name}/bgpd.log /run/${name}/bgpd.err | grep -v privs_init >&2; then exit 9; fi`,
+      `if grep -hE 'No such command|Unknown command|Error occurred|ERROR' /run/${name}/*.log /run/${name}/*.err >&2; then exit 9; fi`,
     );
-  plan.stages.forEach(({ actions, settleSeconds }, index) => {
-    for (const { machine, argv } of actions)
-      lines.push(argv[0] === 'vtysh' ? vtysh(machine, argv.slice(1)) : `ip netns exec ${machine} ${argv.map(quoted).join(' ')}`);
+  lines.push('looks=()');
+  plan.stages.forEach(({ actions, settleSeconds, shows = [] }, index) => {
+    for (const { machine, argv } of actions) {
+      if (argv[0] === 'vtysh') lines.push(vtysh(machine, argv.slice(1)));
+      else if (argv[0] !== 'bgpd') lines.push(`ip netns exec ${machine} ${argv.map(quoted).join(' ')}`);
+      else lines.push(argv[1] === 'kill' ? `kill -9 $(cat /run/${machine}/bgpd.pid)` : start(machine, 'bgpd'));
+    }
     const out = `${folder}/out/${index}`;
     lines.push(`mkdir -p ${out}; sleep ${settleSeconds}`);
+    // All looks at once, for the machines do not wait; a failed one leaves a file that cannot be parsed.
     for (const { name } of plan.routers) {
       lines.push(
-        `${vtysh(name, ['-c', 'show bgp ipv4 unicast json'])} > ${out}/${name}.bgp4`,
-        `${vtysh(name, ['-c', 'show bgp ipv6 unicast json'])} > ${out}/${name}.bgp6`,
+        '(',
+        ...[4, 6].flatMap((family) => [
+          // Without a bgpd vtysh fails, which is what there is to see.
+          `${vtysh(name, ['-c', `show bgp ipv${family} unicast json`])} > ${out}/${name}.bgp${family} || true`,
+          `${vtysh(name, ['-c', `show bgp ipv${family} unicast summary json`])} > ${out}/${name}.summary${family} || true`,
+        ]),
         `ip -n ${name} -j -4 route show proto bgp > ${out}/${name}.routes4`,
         `ip -n ${name} -j -6 route show proto bgp > ${out}/${name}.routes6`,
         `ip -n ${name} -j addr > ${out}/${name}.addresses`,
+        ') & looks+=($!)',
       );
     }
+    if (shows.length > 0) lines.push('wait "${looks[@]}"; looks=()');
+    shows.forEach(({ machine, command }, at) => {
+      lines.push(
+        `( ${vtysh(
+          machine,
+          command.split('\n').flatMap((line) => ['-c', line]),
+        )} > ${out}/show${at} 2>&1 || true )`,
+      );
+    });
     lines.push(`: > ${out}/http`);
+    lines.push('wait "${looks[@]}"; looks=()');
     for (const from of plan.hosts) {
       for (const address of plan.hosts.flatMap((to) => (to === from ? [] : to.addresses))) {
         const url = address.includes(':') ? `http://[${address}]/` : `http://${address}/`;
         lines.push(
-          `status=0; answer=$(ip netns exec ${from.name} curl -s --max-time 3 -w '%{http_code}' '${url}') || status=$?`,
-          `[ $status = 0 ] || answer="exit $status"; printf '%s\\t%s\\0' '${from.name} → ${address}' "$answer" >> ${out}/http`,
+          `( status=0; answer=$(ip netns exec ${from.name} curl -s --max-time 3 -w '%{http_code}' '${url}') || status=$?`,
+          `[ $status = 0 ] || answer="exit $status"; printf '%s\\t%s\\0' '${from.name} → ${address}' "$answer" >> ${out}/http ) & looks+=($!)`,
         );
       }
     }
+    lines.push('wait "${looks[@]}"; looks=()');
   });
   return `${lines.join('\n')}\n`;
 }

@@ -4,7 +4,7 @@ import { deployTopology } from '../simulator/containerlab/deploy.ts';
 import { parseTopology } from '../simulator/containerlab/topology.ts';
 import { createEngine } from '../simulator/docker/engine.ts';
 import { parseImageFile } from '../simulator/docker/image-file.ts';
-import { frrCommands, frrImages } from '../simulator/frr/image.ts';
+import { frrCommands, frrImages, frrOf } from '../simulator/frr/image.ts';
 import { createShell } from '../simulator/linux/shell.ts';
 import { createNetwork } from '../simulator/net/network.ts';
 import { ownersOf, type RawRouter, type StageView, viewOf } from './observation.ts';
@@ -27,15 +27,19 @@ export async function observeSimulated(plan: Plan): Promise<readonly StageView[]
   for (const [name, command] of frrCommands) engine.commands.set(name, command);
   for (const image of parseImageFile(webHost, 'web.yaml')) engine.images.add(image);
   const files = new Map(
-    plan.routers.flatMap(({ name, configuration }) => [
-      [`${name}/frr.conf`, `${configuration.join('\n')}\n`],
+    plan.routers.flatMap(({ name, configuration, statics }) => [
+      [`${name}/frr.conf`, `${[...statics, ...configuration].join('\n')}\n`],
       [`${name}/daemons`, 'zebra=yes\nbgpd=yes\nstaticd=yes\nvtysh_enable=yes\n'],
     ]),
   );
   const addressesOf = (machine: string) =>
     plan.links
       .flat()
-      .flatMap((end) => (end.machine === machine ? end.addresses.map((address) => `ip addr add ${address} dev ${end.device}`) : []));
+      .flatMap((end) =>
+        end.machine === machine
+          ? end.addresses.map((address) => `ip addr add ${address} dev ${end.device}${address.includes(':') ? ' nodad' : ''}`)
+          : [],
+      );
   const topology = parseTopology({
     name: 'plan',
     prefix: '',
@@ -86,10 +90,15 @@ export async function observeSimulated(plan: Plan): Promise<readonly StageView[]
   const run = async (machine: string, argv: readonly string[]) => {
     const container = engine.findContainer(machine);
     if (container === undefined) throw new Error(`no container ${machine}`);
+    if (argv[0] === 'bgpd') {
+      if (argv[1] === 'kill') frrOf(container).killBgpd();
+      else frrOf(container).startBgpd();
+      return { stdout: '', stderr: '', exitCode: 0 };
+    }
     return engine.shell.exec(container, argv);
   };
   const views: StageView[] = [];
-  for (const { name: stage, actions, settleSeconds } of plan.stages) {
+  for (const { name: stage, actions, settleSeconds, shows } of plan.stages) {
     for (const { machine, argv } of actions) {
       const result = await run(machine, argv);
       if (result.exitCode !== 0) throw new Error(`${stage}: ${argv.join(' ')}: ${result.stdout}${result.stderr}`);
@@ -101,6 +110,8 @@ export async function observeSimulated(plan: Plan): Promise<readonly StageView[]
       raw.set(name, {
         bgp4: await text('vtysh', '-c', 'show bgp ipv4 unicast json'),
         bgp6: await text('vtysh', '-c', 'show bgp ipv6 unicast json'),
+        summary4: await text('vtysh', '-c', 'show bgp ipv4 unicast summary json'),
+        summary6: await text('vtysh', '-c', 'show bgp ipv6 unicast summary json'),
         routes4: await text('ip', '-j', '-4', 'route', 'show', 'proto', 'bgp'),
         routes6: await text('ip', '-j', '-6', 'route', 'show', 'proto', 'bgp'),
         addresses: await text('ip', '-j', 'addr'),
@@ -115,7 +126,17 @@ export async function observeSimulated(plan: Plan): Promise<readonly StageView[]
         http[`${from.name} → ${address}`] = exitCode === 0 ? stdout : `exit ${exitCode}`;
       }
     }
-    views.push({ stage, routers: Object.fromEntries([...raw].map(([name, each]) => [name, viewOf(each, owners)])), http });
+    const said: Record<string, string> = {};
+    for (const { machine, command } of shows ?? []) {
+      const { stdout, stderr } = await run(machine, ['vtysh', ...command.split('\n').flatMap((line) => ['-c', line])]);
+      said[`${machine}# ${command}`] = stdout + stderr;
+    }
+    views.push({
+      stage,
+      routers: Object.fromEntries([...raw].map(([name, each]) => [name, viewOf(each, owners)])),
+      http,
+      ...(shows === undefined ? {} : { shows: said }),
+    });
   }
   return views;
 }

@@ -2,8 +2,11 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { Clock, ExecOptions, ExecResult, Lab, LabStatus } from '../port/lab.ts';
 import { EnvironmentError } from '../verdict/errors.ts';
-import { connectDocker, execInContainer, type Output } from './engine.ts';
+import { connectDocker, execInContainer } from './engine.ts';
+import { explainEngineError } from './engine-error.ts';
 import { execOnHost } from './host.ts';
+import { clusterName } from './live-context.ts';
+import type { Output } from './live-exec.ts';
 
 /** What a live lab needs to know of its content. */
 export interface LiveContent {
@@ -23,9 +26,9 @@ export class LiveLab implements Lab {
   readonly #content: LiveContent;
   readonly #docker: Docker;
 
-  constructor(content: LiveContent) {
+  constructor(content: LiveContent, docker: Docker = connectDocker()) {
     this.#content = content;
-    this.#docker = connectDocker();
+    this.#docker = docker;
   }
 
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
@@ -37,24 +40,32 @@ export class LiveLab implements Lab {
     return await this.#timed(argv, container, () => execInContainer(this.#docker, container, argv, options));
   }
 
-  /** Up when the control plane's container of this kind cluster runs. */
+  /** Up when every container of this kind cluster runs. */
   async status(): Promise<LabStatus> {
     const cluster = clusterName(this.#content);
-    const nodes = await this.#docker.listContainers({ filters: { label: [`io.x-k8s.kind.cluster=${cluster}`] } });
+    let nodes: Docker.ContainerInfo[];
+    try {
+      nodes = await this.#docker.listContainers({ all: true, filters: { label: [`io.x-k8s.kind.cluster=${cluster}`] } });
+    } catch (error) {
+      throw explainEngineError(error);
+    }
     if (nodes.length === 0) return { isUp: false, detail: `Docker answers, but kind cluster "${cluster}" is not up` };
+    const stopped = nodes.filter(({ State }) => State !== 'running').map(({ Names }) => (Names[0] ?? '').replace(/^\//, ''));
+    if (stopped.length > 0)
+      return { isUp: false, detail: `kind cluster "${cluster}" is there, but ${stopped.sort().join(', ')} does not run` };
     return { isUp: true, detail: `kind cluster "${cluster}" with ${nodes.length} nodes` };
   }
 
   async up(): Promise<void> {
-    throw notBuilt('up');
+    throw byCommand('up');
   }
 
   async down(): Promise<void> {
-    throw notBuilt('down');
+    throw byCommand('down');
   }
 
   async reset(): Promise<void> {
-    throw notBuilt('reset');
+    throw byCommand('reset');
   }
 
   async #timed(argv: readonly string[], container: string | undefined, start: () => Promise<Output>): Promise<ExecResult> {
@@ -64,16 +75,7 @@ export class LiveLab implements Lab {
   }
 }
 
-/** kind's own default is "kind". */
-function clusterName(content: LiveContent): string {
-  const document = content.cluster.documents[0];
-  const name = typeof document === 'object' && document !== null && 'name' in document ? document.name : undefined;
-  return typeof name === 'string' && name !== '' ? name : 'kind';
-}
-
-function notBuilt(what: string): EnvironmentError {
-  return new EnvironmentError('live/not-built', `not built yet: live ${what}`, {
-    hint: 'the live driver runs commands in a lab that is already up; it does not bring one up yet',
-    fix: 'bring the lab up with kind, containerlab and cilium, or use --driver simulator',
-  });
+/** A real lab outlives the process that looks at it: making and unmaking it are commands of their own, with a record on disk. */
+function byCommand(what: string): EnvironmentError {
+  return new EnvironmentError('live/command', `"${what}" of a live lab is a command of its own`, { fix: `outpost ${what}` });
 }

@@ -15,6 +15,10 @@ export interface Gap {
   readonly reason: string;
 }
 
+function errorCode(error: unknown): string {
+  return error instanceof EnvironmentError ? error.code : String(error);
+}
+
 /** What every driver of the port promises alike. Each driver's own tests run this suite. */
 export function labContract(name: string, makeLab: () => Promise<LabUnderTest>, notSupported: readonly Gap[] = []): void {
   describe(`${name} as a lab`, () => {
@@ -65,9 +69,78 @@ export function labContract(name: string, makeLab: () => Promise<LabUnderTest>, 
         },
       ],
       [
-        'gives up on a program that takes too long',
+        'says 127 on the lab host, too',
+        async () => {
+          // A reader takes both for a tool that is missing.
+          const said = await lab.exec(['no-such-program']).then(({ exitCode }) => exitCode, errorCode);
+          expect([127, 'exec/not-run']).toContain(said);
+        },
+      ],
+      [
+        'passes standard input of any size, and none at all',
+        async () => {
+          const text = `${'0123456789abcdef'.repeat(20_000)}\n`;
+          expect((await lab.execIn(container, ['cat'], { stdin: text })).stdout).toBe(text);
+          expect((await lab.execIn(container, ['cat'], { stdin: '' })).stdout).toBe('');
+          expect((await lab.execIn(container, ['cat'])).stdout).toBe('');
+        },
+      ],
+      [
+        'does not wait for a program to read its input',
         async () =>
-          void (await expect(lab.execIn(container, ['sleep', '5'], { timeoutMs: 1000 })).rejects.toBeInstanceOf(EnvironmentError)),
+          void expect(await lab.execIn(container, ['true'], { stdin: 'x'.repeat(300_000) })).toMatchObject({ exitCode: 0, stdout: '' }),
+      ],
+      [
+        'keeps every letter of every language, in words, input and output',
+        async () => {
+          const text = 'Grüße, 世界 ☃ \u{1f6f0}';
+          expect((await lab.execIn(container, ['echo', text])).stdout).toBe(`${text}\n`);
+          expect((await lab.execIn(container, ['cat'], { stdin: text })).stdout).toBe(text);
+        },
+      ],
+      [
+        'keeps bytes that are no text',
+        async () => {
+          const result = await lab.execIn(container, ['base64', '-d'], { stdin: '/wD+QQ==' });
+          expect(result.stdout).toBe('\ufffd\0\ufffdA');
+          expect([...(result.bytes?.stdout ?? [])]).toEqual([0xff, 0, 0xfe, 0x41]);
+        },
+      ],
+      [
+        'keeps every line of a long answer, in order',
+        async () => {
+          const result = await lab.execIn(container, ['seq', '1', '90000']);
+          expect(result.stdout).toBe(Array.from({ length: 90_000 }, (_, index) => `${index + 1}\n`).join(''));
+        },
+      ],
+      [
+        'passes an exit code as it is, up to the highest',
+        async () => {
+          for (const code of [0, 1, 2, 28, 255]) expect((await lab.execIn(container, ['sh', '-c', `exit ${code}`])).exitCode).toBe(code);
+        },
+      ],
+      [
+        'says 128 and the signal for a program that was killed',
+        async () => void expect((await lab.execIn(container, ['sh', '-c', 'kill -KILL $$'])).exitCode).toBe(137),
+      ],
+      [
+        'waits for a program that prints nothing',
+        async () => {
+          const result = await lab.execIn(container, ['sh', '-c', 'sleep 1; exit 4'], { timeoutMs: 20_000 });
+          expect(result).toMatchObject({ stdout: '', stderr: '', exitCode: 4 });
+          expect(result.durationMs).toBeGreaterThanOrEqual(999);
+        },
+      ],
+      [
+        'gives up on a program that takes too long, and leaves nothing of it behind',
+        async () => {
+          await expect(lab.execIn(container, ['sh', '-c', 'sleep 61; echo'], { timeoutMs: 1000 })).rejects.toMatchObject({
+            code: 'exec/timeout',
+            fault: 'environment',
+          });
+          expect((await lab.execIn(container, ['sh', '-c', 'ps -ef | grep "[s]leep 61"'])).stdout).toBe('');
+          await expect(lab.exec(['sleep', '61'], { timeoutMs: 500 })).rejects.toMatchObject({ code: 'exec/timeout', fault: 'environment' });
+        },
       ],
       [
         'has a clock that sleep moves',

@@ -55,7 +55,11 @@ export async function gradeAndTell(
     options.record === undefined ? undefined : new (await import('../../recording/recorder.ts')).LabRecorder(options.record);
   const grader = await Grader.open(definition);
   const bootStartedAt = performance.now();
-  const { lab, note, warnings, notModelled } = await openLab(definition, { driver: options.driver, seed: options.seed });
+  const { lab, note, warnings, notModelled } = await openLab(definition, {
+    driver: options.driver,
+    seed: options.seed,
+    alone: { what: `outpost ${mode}`, wait: options.wait === true, tell: terminal.tell },
+  });
   const bootMs = performance.now() - bootStartedAt;
   await beginRecording(recording, definition, mode, lab, note, options.seed);
   await prepare(grader, lab, terminal.tell, recording);

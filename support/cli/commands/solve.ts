@@ -10,8 +10,9 @@ export async function solve(name: string, options: LabOptions): Promise<number> 
   const definition = loadLab(options.lab);
   const challenge = definition.challenges[challengeIndex(definition, name)];
   const grader = await Grader.open(definition);
-  const { lab, note } = await openLab(definition, options);
   const terminal = openTerminal();
+  const alone = { what: 'outpost solve', wait: options.wait === true, tell: terminal.tell };
+  const { lab, note } = await openLab(definition, { driver: options.driver, seed: options.seed, alone });
   terminal.tell(`${definition.title} on the ${note}`);
   // A simulated lab is new each time: what the challenge builds on has to be there first.
   if (lab.driver === 'simulator') refuse(await grader.solve(lab, grader.beforeChallenge(name)));

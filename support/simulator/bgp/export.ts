@@ -1,5 +1,5 @@
 import { ip, isLinkLocal } from '../net/address.ts';
-import type { Ip, NetworkInterface, NetworkNamespace } from '../net/types.ts';
+import type { Ip, NetworkInterface, NetworkNamespace, Prefix } from '../net/types.ts';
 import type { Peer } from './peer.ts';
 import type { Destination } from './rib.ts';
 import type { BgpFamily, BgpPeer, PathAttributes, SpeakerOptions } from './types.ts';
@@ -52,28 +52,64 @@ interface Provenance {
   readonly isLocal: boolean;
   /** From one internal peer to another (RFC 4456). */
   readonly isReflected: boolean;
+  /** Undefined for the speaker's own route. */
+  readonly from: BgpPeer | undefined;
 }
 
-function nextHopSelf(
+/** Whether the speaker puts itself in the place of a next hop that no policy chose (FRR: bgp_route.c, subgroup_announce_check). */
+function isReplaced(
   options: SpeakerOptions,
-  family: BgpFamily,
+  nextHop: Ip,
+  own: 'own' | 'force' | undefined,
   peer: Peer,
-  isLocal: boolean,
-): Pick<PathAttributes, 'nextHop' | 'linkLocalNextHop'> {
+  { isLocal, isReflected, from }: Provenance,
+): boolean {
+  if (options.implementation !== 'frr') return peer.isExternal || isLocal || own === 'force' || (own === 'own' && !isReflected);
+  if (nextHop.value === 0n || isLinkLocalIpv6(nextHop)) return true;
+  if (own !== undefined && (own === 'force' || !isReflected)) return true;
+  // RFC 4271 §5.1.3 (2): a third party on the subnet that is shared with the external peer.
+  return peer.isExternal && (from === peer || !isOnSameSubnet(options.namespace, nextHop, peer.config.address));
+}
+
+function connectedSubnet(namespace: NetworkNamespace, address: Ip): Prefix | undefined {
+  const decision = namespace.routes.lookup(address);
+  return decision.kind === 'forward' && decision.nextHop === address ? decision.route.destination : undefined;
+}
+
+function isOnSameSubnet(namespace: NetworkNamespace, one: Ip, other: Ip): boolean {
+  if (one.family !== other.family) return false;
+  const subnet = connectedSubnet(namespace, one);
+  return subnet !== undefined && subnet === connectedSubnet(namespace, other);
+}
+
+function nextHopSelf(options: SpeakerOptions, family: BgpFamily, peer: Peer): Ip {
   const local = peer.local?.ip ?? options.routerId;
   const isFrr = options.implementation === 'frr';
   const hops = localNextHops(options.namespace, local);
   // RFC 8950 where it was agreed on; gobgp does so on any IPv6 session (recorded).
   const asIpv6 = family === 'ipv6-unicast' || (local.family === 6 && (peer.hasExtendedNextHop || !isFrr));
-  if (!asIpv6) return { nextHop: hops.v4 ?? options.routerId };
-  if (local.family === 4 && !isFrr) return { nextHop: ip(`::ffff:${local.text}`) };
-  const nextHop = hops.v6 ?? ip('::');
-  // RFC 2545 §3: the link-local address goes along to a peer on the same link; gobgp leaves it out (recorded), FRR tells
-  // internal peers that of its own routes only (bgp_updgrp_packet.c and bgp_route.c, subgroup_announce_check).
-  const isOnLink = peer.isExternal ? peer.config.multihopTtl === 1 : isLocal;
-  return isFrr && isOnLink && hops.linkLocal !== undefined && hops.linkLocal !== nextHop
-    ? { nextHop, linkLocalNextHop: hops.linkLocal }
-    : { nextHop };
+  if (!asIpv6) return hops.v4 ?? options.routerId;
+  if (local.family === 4 && !isFrr) return ip(`::ffff:${local.text}`);
+  return hops.v6 ?? ip('::');
+}
+
+/**
+ * RFC 2545 §3: the link-local address goes along to a peer on the same link; gobgp leaves it out (recorded), FRR tells
+ * internal peers that of its own routes only, and adds it to a third party's address too (bgp_route.c, subgroup_announce_check).
+ */
+function withLinkLocal(
+  options: SpeakerOptions,
+  attributes: PathAttributes,
+  peer: Peer,
+  { isLocal, isReflected }: Provenance,
+): PathAttributes {
+  const { local } = peer;
+  if (options.implementation !== 'frr' || attributes.nextHop.family !== 6 || local === undefined) return attributes;
+  if (isReflected || !(isLocal || peer.isExternal)) return attributes;
+  const { address } = peer.config;
+  if (!isLinkLocalIpv6(address) && connectedSubnet(options.namespace, address) === undefined) return attributes;
+  const { linkLocal } = localNextHops(options.namespace, local.ip);
+  return linkLocal === undefined || linkLocal === attributes.nextHop ? attributes : { ...attributes, linkLocalNextHop: linkLocal };
 }
 
 function withoutKeys(attributes: PathAttributes, ...keys: (keyof PathAttributes)[]): PathAttributes {
@@ -85,12 +121,12 @@ function withoutKeys(attributes: PathAttributes, ...keys: (keyof PathAttributes)
 /**
  * What a peer is to be told of a prefix, or undefined for nothing.
  * RFC 4271 §9.1.3 and §5, RFC 4456 (reflection), RFC 1997 (well-known communities). FRR 8.4 sends a path back to the
- * neighbour that it came from (recorded), gobgp does not. Not modelled: third-party next hops; a next hop is always
- * the speaker's own towards an external peer.
+ * neighbour that it came from (recorded), gobgp does not.
  */
 export function exportPath(options: SpeakerOptions, destination: Destination, peer: Peer): Exported | undefined {
   const { best } = destination;
   if (best === undefined || !peer.negotiatedFamilies.has(destination.family)) return undefined;
+  if (best.isSuppressed === true) return undefined;
   const from = best.peer;
   if (from === peer && options.implementation === 'gobgp') return undefined;
   const communities = best.attributes.communities ?? [];
@@ -104,6 +140,9 @@ export function exportPath(options: SpeakerOptions, destination: Destination, pe
   let base = best.attributes;
   if (peer.isExternal) {
     base = withoutKeys(base, 'originatorId', 'clusterList', ...(from === undefined ? [] : (['med'] as const)));
+    const { removePrivateAs, asOverride } = peer.config.perFamily?.[destination.family] ?? {};
+    if (removePrivateAs !== undefined) base = { ...base, asPath: withoutPrivate(base.asPath, removePrivateAs, options.localAsn, peer) };
+    if (asOverride === true) base = { ...base, asPath: base.asPath.map((item) => (item === peer.remoteAsn ? options.localAsn : item)) };
   } else {
     base = { ...base, localPref: base.localPref ?? localPreference(options) };
     if (isReflected) {
@@ -120,7 +159,36 @@ export function exportPath(options: SpeakerOptions, destination: Destination, pe
       ? { attributes: base }
       : options.exportPolicy({ prefix: destination.prefix, attributes: base }, peer);
   if (decision === undefined) return undefined;
-  return finishExport(options, decision.attributes, base.nextHop, destination.family, peer, { isLocal: from === undefined, isReflected });
+  // FRR: a map may stop a path that is reflected but not change it (`bgp route-reflector allow-outbound-policy` is off).
+  const decided = isReflected && options.implementation === 'frr' ? base : decision.attributes;
+  return finishExport(options, decided, base.nextHop, destination.family, peer, { isLocal: from === undefined, isReflected, from });
+}
+
+/** RFC 6996. */
+function isPrivateAs(asn: number): boolean {
+  return (asn >= 64_512 && asn <= 65_534) || (asn >= 4_200_000_000 && asn <= 4_294_967_294);
+}
+
+/** `remove-private-AS` (bgp_route.c, bgp_peer_remove_private_as): the peer's own number stays, lest it see no loop. */
+function withoutPrivate(
+  asPath: PathAttributes['asPath'],
+  { all, replace }: { readonly all: boolean; readonly replace: boolean },
+  localAsn: number,
+  peer: Peer,
+): PathAttributes['asPath'] {
+  const isAllPrivate =
+    asPath.length > 0 && asPath.every((item) => (typeof item === 'number' ? isPrivateAs(item) : item.set.every(isPrivateAs)));
+  if (!all && !isAllPrivate) return asPath;
+  const isMeant = (asn: number) => isPrivateAs(asn) && asn !== peer.remoteAsn;
+  if (replace) {
+    const replaced = (asn: number) => (isMeant(asn) ? localAsn : asn);
+    return asPath.map((item) => (typeof item === 'number' ? replaced(item) : { set: item.set.map(replaced) }));
+  }
+  return asPath.flatMap((item): PathAttributes['asPath'] => {
+    if (typeof item === 'number') return isMeant(item) ? [] : [item];
+    const set = item.set.filter((asn) => !isMeant(asn));
+    return set.length === 0 ? [] : [{ set }];
+  });
 }
 
 /** AS path, local preference and next hop, after the policy has had its say. */
@@ -130,28 +198,30 @@ export function finishExport(
   baseNextHop: Ip,
   family: BgpFamily,
   peer: Peer,
-  { isLocal, isReflected }: Provenance,
+  { isLocal, isReflected, from }: Provenance,
 ): Exported {
   let attributes = decided;
   const isSetByPolicy = decided.nextHop !== baseNextHop;
-  const { nextHopSelf: own, asOverride } = peer.config.perFamily?.[family] ?? {};
+  const { nextHopSelf: own } = peer.config.perFamily?.[family] ?? {};
   // RFC 8950: where IPv4 prefixes go with IPv6 next hops, an IPv4 one cannot be told (bgp_updgrp_packet.c).
-  const isUntellable = family === 'ipv4-unicast' && decided.nextHop.family === 4 && peer.hasExtendedNextHop && peer.local?.ip.family === 6;
-  const isKept =
-    isSetByPolicy ||
-    !(peer.isExternal || isLocal || own === 'force' || (own === 'own' && !isReflected) || isLinkLocalIpv6(decided.nextHop));
+  // Nor can an IPv6 one where that was not agreed on.
+  const isExtended = peer.hasExtendedNextHop && peer.local?.ip.family === 6;
+  const isUntellable =
+    family === 'ipv4-unicast' &&
+    (decided.nextHop.family === 4 ? isExtended : !isExtended && options.implementation === 'frr') &&
+    !(isSetByPolicy && decided.nextHop.family === 4 && !isExtended);
+  const isKept = isSetByPolicy || !isReplaced(options, decided.nextHop, own, peer, { isLocal, isReflected, from });
   const isNextHopSelf = isUntellable || !isKept;
   if (peer.isExternal) {
-    if (asOverride === true) {
-      const asPath = attributes.asPath.map((item) => (item === peer.remoteAsn ? options.localAsn : item));
-      attributes = { ...attributes, asPath };
-    }
     // `local-as` puts the configured number before the speaker's own (draft-ga-idr-as-migration).
-    const prepended = peer.localAsn === options.localAsn ? [options.localAsn] : [peer.localAsn, options.localAsn];
+    // bgp_attr.c, bgp_append_local_as: a private number of its own is left out where private ones are to be removed.
+    const isHidden = peer.config.perFamily?.[family]?.removePrivateAs !== undefined && isPrivateAs(options.localAsn);
+    const isAlone = peer.localAsn === options.localAsn || peer.config.localAsMode === 'replace-as' || isHidden;
+    const prepended = isAlone ? [peer.localAsn] : [peer.localAsn, options.localAsn];
     attributes = { ...withoutKeys(attributes, 'localPref'), asPath: [...prepended, ...attributes.asPath] };
   }
   // A link-local next hop means nothing on another link.
   if (options.implementation === 'frr') attributes = withoutKeys(attributes, 'linkLocalNextHop');
-  if (isNextHopSelf) attributes = { ...withoutKeys(attributes, 'linkLocalNextHop'), ...nextHopSelf(options, family, peer, isLocal) };
-  return { attributes, isNextHopSelf };
+  if (isNextHopSelf) attributes = { ...withoutKeys(attributes, 'linkLocalNextHop'), nextHop: nextHopSelf(options, family, peer) };
+  return { attributes: withLinkLocal(options, attributes, peer, { isLocal, isReflected, from }), isNextHopSelf };
 }

@@ -37,6 +37,8 @@ export interface PeerOwner {
   onEstablished(peer: Peer): void;
   /** `mayRestart`: the peer announced graceful restart and its connection went without a NOTIFICATION. */
   onDown(peer: Peer, mayRestart: boolean): void;
+  /** A dynamic peer's connection came to nothing. */
+  onGone(peer: Peer): void;
   onUpdate(peer: Peer, message: Extract<Message, { type: 'update' }>): void;
   onRouteRefresh(peer: Peer, family: BgpFamily): void;
 }
@@ -51,6 +53,7 @@ const largeHoldTimeSeconds = 240;
 const sessionFields = [
   'remoteAs',
   'localAs',
+  'localAsMode',
   'localAddress',
   'port',
   'multihopTtl',
@@ -102,6 +105,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
   #startTimer: Timer | undefined;
   #connectTimer: Timer | undefined;
   #startSeconds = 1;
+  #overflowTimer: Timer | undefined;
   #wasTracked = false;
   #isRemoved = false;
 
@@ -247,7 +251,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
       this.#setState('Idle');
       return;
     }
-    if (this.#isFrr) this.#scheduleStart(this.#startSeconds * frrStartDelayMs);
+    if (this.config.isDynamic === true) this.#setState('Active');
+    else if (this.#isFrr) this.#scheduleStart(this.#startSeconds * frrStartDelayMs);
     else this.#activate();
   }
 
@@ -469,7 +474,10 @@ export class Peer implements BgpPeer, ConnectionOwner {
     if (connection === this.#incoming) this.#incoming = undefined;
     else if (connection === this.#outgoing) this.#outgoing = undefined;
     else return;
-    if (isHidden) return;
+    if (isHidden) {
+      if (this.config.isDynamic === true && this.#session === undefined) this.#owner.onGone(this);
+      return;
+    }
     add(this.#totals, connection.counters);
     // A collision that the other connection won is no failure.
     if (
@@ -478,6 +486,12 @@ export class Peer implements BgpPeer, ConnectionOwner {
     )
       return;
     this.#setReset(this.#describe(ending));
+    // bgp_fsm.c, OpenSent: a connection that is closed there leads to Active, and the next attempt waits for the retry timer.
+    if (this.#isFrr && ending.kind === 'closed' && connection.counters.opensReceived === 0 && this.#isRunning) {
+      this.#setState('Active');
+      this.#armConnectRetry();
+      return;
+    }
     this.#startSeconds = Math.min(this.#startSeconds * 2, frrMaximumStartSeconds);
     this.#idle();
   }
@@ -566,11 +580,12 @@ export class Peer implements BgpPeer, ConnectionOwner {
     this.#startTimer?.cancel();
     this.#startTimer = undefined;
     this.#idle();
+    if (this.config.isDynamic === true) this.#owner.onGone(this);
   }
 
   /** The next hop towards the peer came or went (FRR's next-hop tracking). */
   reachabilityChanged(isReachable: boolean): void {
-    if (!this.#isFrr || this.config.isPassive === true || !this.#isRunning) return;
+    if (!this.#isFrr || this.config.isPassive === true || this.config.isDynamic === true || !this.#isRunning) return;
     this.#wasTracked = true;
     const reason = isReachable ? 'Waiting for peer OPEN' : 'Waiting for NHT';
     const { state } = this;
@@ -633,7 +648,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
     const reason =
       first === 'remoteAs'
         ? 'Remote AS changed'
-        : first === 'localAs'
+        : first === 'localAs' || first === 'localAsMode'
           ? 'Local AS change'
           : first === 'localAddress'
             ? 'Update source change'
@@ -667,11 +682,22 @@ export class Peer implements BgpPeer, ConnectionOwner {
 
   clear(): void {
     this.isPrefixOverflow = false;
+    this.#overflowTimer?.cancel();
     this.reset(6, 4, this.#isFrr ? 'User reset' : undefined);
   }
 
   exceedMaximumPrefix(family: BgpFamily): void {
     this.isPrefixOverflow = true;
+    const minutes = this.config.perFamily?.[family]?.maximumPrefixRestart;
+    this.#overflowTimer?.cancel();
+    this.#overflowTimer =
+      minutes === undefined
+        ? undefined
+        : this.clock.schedule(minutes * 60_000, () => {
+            this.isPrefixOverflow = false;
+            this.#startSeconds = 1;
+            this.start();
+          });
     const afi = family === 'ipv4-unicast' ? 1 : 2;
     const maximum = this.config.perFamily?.[family]?.maximumPrefix ?? 0;
     this.reset(6, 1, undefined, Uint8Array.of(0, afi, 1, maximum >>> 24, (maximum >>> 16) & 0xff, (maximum >>> 8) & 0xff, maximum & 0xff));
@@ -689,6 +715,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
     this.#startTimer?.cancel();
     this.#connectTimer?.cancel();
     this.restartTimer?.cancel();
+    this.#overflowTimer?.cancel();
     this.#startTimer = undefined;
     this.#connectTimer = undefined;
   }

@@ -7,6 +7,7 @@ export interface StoredPath extends Path {
   receivedAt: number;
   weight: number;
   isStale: boolean;
+  isSuppressed?: boolean;
   isValid: boolean;
   igpMetric?: number;
   readonly destination: Destination;

@@ -1,6 +1,7 @@
 import type { Timer } from '../clock/clock.ts';
 import { ip, prefix as parsePrefix } from '../net/address.ts';
 import type { Ip, ListeningSocket, Prefix, TcpConnection } from '../net/types.ts';
+import { Aggregate, aggregateSource } from './aggregate.ts';
 import { decide } from './decision.ts';
 import { exportPath, finishExport, interfaceOf, isLinkLocalIpv6, localPreference } from './export.ts';
 import { MessageError, type UpdateMessage } from './message.ts';
@@ -8,6 +9,7 @@ import type { LocalIdentity } from './open.ts';
 import { Peer, type PeerOwner, type SentRoute } from './peer.ts';
 import { type Destination, familyOfPrefix, isSameAttributes, NextHopTable, Rib, type StoredPath } from './rib.ts';
 import type {
+  AggregateConfig,
   BgpFamily,
   BgpPeer,
   BgpSpeaker,
@@ -52,6 +54,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
   readonly #groupIds = new Map<string, number>();
   #subgroups = 0;
   #queue: Destination[] = [];
+  #aggregates: readonly Aggregate[] = [];
   #queueTimer: Timer | undefined;
   #listening: ListeningSocket | undefined;
   readonly #unwatch: (() => void) | undefined;
@@ -115,15 +118,20 @@ class Speaker implements BgpSpeaker, PeerOwner {
       this.addPeer(config);
       return;
     }
+    const before = peer.config.perFamily;
     peer.configure(config);
+    // FRR counts at once when the limit is set, not only with the next prefix (bgpd.c, peer_maximum_prefix_set).
+    for (const family of families)
+      if (before?.[family]?.maximumPrefix !== config.perFamily?.[family]?.maximumPrefix && peer.state === 'Established')
+        this.#checkMaximumPrefix(peer, family);
   }
 
   removePeer(address: Ip): void {
     const peer = this.#byAddress.get(address);
     if (peer === undefined) return;
+    this.#byAddress.delete(address);
     peer.remove('deconfigured');
     this.#forget(peer);
-    this.#byAddress.delete(address);
     this.#peers.splice(this.#peers.indexOf(peer), 1);
     this.#reachable.delete(peer);
   }
@@ -137,9 +145,19 @@ class Speaker implements BgpSpeaker, PeerOwner {
   }
 
   #accept(connection: TcpConnection): void {
-    const peer = this.#byAddress.get(connection.remote.ip);
-    if (peer === undefined) connection.end();
-    else peer.accept(connection);
+    const address = connection.remote.ip;
+    const known = this.#byAddress.get(address);
+    if (known !== undefined) {
+      known.accept(connection);
+      return;
+    }
+    const config = this.options.strangerOf?.(address);
+    if (config === undefined) {
+      connection.end();
+      return;
+    }
+    this.addPeer(config);
+    this.#byAddress.get(address)?.accept(connection);
   }
 
   dial(peer: Peer, handlers: { onConnected(): void; onFailed(): void }): TcpConnection {
@@ -220,8 +238,23 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   onDown(peer: Peer, mayRestart: boolean): void {
     for (const batch of this.#batches.values()) batch.peers.delete(peer);
-    if (mayRestart && this.#keepStale(peer)) return;
+    if (mayRestart && this.#keepStale(peer) && (peer.config.isDynamic !== true || this.#hasStale(peer))) return;
     this.#forget(peer);
+    if (peer.config.isDynamic === true) this.onGone(peer);
+  }
+
+  #hasStale(peer: Peer): boolean {
+    return families.some((family) => [...peer.received[family].values()].some(({ isStale }) => isStale));
+  }
+
+  onGone(peer: Peer): void {
+    const { address } = peer.config;
+    if (this.#byAddress.get(address) !== peer) return;
+    this.#byAddress.delete(address);
+    this.#peers.splice(this.#peers.indexOf(peer), 1);
+    this.#reachable.delete(peer);
+    peer.remove('killed');
+    this.options.onStrangerGone?.(address);
   }
 
   /** RFC 4724 §4.2: the routes of a peer that restarts stay for a while, marked. */
@@ -243,6 +276,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     peer.restartTimer = this.clock.schedule(restart.restartTimeSeconds * 1000, () => {
       peer.restartTimer = undefined;
       this.#dropStale(peer, families);
+      if (peer.config.isDynamic === true) this.onGone(peer);
     });
     return true;
   }
@@ -270,7 +304,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     if (mpUnreach !== undefined) for (const value of mpUnreach.withdrawn) this.#withdrawReceived(peer, mpUnreach.family, value);
     if (message.nlri.length > 0 || (mpReach?.nlri.length ?? 0) > 0) {
       if (attributes === undefined) throw new MessageError(3, 3, 'missing well-known attributes', Uint8Array.of(1));
-      const received = peer.isExternal ? withoutLocalPref(attributes) : attributes;
+      const received = this.#withLocalAs(peer, peer.isExternal ? withoutLocalPref(attributes) : attributes);
       const base = this.options.implementation === 'frr' ? withSortedCommunities(received) : received;
       if (message.nextHop !== undefined)
         for (const value of message.nlri) this.#receive(peer, 'ipv4-unicast', value, { ...base, nextHop: message.nextHop });
@@ -290,6 +324,13 @@ class Speaker implements BgpSpeaker, PeerOwner {
     else if (mpUnreach.withdrawn.length === 0) this.#onEndOfRib(peer, mpUnreach.family);
   }
 
+  /** FRR puts the number of `local-as` before what comes in, unless told not to (bgp_attr.c, bgp_attr_munge_tmp_attr). */
+  #withLocalAs<T extends Pick<PathAttributes, 'asPath'>>(peer: Peer, attributes: T): T {
+    const { localAs, localAsMode } = peer.config;
+    if (localAs === undefined || localAsMode !== undefined || !this.#isTracking) return attributes;
+    return { ...attributes, asPath: [localAs, ...attributes.asPath] };
+  }
+
   #onEndOfRib(peer: Peer, family: BgpFamily): void {
     peer.endOfRib.received.add(family);
     this.#dropStale(peer, [family]);
@@ -301,8 +342,13 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const route = { prefix, attributes, receivedAt: this.clock.now(), path: former?.path, isStale: false };
     peer.received[family].set(prefix, route);
     this.#import(peer, family, route);
-    const maximumPrefix = peer.config.perFamily?.[family]?.maximumPrefix;
-    if (maximumPrefix !== undefined && peer.accepted[family] > maximumPrefix) peer.exceedMaximumPrefix(family);
+    this.#checkMaximumPrefix(peer, family);
+  }
+
+  #checkMaximumPrefix(peer: Peer, family: BgpFamily): void {
+    const { maximumPrefix, maximumPrefixWarningOnly } = peer.config.perFamily?.[family] ?? {};
+    if (maximumPrefix === undefined || maximumPrefixWarningOnly === true) return;
+    if (peer.accepted[family] > maximumPrefix) peer.exceedMaximumPrefix(family);
   }
 
   #withdrawReceived(peer: Peer, family: BgpFamily, prefix: Prefix): void {
@@ -339,12 +385,16 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   /** RFC 4271 §9.1.2 (AS loop), RFC 4456 §8 (reflection loops), and FRR's refusal of its own address as next hop. */
   #isLoop(peer: Peer, family: BgpFamily, attributes: PathAttributes): boolean {
-    const own = new Set([this.options.localAsn, peer.localAsn]);
-    let count = 0;
-    for (const item of attributes.asPath) {
-      if (typeof item === 'number' ? own.has(item) : item.set.some((asn) => own.has(asn))) count++;
-    }
-    if (count > (peer.config.perFamily?.[family]?.allowAsIn ?? 0)) return true;
+    const allowed = peer.config.perFamily?.[family]?.allowAsIn;
+    const countOf = (own: number) => {
+      let count = 0;
+      for (const item of attributes.asPath) if (typeof item === 'number' ? item === own : item.set.includes(own)) count++;
+      return count;
+    };
+    if (countOf(this.options.localAsn) > (allowed ?? 0)) return true;
+    // FRR has put that number there itself (bgp_route.c, "AS path local-as loop check").
+    const ownPrepends = this.#isTracking && peer.config.localAs !== undefined && peer.config.localAsMode === undefined ? 1 : 0;
+    if (peer.localAsn !== this.options.localAsn && countOf(peer.localAsn) > (allowed ?? ownPrepends)) return true;
     if (attributes.originatorId === this.options.routerId) return true;
     if (attributes.clusterList?.includes(this.options.clusterId ?? this.options.routerId) === true) return true;
     return this.#isTracking && this.options.namespace.isLocalAddress(attributes.nextHop);
@@ -379,6 +429,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
       known.attributes = attributes;
       known.weight = weight;
       this.#track(known);
+      this.#touchAggregates(destination);
       if (destination.best === known) destination.isBestChanged = true;
       this.#enqueue(destination);
       return known;
@@ -386,6 +437,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const path: StoredPath = { prefix, attributes, peer, source, receivedAt, weight, isStale: false, isValid: true, destination };
     destination.paths.unshift(path);
     this.#track(path);
+    this.#touchAggregates(destination);
     this.#enqueue(destination);
     return path;
   }
@@ -395,6 +447,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const index = destination.paths.indexOf(path);
     if (index < 0) return;
     destination.paths.splice(index, 1);
+    this.#touchAggregates(destination);
     this.#untrack(path);
     this.#enqueue(destination);
   }
@@ -414,7 +467,14 @@ class Speaker implements BgpSpeaker, PeerOwner {
     if (!this.#isTracking || path.peer === undefined) return;
     const { address, device } = this.#nextHopOf(path);
     this.#nextHops.add(path, address, device);
-    this.#applyResolution(path, this.#resolve(address, device, this.#mustBeConnected(path.peer)));
+    this.#applyResolution(path, this.#resolvePath(path, path.peer, address, device));
+  }
+
+  /** A host route whose next hop is that host leads nowhere (bgp_nht.c, "prefix loops through itself"), unless a client sent it. */
+  #resolvePath({ prefix }: StoredPath, peer: BgpPeer, address: Ip, device: string): Resolution | undefined {
+    const isClient = peer.config.perFamily?.[familyOfPrefix(prefix)]?.routeReflectorClient === true;
+    if (!isClient && prefix.address === address && prefix.length === (address.family === 4 ? 32 : 128)) return undefined;
+    return this.#resolve(address, device, this.#mustBeConnected(peer));
   }
 
   #untrack(path: StoredPath): void {
@@ -424,7 +484,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
   }
 
   #mustBeConnected(peer: BgpPeer): boolean {
-    return peer.isExternal && peer.config.multihopTtl === 1;
+    return peer.isExternal && peer.config.multihopTtl === 1 && peer.config.isConnectedCheckOff !== true;
   }
 
   /** Zebra's answer to "how do I reach this next hop": never by the default route (`ip nht resolve-via-default` is off). */
@@ -439,7 +499,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     if (!decision.device.isAdminUp || !decision.device.hasCarrier) return undefined;
     const isConnected = decision.nextHop === address;
     if (isConnectedOnly && !isConnected) return undefined;
-    return { metric: 0 };
+    return { metric: isConnected ? 0 : (this.options.metricOf?.(decision.route.destination) ?? 0) };
   }
 
   #applyResolution(path: StoredPath, resolution: Resolution | undefined): boolean {
@@ -463,8 +523,9 @@ class Speaker implements BgpSpeaker, PeerOwner {
     if (this.#isStopped) return;
     for (const { address, device, paths } of this.#nextHops.entries()) {
       for (const path of paths) {
-        if (path.peer !== undefined && this.#applyResolution(path, this.#resolve(address, device, this.#mustBeConnected(path.peer))))
-          this.#enqueue(path.destination);
+        if (path.peer === undefined || !this.#applyResolution(path, this.#resolvePath(path, path.peer, address, device))) continue;
+        this.#touchAggregates(path.destination);
+        this.#enqueue(path.destination);
       }
     }
     for (const peer of [...this.#peers]) {
@@ -489,6 +550,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   #process(): void {
     this.#queueTimer = undefined;
+    for (const aggregate of this.#aggregates) if (aggregate.isDirty) this.#summarize(aggregate);
     const queue = this.#queue;
     this.#queue = [];
     const outgoing = new Outbox();
@@ -534,6 +596,53 @@ class Speaker implements BgpSpeaker, PeerOwner {
     }
     destination.version = ++this.#ribs[destination.family].version;
     return true;
+  }
+
+  // ── summaries ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  setAggregates(configs: readonly AggregateConfig[]): void {
+    const former = this.#aggregates;
+    const isSame = (a: AggregateConfig, b: AggregateConfig) =>
+      a.prefix === b.prefix && a.summaryOnly === b.summaryOnly && a.asSet === b.asSet;
+    if (former.length === configs.length && former.every((each, index) => isSame(each.config, configs[index] as AggregateConfig))) return;
+    this.#aggregates = configs.map((config) => former.find((each) => isSame(each.config, config)) ?? new Aggregate(config));
+    for (const { config } of former)
+      if (!configs.some(({ prefix }) => prefix === config.prefix)) this.withdraw(config.prefix, aggregateSource);
+    for (const family of families) {
+      for (const destination of this.#ribs[family].list()) {
+        this.#touchAggregates(destination, true);
+      }
+    }
+    this.#queueTimer ??= this.clock.schedule(frrProcessDelayMs, () => this.#process());
+  }
+
+  /** Keeps the summaries of a destination's paths in step, and which of those a summary stands for: usable ones only. */
+  #touchAggregates(destination: Destination, hasNewSummaries = false): void {
+    if (this.#aggregates.length === 0 && !hasNewSummaries) return;
+    let isCovered = false;
+    for (const aggregate of this.#aggregates) {
+      if (!aggregate.covers(destination.prefix)) continue;
+      aggregate.update(destination);
+      isCovered ||= aggregate.config.summaryOnly;
+    }
+    for (const path of destination.paths) {
+      const isSuppressed = isCovered && path.isValid && path.source !== aggregateSource;
+      if ((path.isSuppressed ?? false) === isSuppressed) continue;
+      path.isSuppressed = isSuppressed;
+      if (path === destination.best) destination.isBestChanged = true;
+      this.#enqueue(destination);
+    }
+  }
+
+  #summarize(aggregate: Aggregate): void {
+    aggregate.isDirty = false;
+    const { prefix } = aggregate.config;
+    const attributes = aggregate.attributes();
+    if (attributes === undefined) this.withdraw(prefix, aggregateSource);
+    else {
+      const { localAsn, routerId } = this.options;
+      this.originate({ prefix, attributes: { ...attributes, aggregator: { asn: localAsn, routerId } }, source: aggregateSource });
+    }
   }
 
   originate(route: OriginatedRoute): void {
@@ -626,6 +735,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const { attributes, isNextHopSelf } = finishExport(this.options, base, base.nextHop, family, peer, {
       isLocal: true,
       isReflected: false,
+      from: undefined,
     });
     peer.sent[family].set(everything, { prefix: everything, attributes, sentAt: this.clock.now(), isNextHopSelf });
     outgoing.announce(peer, family, everything, attributes);

@@ -40,6 +40,8 @@ export interface Path {
   /** What the speaker has its own route from; undefined for a received one. */
   readonly source?: string | undefined;
   readonly isStale: boolean;
+  /** A summary-only aggregate stands for it: it is used, but not told. */
+  readonly isSuppressed?: boolean;
   /** The next hop can be reached (always true for a speaker that does not track it). */
   readonly isValid: boolean;
   readonly igpMetric?: number;
@@ -79,9 +81,13 @@ export interface PeerConfig {
   readonly address: Ip;
   /** Needed to reach a link-local address, and for unnumbered peers. */
   readonly device?: string;
+  /** Named by its device instead of an address (`neighbor IFACE interface`). */
+  readonly isUnnumbered?: boolean;
   /** `any`: whatever the peer's OPEN says (gobgp with AS number 0). */
   readonly remoteAs: number | 'external' | 'internal' | 'any';
   readonly localAs?: number;
+  /** `local-as` leaves what comes in as it is, or also stands alone in what goes out. */
+  readonly localAsMode?: 'no-prepend' | 'replace-as';
   readonly localAddress?: Ip;
   readonly port: number;
   readonly families: readonly BgpFamily[];
@@ -90,10 +96,14 @@ export interface PeerConfig {
   readonly connectRetrySeconds: number;
   /** 1: the peer must be directly connected (TTL 1) when it is external. */
   readonly multihopTtl: number;
+  /** An external peer's next hops need not be on a subnet of the speaker (`disable-connected-check`). */
+  readonly isConnectedCheckOff?: boolean;
   readonly password?: string;
   readonly isShutdown?: boolean;
   /** Does not dial. */
   readonly isPassive?: boolean;
+  /** Made for a connection that came in, and gone with it. */
+  readonly isDynamic?: boolean;
   readonly gracefulRestart?: { readonly restartTimeSeconds: number };
   readonly extendedNextHop?: boolean;
   readonly description?: string;
@@ -106,6 +116,12 @@ export interface PeerFamilyConfig {
   readonly nextHopSelf?: 'own' | 'force';
   readonly routeReflectorClient?: boolean;
   readonly maximumPrefix?: number;
+  /** More are logged only. */
+  readonly maximumPrefixWarningOnly?: boolean;
+  /** Minutes until a session that was ended for it is tried again. */
+  readonly maximumPrefixRestart?: number;
+  /** Numbers for private use go from the path, or give way to the speaker's own; without `all` only where there are no others. */
+  readonly removePrivateAs?: { readonly all: boolean; readonly replace: boolean };
   /** How often the speaker's own AS may stand in a path. */
   readonly allowAsIn?: number;
   /** The peer's AS is replaced by the speaker's own in what the peer is sent. */
@@ -185,6 +201,13 @@ export interface BgpPeer {
   readonly routeRefreshes?: { readonly sent: number; readonly received: number };
 }
 
+/** `aggregate-address`. */
+export interface AggregateConfig {
+  readonly prefix: Prefix;
+  readonly summaryOnly: boolean;
+  readonly asSet: boolean;
+}
+
 /** A route that the speaker originates. */
 export interface OriginatedRoute {
   readonly prefix: Prefix;
@@ -212,8 +235,14 @@ export interface SpeakerOptions {
   readonly routerId: Ip;
   /** Undefined: does not listen. */
   readonly listenPort?: number;
+  /** Who a stranger that connects is, if it may: FRR's dynamic neighbors. */
+  readonly strangerOf?: (address: Ip) => PeerConfig | undefined;
+  /** A peer of that kind is gone. */
+  readonly onStrangerGone?: (address: Ip) => void;
   /** Sent in the FQDN capability. */
   readonly hostname: string;
+  /** Of a route that a next hop is reached by: what the decision compares as IGP metric. Default: 0. */
+  readonly metricOf?: (route: Prefix) => number;
   readonly importPolicy?: RoutePolicy;
   readonly exportPolicy?: RoutePolicy;
   /** Undefined: one path. */
@@ -241,6 +270,8 @@ export interface BgpSpeaker {
   clearPeer(address: Ip, mode: 'hard' | 'soft-in' | 'soft-out'): void;
   originate(route: OriginatedRoute): void;
   withdraw(prefix: Prefix, source?: string): void;
+  /** The summaries that it makes of more specific routes; replaces those before. */
+  setAggregates(aggregates: readonly AggregateConfig[]): void;
   /** Runs import and export policies again over all paths (after a change of policy). */
   refreshPolicies(): void;
   setPolicies(policies: { readonly importPolicy?: RoutePolicy; readonly exportPolicy?: RoutePolicy }): void;

@@ -70,3 +70,8 @@ export function imagesOf(version: CiliumVersion): ComponentImages {
     envoy: `${repositories.envoy}:${tags?.envoy ?? own}`,
   };
 }
+
+/** Whether `version` is older than 1.`minor`.`patch`. */
+export function isBefore(version: CiliumVersion, minor: number, patch: number): boolean {
+  return !isAtLeast(version, minor) || (version.major === 1 && version.minor === minor && version.patch < patch);
+}

@@ -1,7 +1,9 @@
 import type { Container, ContainerOptions, CreateContainerOptions, DockerEngine, DockerNetwork } from '../docker/types.ts';
-import type { NetworkInterface, NetworkNamespace } from '../net/types.ts';
+import type { NetworkInterface } from '../net/types.ts';
+import { DeployError } from './deploy-error.ts';
 import { splitWords } from './shell-words.ts';
 import { type ClabEndpoint, type ClabNode, containerName, type Topology } from './topology.ts';
+import { connect } from './wiring.ts';
 
 /** A topology that runs. */
 export interface DeployedLab {
@@ -23,13 +25,12 @@ export interface DeployedLab {
   readonly hostInterfaces: readonly NetworkInterface[];
 }
 
-/** A deployment that containerlab gives up. */
-export class DeployError extends Error {}
-
 export interface DeployOptions {
   readonly path: string;
   /** Files beside the topology that nodes may mount, by relative path. */
   readonly files: ReadonlyMap<string, string>;
+  /** Told what happens, as containerlab logs it. */
+  readonly log?: (level: 'INFO' | 'WARN' | 'ERRO', message: string) => void;
 }
 
 /**
@@ -40,28 +41,119 @@ export interface DeployOptions {
 export async function deployTopology(topology: Topology, engine: DockerEngine, options: DeployOptions): Promise<DeployedLab> {
   const containers = new Map<string, Container>();
   const warnings: string[] = [];
-  const mgmt = needsManagement(topology) ? managementNetwork(topology, engine) : undefined;
-  for (const node of inStartOrder(topology)) {
-    if (node.startupDelaySeconds > 0) engine.clock.advance(node.startupDelaySeconds * 1000);
-    const container = startNode(node, topology, engine, mgmt, containers, options, warnings);
-    if (container !== undefined) containers.set(node.name, container);
-  }
+  const log = options.log ?? (() => undefined);
+  const order = inStartOrder(topology);
+  verify(topology, engine, options);
+  const mgmt = needsManagement(topology) ? managementNetwork(topology, engine, log) : undefined;
   const hostInterfaces: NetworkInterface[] = [];
-  const macs = engine.random.stream(`containerlab/${topology.name}/macs`);
-  const newMac = () => `aa:c1:ab:${macs.hex(2)}:${macs.hex(2)}:${macs.hex(2)}`;
-  topology.links.forEach((link, index) => {
-    connect(link.a, link.b, link.mtu, { topology, engine, containers, mgmt, hostInterfaces, newMac, index });
-  });
+  try {
+    await build();
+  } catch (error) {
+    // Unlike containerlab, which leaves what it made so far.
+    destroyTopology({ topology, path: options.path, containers, execResults: [], warnings, hostInterfaces }, engine);
+    throw error;
+  }
   const execResults: DeployedLab['execResults'][number][] = [];
   for (const node of topology.nodes) {
     const container = containers.get(node.name);
     if (container === undefined) continue;
-    for (const command of node.exec) {
+    const staged = node.stageExec.flatMap(({ command, target }) => {
+      if (target === 'container') return [command];
+      warnings.push(`${node.name}: a stage's command for the host is not modelled: ${command}`);
+      return [];
+    });
+    for (const command of [...staged, ...node.exec]) {
       const result = await engine.shell.exec(container, splitWords(command));
       execResults.push({ node: node.name, command, ...result });
     }
   }
   return { topology, path: options.path, containers, execResults, warnings, hostInterfaces };
+
+  function startOrExplain(node: ClabNode): Container | undefined {
+    try {
+      return startNode(node, topology, engine, mgmt, containers, options, warnings);
+    } catch (error) {
+      const left = engine.findContainer(containerName(topology, node.name));
+      if (isCreated(node) && left?.options.labels?.['containerlab'] === topology.name) engine.removeContainer(left.name, { force: true });
+      if (options.log === undefined || (error as { statusCode?: number }).statusCode === undefined) throw error;
+      log('ERRO', `failed deploy stage for node ${JSON.stringify(node.name)}: Error response from daemon: ${(error as Error).message}`);
+      const name = containerName(topology, node.name);
+      throw new DeployError(`could not get container for node ${name}: Node: ${name}. containers not found`);
+    }
+  }
+
+  async function build(): Promise<void> {
+    const healthy = new Set<string>();
+    for (const node of order) {
+      for (const wait of node.waitFor) {
+        if (wait.stage === 'exit') warnings.push(`${node.name}: waiting for the exit of ${wait.node} is not modelled`);
+        if (wait.stage !== 'healthy' || healthy.has(wait.node)) continue;
+        await turnHealthy(topology, wait.node, containers, engine);
+        healthy.add(wait.node);
+        log('INFO', `node ${JSON.stringify(wait.node)} turned healthy, continuing`);
+      }
+      if (node.startupDelaySeconds > 0) {
+        log('INFO', `node ${JSON.stringify(node.name)} is being delayed for ${node.startupDelaySeconds} seconds`);
+        engine.clock.advance(node.startupDelaySeconds * 1000);
+      }
+      if (isCreated(node)) log('INFO', `Creating container name=${node.name}`);
+      const container = startOrExplain(node);
+      if (container !== undefined) containers.set(node.name, container);
+      if (node.startupConfig !== undefined) warnings.push(`${node.name}: startup-config has no effect on a node of kind ${node.kind}`);
+    }
+    const macs = engine.random.stream(`containerlab/${topology.name}/macs`);
+    const newMac = () => `aa:c1:ab:${macs.hex(2)}:${macs.hex(2)}:${macs.hex(2)}`;
+    topology.links.forEach((link, index) => {
+      connect(link.a, link.b, link.mtu, { topology, engine, containers, mgmt, hostInterfaces, newMac, index });
+      if (link.b !== undefined) log('INFO', `Created link: ${endpointText(link.a, mgmt)} ▪┄┄▪ ${endpointText(link.b, mgmt)}`);
+    });
+  }
+}
+
+/** What containerlab looks at before it makes anything. */
+function verify(topology: Topology, engine: DockerEngine, options: DeployOptions): void {
+  const taken = new Set<string>();
+  for (const node of topology.nodes) {
+    if (node.kind === 'bridge' && engine.hostNamespace.getInterface(node.name)?.kind !== 'bridge')
+      throw new DeployError(`bridge "${node.name}" referenced in topology but does not exist`);
+    if (!isCreated(node)) continue;
+    if (node.image === undefined) throw new DeployError(`missing required "image" attribute for node "${node.name}"`);
+    for (const address of [node.mgmtIpv4, node.mgmtIpv6]) {
+      if (address !== undefined && taken.has(address))
+        throw new DeployError(`management IP address ${address} appeared more than once in the topology file`);
+      if (address !== undefined) taken.add(address);
+    }
+    boundFiles(node, options, []);
+    fileEnvironment(node, options);
+  }
+}
+
+function isCreated(node: ClabNode): boolean {
+  return node.kind === 'linux';
+}
+
+function endpointText(end: ClabEndpoint, mgmt: DockerNetwork | undefined): string {
+  return `${end.node === 'mgmt-net' ? (mgmt?.bridge?.name ?? end.node) : end.node}:${end.interfaceName}`;
+}
+
+/** Runs a node's health check until it holds; Docker gives up after `retries` failures in a row, and containerlab waits no longer than that. */
+async function turnHealthy(
+  topology: Topology,
+  name: string,
+  containers: ReadonlyMap<string, Container>,
+  engine: DockerEngine,
+): Promise<void> {
+  const check = topology.nodes.find((node) => node.name === name)?.healthcheck;
+  const container = containers.get(name);
+  if (container === undefined || check === undefined || check.test.length === 0)
+    throw new DeployError(`node "${name}" is waited for as healthy, and has no healthcheck`);
+  engine.clock.advance(check.startPeriodSeconds * 1000);
+  for (let failures = 0; failures <= check.retries; failures++) {
+    engine.clock.advance(check.intervalSeconds * 1000);
+    const result = await engine.shell.exec(container, check.test);
+    if (result.exitCode === 0) return;
+  }
+  throw new DeployError(`node "${name}" did not turn healthy: ${check.test.join(' ')}`);
 }
 
 /** `containerlab destroy`: containers and links of the lab go; a container that it only borrowed stays. */
@@ -89,19 +181,22 @@ function needsManagement(topology: Topology): boolean {
   return topology.nodes.some((node) => node.kind === 'linux' && node.networkMode === undefined);
 }
 
-function managementNetwork(topology: Topology, engine: DockerEngine): DockerNetwork {
+function managementNetwork(topology: Topology, engine: DockerEngine, log: NonNullable<DeployOptions['log']>): DockerNetwork {
   const { mgmt } = topology;
-  return (
-    engine.findNetwork(mgmt.network) ??
-    engine.createNetwork({
-      name: mgmt.network,
-      subnets: [mgmt.ipv4Subnet, mgmt.ipv6Subnet].filter((subnet) => subnet !== '' && subnet !== 'auto'),
-      ipv6: mgmt.ipv6Subnet !== '',
-      labels: { containerlab: '' },
-      ...(mgmt.bridge === undefined ? {} : { bridgeName: mgmt.bridge }),
-      ...(mgmt.mtu === undefined ? {} : { mtu: mgmt.mtu }),
-    })
+  const existing = engine.findNetwork(mgmt.network);
+  if (existing !== undefined) return existing;
+  log(
+    'INFO',
+    `Creating docker network name=${mgmt.network} IPv4 subnet=${mgmt.ipv4Subnet} IPv6 subnet=${mgmt.ipv6Subnet} MTU=${mgmt.mtu ?? 1500}`,
   );
+  return engine.createNetwork({
+    name: mgmt.network,
+    subnets: [mgmt.ipv4Subnet, mgmt.ipv6Subnet].filter((subnet) => subnet !== '' && subnet !== 'auto'),
+    ipv6: mgmt.ipv6Subnet !== '',
+    labels: { containerlab: '' },
+    ...(mgmt.bridge === undefined ? {} : { bridgeName: mgmt.bridge }),
+    ...(mgmt.mtu === undefined ? {} : { mtu: mgmt.mtu }),
+  });
 }
 
 /** Nodes that lend their namespace to others, or that others wait for, come first; otherwise the order of the file. */
@@ -111,16 +206,27 @@ function inStartOrder(topology: Topology): readonly ClabNode[] {
   const order: ClabNode[] = [];
   const visit = (node: ClabNode, trail: readonly string[]): void => {
     if (done.has(node.name)) return;
-    if (trail.includes(node.name)) throw new DeployError(`nodes wait for each other: ${[...trail, node.name].join(' → ')}`);
+    if (trail.includes(node.name)) throw new DeployError(cycleText(topology, trail));
     const lender =
       node.networkMode?.startsWith('container:') === true ? byName.get(node.networkMode.slice('container:'.length)) : undefined;
-    for (const first of [lender, ...node.waitFor.map((name) => byName.get(name))])
-      if (first !== undefined) visit(first, [...trail, node.name]);
+    const awaited = node.waitFor.map((wait) => {
+      const found = byName.get(wait.node);
+      if (found === undefined) throw new DeployError(`dependee node ${wait.node} not found`);
+      return found;
+    });
+    for (const first of [lender, ...awaited]) if (first !== undefined) visit(first, [...trail, node.name]);
     done.add(node.name);
     order.push(node);
   };
-  for (const node of topology.nodes) visit(node, []);
+  // Those with a fixed address come first, lest another gets it.
+  const isFixed = (node: ClabNode) => node.mgmtIpv4 !== undefined || node.mgmtIpv6 !== undefined;
+  for (const node of [...topology.nodes].sort((a, b) => Number(isFixed(b)) - Number(isFixed(a)))) visit(node, []);
   return order;
+}
+
+function cycleText(topology: Topology, trail: readonly string[]): string {
+  const rows = topology.nodes.filter((node) => trail.includes(node.name) && node.waitFor.length > 0);
+  return `cyclic dependencies found!\n${rows.map((node) => `${node.name} -> [ ${node.waitFor.map((wait) => wait.node).join(', ')} ]`).join('\n')}`;
 }
 
 function startNode(
@@ -136,9 +242,6 @@ function startNode(
     case 'host':
       return undefined;
     case 'bridge':
-      if (engine.hostNamespace.getInterface(node.name)?.kind !== 'bridge') {
-        throw new DeployError(`Bridge "${node.name}" referenced in topology but does not exist`);
-      }
       return undefined;
     case 'ext-container': {
       const container = engine.findContainer(node.name);
@@ -146,9 +249,9 @@ function startNode(
       return container;
     }
     case 'k8s-kind':
-      throw new DeployError(
-        `node "${node.name}": a cluster inside a topology (kind k8s-kind) is not simulated; name the cluster in lab.yaml`,
-      );
+      // A cluster is part of the lab: its description comes from lab.yaml, and stands before the topology does.
+      if (engine.containers.some((container) => container.options.labels?.['io.x-k8s.kind.cluster'] === node.name)) return undefined;
+      throw new DeployError(`node "${node.name}": not simulated: a kind cluster besides the one that lab.yaml names`);
     default:
       return createLinuxNode(node, topology, engine, mgmt, started, options, warnings);
   }
@@ -163,7 +266,7 @@ function createLinuxNode(
   options: DeployOptions,
   warnings: string[],
 ): Container {
-  if (node.image === undefined) throw new DeployError(`node "${node.name}" has no image`);
+  if (node.image === undefined) throw new DeployError(`missing required "image" attribute for node "${node.name}"`);
   const problem = engine.images.problemOf(node.image);
   if (problem !== undefined) throw new DeployError(problem);
   const name = containerName(topology, node.name);
@@ -173,17 +276,22 @@ function createLinuxNode(
     name,
     image: node.image,
     ...(networkMode?.startsWith('container:') === true ? {} : { hostname: node.name }),
-    env: { CLAB_LABEL_CLAB_NODE_NAME: node.name, ...node.env },
+    env: { ...labEnvironment(node, topology), ...fileEnvironment(node, options), ...node.env },
     labels: {
       containerlab: topology.name,
       'clab-node-name': node.name,
+      'clab-node-longname': name,
       'clab-node-kind': node.kind,
+      'clab-node-type': '',
       'clab-node-group': node.group ?? '',
+      'clab-node-lab-dir': `${labFolder(options, topology)}/${node.name}`,
       'clab-topo-file': options.path,
+      'clab-owner': 'root',
       ...node.labels,
     },
     files: boundFiles(node, options, warnings),
     privileged: true,
+    hasTerminal: true,
     ports: node.ports.flatMap((port) => readPort(port)),
     ...(node.command === undefined || node.command === '' ? {} : { command: splitWords(node.command) }),
     ...(node.entrypoint === undefined || node.entrypoint === '' ? {} : { entrypoint: splitWords(node.entrypoint) }),
@@ -231,7 +339,11 @@ function boundFiles(node: ClabNode, options: DeployOptions, warnings: string[]):
     const below = `${source.replace(/\/$/, '')}/`;
     const inFolder = [...options.files].filter(([path]) => path.startsWith(below));
     if (content === undefined && inFolder.length === 0) {
-      throw new DeployError(`Failed to verify bind path: stat ${source}: no such file or directory (node "${node.name}")`);
+      throw new DeployError(
+        `failed to verify bind path: stat ${absolute(options, source)}: no such file or directory`.concat(
+          options.log === undefined ? ` (node "${node.name}")` : '',
+        ),
+      );
     }
     if (content !== undefined) files[target] = content;
     for (const [path, text] of inFolder) files[`${target.replace(/\/$/, '')}/${path.slice(below.length)}`] = text;
@@ -239,9 +351,45 @@ function boundFiles(node: ClabNode, options: DeployOptions, warnings: string[]):
   return files;
 }
 
+function absolute(options: DeployOptions, path: string): string {
+  return path.startsWith('/') ? path : `${options.path.replace(/\/[^/]*$/, '')}/${path}`;
+}
+
+/** Where containerlab keeps what it makes for a lab: beside the topology file. */
+export function labFolder(options: Pick<DeployOptions, 'path'>, topology: Pick<Topology, 'name'>): string {
+  return `${options.path.replace(/[^/]*$/, '')}clab-${topology.name}`;
+}
+
+function labEnvironment(node: ClabNode, topology: Topology): Record<string, string> {
+  const links = topology.links.filter((link) => link.a.node === node.name || link.b?.node === node.name).length;
+  return {
+    CLAB_LABEL_CONTAINERLAB: topology.name,
+    CLAB_LABEL_CLAB_NODE_NAME: node.name,
+    CLAB_LABEL_CLAB_NODE_LONGNAME: containerName(topology, node.name),
+    CLAB_LABEL_CLAB_NODE_KIND: node.kind,
+    CLAB_INTFS: String(links),
+  };
+}
+
+function fileEnvironment(node: ClabNode, options: DeployOptions): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const path of node.envFiles) {
+    const text = options.files.get(path);
+    if (text === undefined) throw new DeployError(`env-file ${path} not found (path resolved to ${absolute(options, path)})`);
+    for (const line of text.split('\n')) {
+      const [, key, value = ''] = /^\s*(?:export\s+)?([A-Za-z_][\w.]*)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+      if (key !== undefined) env[key] = value.replace(/^(["'])(.*)\1$/, '$2');
+    }
+  }
+  return env;
+}
+
 function readPort(text: string): NonNullable<ContainerOptions['ports']> {
   const match = /^(?:(?<hostIp>[^:]+):)?(?<hostPort>\d+):(?<containerPort>\d+)(?:\/(?<protocol>tcp|udp))?$/.exec(text);
-  if (match?.groups === undefined) return [];
+  if (match?.groups === undefined)
+    throw new DeployError(
+      /^[\d.:[\]a-f-]+(?:\/\w+)?$/.test(text) ? `not simulated: the port mapping ${text}` : `invalid containerPort: ${text}`,
+    );
   const { hostIp, hostPort, containerPort, protocol } = match.groups;
   return [
     {
@@ -251,56 +399,4 @@ function readPort(text: string): NonNullable<ContainerOptions['ports']> {
       ...(hostIp === undefined ? {} : { hostIp }),
     },
   ];
-}
-
-interface Wiring {
-  readonly topology: Topology;
-  readonly engine: DockerEngine;
-  readonly containers: ReadonlyMap<string, Container>;
-  readonly mgmt: DockerNetwork | undefined;
-  readonly hostInterfaces: NetworkInterface[];
-  readonly newMac: () => string;
-  readonly index: number;
-}
-
-/** A veth pair made in the host's namespace and moved, as containerlab does: that is why both ends have high interface indices. */
-function connect(a: ClabEndpoint, b: ClabEndpoint | undefined, mtu: number | undefined, wiring: Wiring): void {
-  const { engine } = wiring;
-  const host = engine.hostNamespace;
-  if (b === undefined) {
-    const place = namespaceOf(a, wiring);
-    place.addInterface({ name: a.interfaceName, kind: 'dummy', mac: a.mac ?? wiring.newMac() }).setUp();
-    return;
-  }
-  for (const end of [a, b]) {
-    if (namespaceOf(end, wiring).getInterface(end.interfaceName) !== undefined) {
-      throw new DeployError(`interface ${end.interfaceName} of node "${end.node}" exists already`);
-    }
-  }
-  const pair = engine.network.createVeth(
-    { namespace: host, name: `clab-${wiring.index}a`, mac: a.mac ?? wiring.newMac() },
-    { namespace: host, name: `clab-${wiring.index}b`, mac: b.mac ?? wiring.newMac() },
-  );
-  pair.forEach((device, side) => {
-    const end = side === 0 ? a : b;
-    if (mtu !== undefined) device.setMtu(mtu);
-    const target = namespaceOf(end, wiring);
-    if (target !== host) device.moveTo(target);
-    device.rename(end.interfaceName);
-    const bridge = bridgeOf(end, wiring);
-    if (bridge !== undefined) device.setMaster(bridge);
-    if (target === host) wiring.hostInterfaces.push(device);
-  });
-  for (const device of pair) device.setUp();
-}
-
-function namespaceOf(end: ClabEndpoint, wiring: Wiring): NetworkNamespace {
-  const container = wiring.containers.get(end.node);
-  return container === undefined ? wiring.engine.hostNamespace : container.namespace;
-}
-
-function bridgeOf(end: ClabEndpoint, wiring: Wiring): NetworkInterface | undefined {
-  if (end.node === 'mgmt-net') return wiring.mgmt?.bridge;
-  const node = wiring.topology.nodes.find((candidate) => candidate.name === end.node);
-  return node?.kind === 'bridge' ? wiring.engine.hostNamespace.getInterface(node.name) : undefined;
 }

@@ -54,10 +54,10 @@ describe('a topology', () => {
     });
     expect(topology.links).toEqual([
       { a: { node: 'r1', interfaceName: 'eth1' }, b: { node: 'r2', interfaceName: 'eth1' }, mtu: 9000 },
-      { a: { node: 'r1', interfaceName: 'eth2', mac: 'aa:c1:ab:00:00:01' }, b: { node: 'r2', interfaceName: 'eth2' }, mtu: undefined },
-      { a: { node: 'r1', interfaceName: 'eth3' }, b: { node: 'host', interfaceName: 'r1-eth3' }, mtu: undefined },
-      { a: { node: 'r2', interfaceName: 'eth3' }, b: { node: 'mgmt-net', interfaceName: 'r2-eth3' }, mtu: undefined },
-      { a: { node: 'r1', interfaceName: 'dummy0' }, b: undefined, mtu: undefined },
+      { a: { node: 'r1', interfaceName: 'eth2', mac: 'aa:c1:ab:00:00:01' }, b: { node: 'r2', interfaceName: 'eth2' }, mtu: 9500 },
+      { a: { node: 'r1', interfaceName: 'eth3' }, b: { node: 'host', interfaceName: 'r1-eth3' }, mtu: 9500 },
+      { a: { node: 'r2', interfaceName: 'eth3' }, b: { node: 'mgmt-net', interfaceName: 'r2-eth3' }, mtu: 9500 },
+      { a: { node: 'r1', interfaceName: 'dummy0' }, b: undefined, mtu: 9500 },
     ]);
   });
 
@@ -110,7 +110,7 @@ describe('a topology', () => {
         topology: { ...minimal.topology, links: [{ endpoints: ['r1:eth1', 'r2:eth1'] }, { endpoints: ['r1:eth1', 'r2:eth2'] }] },
       },
       at: 'topology.links[1]',
-      says: 'endpoint "r1:eth1" is used by two links',
+      says: 'duplicate endpoint r1:eth1',
     },
     { name: 'no name', file: { topology: minimal.topology }, at: '', says: 'the file lacks "name"' },
     { name: 'no nodes', file: { name: 'lab', topology: {} }, at: 'topology', says: 'the topology has no nodes' },

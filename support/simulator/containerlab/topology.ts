@@ -1,28 +1,7 @@
 import { ContentProblem, FieldReader, nearest } from '../../port/content-problem.ts';
+import { type ClabNode, nodeFields, readNode } from './node.ts';
 
-/** One node after defaults, kind and group have been merged into it (containerlab docs, "Nodes"). */
-export interface ClabNode {
-  readonly name: string;
-  readonly kind: string;
-  readonly image: string | undefined;
-  readonly command: string | undefined;
-  readonly entrypoint: string | undefined;
-  readonly env: Readonly<Record<string, string>>;
-  readonly binds: readonly string[];
-  readonly ports: readonly string[];
-  readonly exec: readonly string[];
-  readonly labels: Readonly<Record<string, string>>;
-  readonly sysctls: Readonly<Record<string, string>>;
-  readonly networkMode: string | undefined;
-  readonly mgmtIpv4: string | undefined;
-  readonly mgmtIpv6: string | undefined;
-  readonly user: string | undefined;
-  readonly group: string | undefined;
-  readonly startupDelaySeconds: number;
-  readonly startupConfig: string | undefined;
-  readonly waitFor: readonly string[];
-  readonly restartPolicy: string | undefined;
-}
+export type { ClabNode } from './node.ts';
 
 export interface ClabEndpoint {
   /** A node's name, or the pseudo nodes `host` and `mgmt-net`. */
@@ -35,8 +14,11 @@ export interface ClabLink {
   readonly a: ClabEndpoint;
   /** Undefined for a link with one end (`type: dummy`). */
   readonly b: ClabEndpoint | undefined;
-  readonly mtu: number | undefined;
+  readonly mtu: number;
 }
+
+/** What containerlab gives a link that names no MTU (containerlab docs, "MTU"). */
+const defaultMtu = 9500;
 
 export interface Topology {
   readonly name: string;
@@ -52,109 +34,6 @@ export interface Topology {
   readonly nodes: readonly ClabNode[];
   readonly links: readonly ClabLink[];
 }
-
-/** Kinds that are simulated, and what each stands for. */
-export const simulatedKinds = ['linux', 'bridge', 'ext-container', 'host', 'k8s-kind'] as const;
-
-/** Kinds that containerlab knows, but whose operating systems are outside the model. */
-const foreignKinds = [
-  'nokia_srlinux',
-  'srl',
-  'nokia_sros',
-  'vr-sros',
-  'arista_ceos',
-  'ceos',
-  'arista_veos',
-  'juniper_crpd',
-  'crpd',
-  'juniper_vmx',
-  'juniper_vqfx',
-  'juniper_vsrx',
-  'juniper_vjunosswitch',
-  'juniper_vjunosevolved',
-  'juniper_vjunosrouter',
-  'cisco_xrd',
-  'xrd',
-  'cisco_xrv9k',
-  'cisco_xrv',
-  'cisco_csr1000v',
-  'cisco_n9kv',
-  'cisco_c8000',
-  'cisco_iol',
-  'cumulus_cvx',
-  'cvx',
-  'sonic-vs',
-  'sonic-vm',
-  'vyosnetworks_vyos',
-  'openbsd',
-  'freebsd',
-  'rare',
-  'ovs-bridge',
-  'keysight_ixia-c-one',
-  'mikrotik_ros',
-  'dell_sonic',
-  'fortinet_fortigate',
-  'paloalto_panos',
-  'checkpoint_cloudguard',
-  'huawei_vrp',
-  'ipinfusion_ocnos',
-  'aruba_aoscx',
-  'border0',
-  '6wind_vsr',
-  'cjunosevolved',
-  'fdio_vpp',
-  'generic_vm',
-] as const;
-
-const nodeFields = [
-  'kind',
-  'image',
-  'cmd',
-  'entrypoint',
-  'env',
-  'env-files',
-  'binds',
-  'ports',
-  'exec',
-  'labels',
-  'sysctls',
-  'network-mode',
-  'mgmt-ipv4',
-  'mgmt-ipv6',
-  'user',
-  'group',
-  'startup-delay',
-  'startup-config',
-  'wait-for',
-  'restart-policy',
-  'type',
-  'position',
-  'license',
-  'publish',
-  'runtime',
-  'cpu',
-  'cpu-set',
-  'memory',
-  'sandbox',
-  'kernel',
-  'extras',
-  'config',
-  'stages',
-  'dns',
-  'certificate',
-  'healthcheck',
-  'aliases',
-  'image-pull-policy',
-  'suppress-startup-config',
-  'auto-remove',
-  'enforce-startup-config',
-  'cap-add',
-  'devices',
-  'shm-size',
-  'components',
-  'credentials',
-  'privileged',
-] as const;
 
 const topologyFields = ['defaults', 'kinds', 'groups', 'nodes', 'links'] as const;
 const rootFields = ['name', 'prefix', 'mgmt', 'settings', 'topology', 'debug'] as const;
@@ -203,10 +82,11 @@ export function parseTopology(parsed: unknown): Topology {
   if (nodesReader === undefined || nodesReader.keys.length === 0)
     throw new ContentProblem(topology.path, 'the topology has no nodes', { fix: 'add topology.nodes' });
   const nodes = nodesReader.keys.map((nodeName) =>
-    readNode(nodeName, new FieldReader(nodesReader.raw(nodeName) ?? {}, nodesReader.at(nodeName)), defaults, layers),
+    readNode(nodeName, name, new FieldReader(nodesReader.raw(nodeName) ?? {}, nodesReader.at(nodeName)), defaults, layers),
   );
   const links = topology.list('links').map((link, index) => readLink(link, [...topology.path, 'links', index], nodes));
   refuseDoubleUse(links, topology.path);
+  refuseEth0(links, nodes, topology.path);
   return {
     name,
     prefix: root.optionalString('prefix') ?? 'clab',
@@ -229,64 +109,18 @@ export function containerName(topology: Pick<Topology, 'name' | 'prefix'>, node:
   return `${topology.prefix}-${topology.name}-${node}`;
 }
 
-function readNode(name: string, own: FieldReader, defaults: FieldReader | undefined, layers: ReadonlyMap<string, FieldReader>): ClabNode {
-  own.allowOnly(nodeFields);
-  const group = own.optionalString('group');
-  const groupLayer = group === undefined ? undefined : layers.get(`group/${group}`);
-  const kind = own.optionalString('kind') ?? groupLayer?.optionalString('kind') ?? defaults?.optionalString('kind');
-  if (kind === undefined)
-    throw new ContentProblem(own.path, `node "${name}" has no kind`, { fix: 'add kind: linux to the node or to topology.defaults' });
-  checkKind(kind, own.has('kind') ? own.at('kind') : own.path, name);
-  // Most general first: a later layer wins, lists and maps are merged.
-  const order = [defaults, layers.get(`kind/${kind}`), groupLayer, own].filter((layer) => layer !== undefined);
-  const last = <T>(read: (layer: FieldReader) => T | undefined) =>
-    order.reduceRight<T | undefined>((found, layer) => found ?? read(layer), undefined);
-  const merged = (key: string) => Object.assign({}, ...order.map((layer) => layer.textMap(key))) as Record<string, string>;
-  const joined = (key: string) => order.flatMap((layer) => layer.strings(key));
-  return {
-    name,
-    kind,
-    image: last((layer) => layer.optionalString('image')),
-    command: last((layer) => layer.optionalString('cmd')),
-    entrypoint: last((layer) => layer.optionalString('entrypoint')),
-    env: merged('env'),
-    binds: joined('binds'),
-    ports: joined('ports'),
-    exec: joined('exec'),
-    labels: merged('labels'),
-    sysctls: merged('sysctls'),
-    networkMode: last((layer) => layer.optionalString('network-mode')),
-    mgmtIpv4: own.optionalString('mgmt-ipv4'),
-    mgmtIpv6: own.optionalString('mgmt-ipv6'),
-    user: last((layer) => layer.optionalString('user')),
-    group,
-    startupDelaySeconds: last((layer) => layer.optionalNumber('startup-delay')) ?? 0,
-    startupConfig: last((layer) => layer.optionalString('startup-config')),
-    waitFor: joined('wait-for'),
-    restartPolicy: last((layer) => layer.optionalString('restart-policy')),
-  };
-}
+const linkTypes: readonly string[] = ['veth', 'mgmt-net', 'macvlan', 'host', 'vxlan', 'vxlan-stitch', 'dummy'];
 
-function checkKind(kind: string, path: readonly (string | number)[], node: string): void {
-  if ((simulatedKinds as readonly string[]).includes(kind)) return;
-  if ((foreignKinds as readonly string[]).includes(kind)) {
-    throw new ContentProblem(path, `node "${node}": kind "${kind}" is not simulated`, {
-      hint: `simulated kinds: ${simulatedKinds.join(', ')}`,
-      fix: 'run this lab with --driver live',
-    });
-  }
-  const guess = nearest(kind, simulatedKinds);
-  throw new ContentProblem(path, `node "${node}": unknown kind "${kind}"`, {
-    hint: `simulated kinds: ${simulatedKinds.join(', ')}`,
-    ...(guess === undefined ? {} : { fix: `did you mean "${guess}"?` }),
-  });
+function unknownLinkType(type: string, path: readonly (string | number)[]): ContentProblem {
+  return new ContentProblem(path, `unable to parse "${type}" as LinkType`, { hint: `link types: ${linkTypes.join(', ')}` });
 }
 
 function readLink(value: unknown, path: readonly (string | number)[], nodes: readonly ClabNode[]): ClabLink {
   const link = new FieldReader(value, path);
   const type = link.optionalString('type') ?? 'veth';
   link.allowOnly(['endpoints', 'type', 'endpoint', 'host-interface', 'mtu', 'labels', 'vars', 'mode']);
-  const mtu = link.optionalNumber('mtu');
+  if (link.has('type') && !linkTypes.includes(type)) throw unknownLinkType(type, link.at('type'));
+  const mtu = link.optionalNumber('mtu') ?? defaultMtu;
   if (link.has('endpoints')) {
     const endpoints = link.list('endpoints');
     if (endpoints.length !== 2)
@@ -307,10 +141,12 @@ function readLink(value: unknown, path: readonly (string | number)[], nodes: rea
       return { a, b: { node: 'mgmt-net', interfaceName: link.string('host-interface') }, mtu };
     case 'dummy':
       return { a, b: undefined, mtu };
+    case 'macvlan':
+    case 'vxlan':
+    case 'vxlan-stitch':
+      throw new ContentProblem(link.at('type'), `link type "${type}" is not simulated`, { hint: 'simulated: veth, host, mgmt-net, dummy' });
     default:
-      throw new ContentProblem(link.has('type') ? link.at('type') : path, `link type "${type}" is not simulated`, {
-        hint: 'simulated: veth, host, mgmt-net, dummy',
-      });
+      throw new ContentProblem(path, 'the link has no endpoints', { fix: 'endpoints: ["node1:eth1", "node2:eth1"]' });
   }
 }
 
@@ -325,7 +161,9 @@ function readEndpoint(value: unknown, path: readonly (string | number)[], nodes:
     });
   }
   if (interfaceName.length > 15)
-    throw new ContentProblem(path, `interface name "${interfaceName}" is longer than Linux allows (15 characters)`);
+    throw new ContentProblem(path, `interface name "${interfaceName}" is longer than Linux allows (15 characters)`, {
+      hint: 'not simulated: the short name and the alias that containerlab gives it',
+    });
   return mac === undefined ? { node, interfaceName } : { node, interfaceName, mac };
 }
 
@@ -350,8 +188,24 @@ function refuseDoubleUse(links: readonly ClabLink[], path: readonly (string | nu
     for (const end of [link.a, link.b]) {
       if (end === undefined) continue;
       const name = `${end.node}:${end.interfaceName}`;
-      if (used.has(name)) throw new ContentProblem([...path, 'links', index], `endpoint "${name}" is used by two links`);
+      if (used.has(name))
+        throw new ContentProblem([...path, 'links', index], `duplicate endpoint ${name}`, { hint: 'an interface has one link' });
       used.add(name);
+    }
+  });
+}
+
+/** containerlab keeps eth0 for the management network. */
+function refuseEth0(links: readonly ClabLink[], nodes: readonly ClabNode[], path: readonly (string | number)[]): void {
+  links.forEach((link, index) => {
+    for (const end of [link.a, link.b]) {
+      const node = nodes.find((candidate) => candidate.name === end?.node);
+      if (end?.interfaceName !== 'eth0' || node?.kind !== 'linux' || node.networkMode === 'none') continue;
+      throw new ContentProblem(
+        [...path, 'links', index],
+        'eth0 interface name is not allowed for a node when network mode is not set to none',
+        { fix: `name another interface than ${end.node}:eth0` },
+      );
     }
   });
 }

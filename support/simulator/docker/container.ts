@@ -1,6 +1,7 @@
 import type { SimulatedClock, Timer } from '../clock/clock.ts';
 import { parseIp } from '../net/address.ts';
 import type { Ip, NetworkNamespace } from '../net/types.ts';
+import { ContainerEnvironment } from './container-environment.ts';
 import { EngineError } from './engine-error.ts';
 import { MemoryFileSystem } from './file-system.ts';
 import { processesOf } from './process-table.ts';
@@ -39,7 +40,7 @@ export class EngineContainer implements Container {
   readonly options: ContainerOptions;
   readonly namespace: NetworkNamespace;
   readonly files: MemoryFileSystem;
-  readonly env = new Map<string, string>();
+  readonly env: ContainerEnvironment;
   readonly createdAt: number;
   readonly commands = new Map<string, Command>();
   readonly log: { readonly at: number; readonly stream: 'stdout' | 'stderr'; readonly text: string }[] = [];
@@ -75,10 +76,8 @@ export class EngineContainer implements Container {
     addSystemFiles(this.files, this);
     for (const [path, content] of [...Object.entries(image.files ?? {}), ...Object.entries(options.files ?? {})])
       this.files.write(path, content);
-    this.env.set('PATH', defaultPath);
-    this.env.set('HOSTNAME', this.hostname);
-    for (const [name, value] of [...Object.entries(image.env ?? {}), ...Object.entries(options.env ?? {})]) this.env.set(name, value);
-    this.env.set('HOME', this.env.get('HOME') ?? '/root');
+    const system = { PATH: defaultPath, HOSTNAME: this.hostname };
+    this.env = new ContainerEnvironment([system, image.env ?? {}], options.linkedEnv, options.env ?? {});
   }
 
   /** The main process and its arguments, as `docker inspect` shows them. */

@@ -101,6 +101,8 @@ export interface ContainerOptions {
   readonly command?: readonly string[];
   readonly entrypoint?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Variables from elsewhere, between the image's and the container's own; they may be many, and are asked for late. */
+  readonly linkedEnv?: () => Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
   /** Path in the container → content. */
   readonly files?: Readonly<Record<string, string>>;
@@ -131,7 +133,7 @@ export interface Container {
   readonly options: ContainerOptions;
   readonly namespace: NetworkNamespace;
   readonly files: FileSystem;
-  readonly env: Map<string, string>;
+  readonly env: ReadonlyMap<string, string>;
   readonly state: ContainerState;
   readonly pid: number;
   /** Milliseconds since the epoch, as {@link SimulatedClock.now}. */

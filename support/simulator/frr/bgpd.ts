@@ -2,16 +2,18 @@ import { createSpeaker } from '../bgp/speaker.ts';
 import type { BgpFamily, BgpSpeaker, OriginatedRoute, PathAttributes, PeerConfig, PeerFamilyConfig } from '../bgp/types.ts';
 import type { SimulatedClock, Timer } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
-import { ipFromValue, parseIp } from '../net/address.ts';
+import { contains, ip, ipFromValue, parseIp } from '../net/address.ts';
 import type { Ip, NetworkNamespace, Prefix } from '../net/types.ts';
 import {
   type BgpConfig,
   bgpFamilies,
+  defaultListenLimit,
   effectiveNeighbor,
   type FrrConfig,
   isExternal,
   type NeighborConfig,
   type NeighborFamilyConfig,
+  newNeighbor,
 } from './config.ts';
 import { applyRouteMap, makePolicy } from './policy.ts';
 import { automaticRouterId, type Zebra } from './zebra.ts';
@@ -60,9 +62,13 @@ export class Bgpd {
     this.#unwatch = this.#zebra.onChange(() => {
       const { bgp } = this.#config;
       if (bgp === undefined) return;
-      // An address of its interface gives an unnumbered neighbor another one.
-      const hasUnnumbered = [...bgp.neighbors.values()].some(({ address }) => address === undefined);
-      if (hasUnnumbered && this.#speaker !== undefined) this.#syncPeers(bgp, this.#speaker);
+      // An address of its interface gives an unnumbered neighbor, or one with that as update-source, another one.
+      const follows = ({ address, updateSource }: NeighborConfig) =>
+        address === undefined || (updateSource !== undefined && parseIp(updateSource) === undefined);
+      const hasFollower = [...bgp.neighbors.values(), ...bgp.groups.values()].some((each) =>
+        !each.isGroup || each.updateSource !== undefined ? follows(each) : false,
+      );
+      if (hasFollower && this.#speaker !== undefined) this.#syncPeers(bgp, this.#speaker);
       this.#syncNetworks(bgp);
     });
     this.apply();
@@ -85,6 +91,7 @@ export class Bgpd {
     this.#speaker = undefined;
     this.#originated.clear();
     this.#zebra.forgetBgp();
+    this.#config.bgp?.dynamicNeighbors.clear();
   }
 
   /** Brings the speaker in line with the configuration. */
@@ -108,8 +115,11 @@ export class Bgpd {
         implementation: 'frr',
         localAsn: bgp.asn,
         ...(this.#listenPort === 0 ? {} : { listenPort: this.#listenPort }),
+        metricOf: (route) => this.#zebra.metricOf(route),
         importPolicy: makePolicy(this.#config, 'in'),
         exportPolicy: makePolicy(this.#config, 'out'),
+        strangerOf: (address) => this.#strangerOf(address),
+        onStrangerGone: (address) => void this.#config.bgp?.dynamicNeighbors.delete(address),
         ...this.#changeable(bgp),
       });
       this.#speaker.onBestPathChange((entry) => this.#zebra.setBgp(entry));
@@ -124,6 +134,9 @@ export class Bgpd {
       if (!isSame) this.#speaker.setOptions?.(wanted);
     }
     this.#syncPeers(bgp, this.#speaker);
+    this.#speaker.setAggregates(
+      bgpFamilies.flatMap((family) => [...bgp.families[family].aggregates].map(([prefix, words]) => ({ prefix, ...words }))),
+    );
     this.#syncNetworks(bgp);
   }
 
@@ -187,8 +200,10 @@ export class Bgpd {
     return {
       address,
       ...(device === undefined ? {} : { device }),
+      ...(own.address === undefined ? { isUnnumbered: true } : {}),
       remoteAs: neighbor.remoteAs,
       ...(neighbor.localAs === undefined ? {} : { localAs: neighbor.localAs }),
+      ...(neighbor.localAsMode === undefined ? {} : { localAsMode: neighbor.localAsMode }),
       ...(source === undefined ? {} : { localAddress: source }),
       port: neighbor.port ?? bgpPort,
       families,
@@ -196,6 +211,7 @@ export class Bgpd {
       keepaliveSeconds: neighbor.keepaliveSeconds ?? bgp.keepaliveSeconds,
       connectRetrySeconds: neighbor.connectSeconds ?? 120,
       multihopTtl: external ? (neighbor.ebgpMultihop ?? 1) : 255,
+      ...(neighbor.disableConnectedCheck === true ? { isConnectedCheckOff: true } : {}),
       ...(neighbor.password === undefined ? {} : { password: neighbor.password }),
       ...(neighbor.shutdown === true || bgp.isShutdown ? { isShutdown: true } : {}),
       ...(neighbor.passive === true ? { isPassive: true } : {}),
@@ -220,12 +236,44 @@ export class Bgpd {
       const config = this.peerConfig(bgp, neighbor);
       if (config !== undefined) wanted.set(config.address, config);
     }
+    for (const [address, neighbor] of [...bgp.dynamicNeighbors]) {
+      const isStillWelcome =
+        neighbor.listenRange !== undefined &&
+        bgp.listenRanges.get(neighbor.listenRange) === neighbor.peerGroup &&
+        !bgp.neighbors.has(neighbor.name);
+      const config = isStillWelcome ? this.#dynamicConfig(bgp, neighbor) : undefined;
+      if (config === undefined) bgp.dynamicNeighbors.delete(address);
+      else wanted.set(address, config);
+    }
     for (const peer of [...speaker.peers]) if (!wanted.has(peer.config.address)) speaker.removePeer(peer.config.address);
     for (const config of wanted.values()) {
       const peer = speaker.findPeer(config.address);
       if (peer === undefined) speaker.addPeer(config);
       else if (!isSameConfig(peer.config, config)) speaker.updatePeer(config);
     }
+  }
+
+  /** Who connects from a listen range: bgpd.c, peer_lookup_dynamic_neighbor. */
+  #strangerOf(address: Ip): PeerConfig | undefined {
+    const { bgp } = this.#config;
+    if (bgp === undefined || bgp.dynamicNeighbors.size >= (bgp.listenLimit ?? defaultListenLimit)) return undefined;
+    for (const [range, groupName] of bgp.listenRanges) {
+      if (range.family !== address.family || !contains(range, address)) continue;
+      const group = bgp.groups.get(groupName);
+      if (group === undefined || group.shutdown === true || bgp.isShutdown) return undefined;
+      const neighbor = newNeighbor(bgp, address.text, address, { inGroup: true, listenRange: range });
+      neighbor.peerGroup = groupName;
+      const config = this.#dynamicConfig(bgp, neighbor);
+      if (config === undefined || config.families.length === 0) return undefined;
+      bgp.dynamicNeighbors.set(address, neighbor);
+      return config;
+    }
+    return undefined;
+  }
+
+  #dynamicConfig(bgp: BgpConfig, neighbor: NeighborConfig): PeerConfig | undefined {
+    const config = this.peerConfig(bgp, neighbor);
+    return config === undefined ? undefined : { ...config, isDynamic: true };
   }
 
   /** `network` and `redistribute`: what exists in zebra's table, unless the check is off. */
@@ -237,12 +285,13 @@ export class Bgpd {
       let result = attributes;
       let weight = ownWeight;
       if (routeMap !== undefined) {
-        const base: PathAttributes = { origin: 'igp', asPath: [], nextHop: prefix.address, ...attributes };
+        const unset = ip(prefix.family === 4 ? '0.0.0.0' : '::');
+        const base: PathAttributes = { origin: 'igp', asPath: [], nextHop: unset, ...attributes };
         const mapped = applyRouteMap(this.#config, routeMap, prefix, base, ownWeight, undefined);
         if (!mapped.isPermitted) return;
         ({ weight } = mapped);
         const { nextHop, ...rest } = mapped.attributes;
-        result = { ...rest, ...(nextHop === base.nextHop ? {} : { nextHop }) };
+        result = { ...rest, ...(nextHop === unset ? {} : { nextHop }) };
       }
       wanted.set(`${source} ${prefix.text}`, {
         source,
@@ -298,11 +347,15 @@ export class Bgpd {
 }
 
 function peerFamilyConfig(settings: NeighborFamilyConfig): PeerFamilyConfig {
-  const { nextHopSelf, routeReflectorClient, maximumPrefix, allowAsIn, asOverride, defaultOriginate } = settings;
+  const { nextHopSelf, routeReflectorClient, maximumPrefix, allowAsIn, asOverride, defaultOriginate, removePrivateAs } = settings;
+  const { maximumPrefixWarningOnly, maximumPrefixRestart } = settings;
   return {
     ...(nextHopSelf === undefined ? {} : { nextHopSelf }),
     ...(routeReflectorClient === true ? { routeReflectorClient } : {}),
     ...(maximumPrefix === undefined ? {} : { maximumPrefix }),
+    ...(maximumPrefixWarningOnly === true ? { maximumPrefixWarningOnly } : {}),
+    ...(maximumPrefixRestart === undefined ? {} : { maximumPrefixRestart }),
+    ...(removePrivateAs === undefined ? {} : { removePrivateAs }),
     ...(allowAsIn === undefined ? {} : { allowAsIn }),
     ...(asOverride === true ? { asOverride } : {}),
     ...(defaultOriginate === true ? { defaultOriginate } : {}),

@@ -17,6 +17,10 @@ export interface NeighborFamilyConfig {
   defaultOriginate?: boolean;
   defaultOriginateMap?: string;
   maximumPrefix?: number;
+  maximumPrefixThreshold?: number;
+  maximumPrefixWarningOnly?: boolean;
+  maximumPrefixRestart?: number;
+  removePrivateAs?: { readonly all: boolean; readonly replace: boolean };
   allowAsIn?: number;
   prefixListIn?: string;
   prefixListOut?: string;
@@ -35,6 +39,7 @@ export interface NeighborConfig {
   remoteAs?: number | 'external' | 'internal';
   peerGroup?: string;
   localAs?: number;
+  localAsMode?: 'no-prepend' | 'replace-as';
   description?: string;
   shutdown?: boolean;
   password?: string;
@@ -44,18 +49,22 @@ export interface NeighborConfig {
   isV6Only?: boolean;
   passive?: boolean;
   ebgpMultihop?: number;
+  disableConnectedCheck?: boolean;
   updateSource?: string;
   keepaliveSeconds?: number;
   holdSeconds?: number;
   connectSeconds?: number;
   extendedNextHop?: boolean;
   gracefulRestart?: 'restart' | 'helper' | 'disable';
+  /** Made for whoever connected from this range (`bgp listen range`), and gone with the session. */
+  readonly listenRange?: Prefix;
   readonly families: Record<BgpFamily, NeighborFamilyConfig>;
 }
 
 export interface BgpFamilyConfig {
   readonly networks: Map<Prefix, { routeMap?: string }>;
   readonly redistribute: Map<RedistributeSource, { metric?: number; routeMap?: string }>;
+  readonly aggregates: Map<Prefix, { readonly summaryOnly: boolean; readonly asSet: boolean }>;
   maximumPaths?: number;
   maximumPathsIbgp?: number;
 }
@@ -82,6 +91,12 @@ export interface BgpConfig {
   restartTimeSeconds: number;
   readonly groups: Map<string, NeighborConfig>;
   readonly neighbors: Map<string, NeighborConfig>;
+  /** `bgp listen range`: the peer group of each. */
+  readonly listenRanges: Map<Prefix, string>;
+  /** Undefined: 100. */
+  listenLimit?: number;
+  /** Those that came from a range: no part of the configuration. */
+  readonly dynamicNeighbors: Map<Ip, NeighborConfig>;
   readonly families: Record<BgpFamily, BgpFamilyConfig>;
 }
 
@@ -196,9 +211,11 @@ export function newBgpConfig(asn: number): BgpConfig {
     restartTimeSeconds: 120,
     groups: new Map(),
     neighbors: new Map(),
+    listenRanges: new Map(),
+    dynamicNeighbors: new Map(),
     families: {
-      'ipv4-unicast': { networks: new Map(), redistribute: new Map() },
-      'ipv6-unicast': { networks: new Map(), redistribute: new Map() },
+      'ipv4-unicast': { networks: new Map(), redistribute: new Map(), aggregates: new Map() },
+      'ipv6-unicast': { networks: new Map(), redistribute: new Map(), aggregates: new Map() },
     },
   };
 }
@@ -207,14 +224,15 @@ export function newNeighbor(
   bgp: BgpConfig,
   name: string,
   address: Ip | undefined,
-  options: { readonly isGroup?: boolean; readonly inGroup?: boolean } = {},
+  options: { readonly isGroup?: boolean; readonly inGroup?: boolean; readonly listenRange?: Prefix } = {},
 ): NeighborConfig {
   const families: Record<BgpFamily, NeighborFamilyConfig> = { 'ipv4-unicast': {}, 'ipv6-unicast': {} };
   if (options.inGroup !== true) {
     families['ipv4-unicast'].activate = bgp.defaultIpv4;
     families['ipv6-unicast'].activate = bgp.defaultIpv6;
   }
-  return { name, address, isGroup: options.isGroup ?? false, families };
+  const { isGroup = false, listenRange } = options;
+  return { name, address, isGroup, ...(listenRange === undefined ? {} : { listenRange }), families };
 }
 
 /** A neighbor's settings with those of its peer group filled in. */
@@ -223,7 +241,9 @@ export function effectiveNeighbor(bgp: BgpConfig, neighbor: NeighborConfig): Nei
   if (group === undefined) return neighbor;
   const families = {} as Record<BgpFamily, NeighborFamilyConfig>;
   for (const family of bgpFamilies) families[family] = { ...group.families[family], ...neighbor.families[family] };
-  return { ...group, ...neighbor, families };
+  // A description is the one thing that members do not take over.
+  const { description: _ofGroup, ...inherited } = group;
+  return { ...inherited, ...neighbor, families };
 }
 
 export function isExternal(bgp: BgpConfig, neighbor: NeighborConfig): boolean {
@@ -236,7 +256,7 @@ export function isExternal(bgp: BgpConfig, neighbor: NeighborConfig): boolean {
  * A neighbor made again outside its group thus goes to the end, as recorded.
  */
 export function orderedNeighbors(bgp: BgpConfig): readonly NeighborConfig[] {
-  return [...bgp.neighbors.values()].sort((a, b) => {
+  return [...bgp.neighbors.values(), ...bgp.dynamicNeighbors.values()].sort((a, b) => {
     const byGroup = Number(a.peerGroup === undefined) - Number(b.peerGroup === undefined);
     if (byGroup !== 0) return byGroup;
     const byFamily = (a.address?.family ?? 0) - (b.address?.family ?? 0);
@@ -244,4 +264,16 @@ export function orderedNeighbors(bgp: BgpConfig): readonly NeighborConfig[] {
     const [left, right] = [a.address?.value ?? 0n, b.address?.value ?? 0n];
     return left < right ? -1 : left > right ? 1 : 0;
   });
+}
+
+export const defaultListenLimit = 100;
+
+/** A group's listen ranges: IPv4 first, in the order of the addresses' numbers. */
+export function listenRangesOf(bgp: BgpConfig, group: string): readonly Prefix[] {
+  return [...bgp.listenRanges]
+    .flatMap(([range, name]) => (name === group ? [range] : []))
+    .sort(
+      (a, b) =>
+        a.family - b.family || (a.address.value < b.address.value ? -1 : a.address.value > b.address.value ? 1 : a.length - b.length),
+    );
 }

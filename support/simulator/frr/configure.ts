@@ -1,5 +1,5 @@
 import type { BgpFamily } from '../bgp/types.ts';
-import { ip, prefix as makePrefix, parseIp } from '../net/address.ts';
+import { contains, ip, prefix as makePrefix, parseIp } from '../net/address.ts';
 import type { Ip } from '../net/types.ts';
 import {
   type BgpConfig,
@@ -139,6 +139,7 @@ function removeNeighbor(session: ConfigSession, name: string): Outcome {
   session.touched.add('bgp');
   if (bgp.neighbors.delete(address?.text ?? name)) return undefined;
   if (bgp.groups.delete(name)) {
+    for (const [range, group] of [...bgp.listenRanges]) if (group === name) bgp.listenRanges.delete(range);
     for (const [key, neighbor] of [...bgp.neighbors]) if (neighbor.peerGroup === name) bgp.neighbors.delete(key);
     return undefined;
   }
@@ -162,6 +163,32 @@ function joinGroup(session: ConfigSession, name: string, groupName: string): Out
   }
   neighbor.peerGroup = groupName;
   bgp.neighbors.set(key, neighbor);
+  session.touched.add('bgp');
+  return undefined;
+}
+
+/** bgp_vty.c, bgp_listen_range and no_bgp_listen_range. */
+function listenRange(bgp: BgpConfig, session: ConfigSession, args: Arguments): Outcome {
+  const range = makePrefix(args.get('range') ?? '');
+  const name = args.get('group') ?? '';
+  const former = bgp.listenRanges.get(range);
+  if (range.family === 6 && range.address.value >> 118n === 0x3fan) return { error: '% Malformed listen range (link-local address)' };
+  if (args.isNo) {
+    if (!bgp.groups.has(name)) return { error: '% Peer-group does not exist' };
+    if (former === undefined) return { error: '% Range specified cannot be deleted because it is not part of current config.' };
+    if (former !== name) return { error: `% Same listen range is attached to peer-group ${former}` };
+    bgp.listenRanges.delete(range);
+    session.touched.add('bgp');
+    return undefined;
+  }
+  if (former !== undefined) return former === name ? undefined : { error: `% Same listen range is attached to peer-group ${former}` };
+  for (const other of bgp.listenRanges.keys())
+    if (other.family === range.family && (contains(other, range.address) || contains(range, other.address)))
+      return { error: '% Listen range overlaps with existing listen range' };
+  const group = bgp.groups.get(name);
+  if (group === undefined) return { error: '% Configure the peer-group first' };
+  if (group.remoteAs === undefined) return { error: '% Specify remote-as or peer-group remote AS first' };
+  bgp.listenRanges.set(range, name);
   session.touched.add('bgp');
   return undefined;
 }
@@ -226,6 +253,21 @@ const bgpLines: readonly Definition[] = [
       bgpOf(session).localPreference = args.isNo ? 100 : Number(args.get('value'));
       session.touched.add('bgp');
     },
+  },
+  {
+    pattern: 'bgp listen limit { limit:num }',
+    canNo: true,
+    run: (session, args) => {
+      const limit = Number(args.get('limit'));
+      if (!args.isNo && (limit < 1 || limit > 65_535)) return { notSimulated: 'match' };
+      assign(bgpOf(session), 'listenLimit', args.isNo ? undefined : limit);
+      return undefined;
+    },
+  },
+  {
+    pattern: 'bgp listen range range:prefix peer-group group:word',
+    canNo: true,
+    run: (session, args) => listenRange(bgpOf(session), session, args),
   },
   {
     pattern: 'timers bgp { keepalive:num hold:num }',
@@ -307,10 +349,12 @@ const bgpLines: readonly Definition[] = [
     canNo: true,
     run: (session, args) => (args.isNo ? removeNeighbor(session, args.get('peer') ?? '') : { notSimulated: 'incomplete' }),
   },
-  neighborLine('local-as { asn:num }', (neighbor, args, session) => {
+  neighborLine('local-as { asn:num [ no-prepend [ replace-as ] ] }', (neighbor, args, session) => {
     const asn = Number(args.get('asn'));
     if (!args.isNo && asn === bgpOf(session).asn) return { error: '% Cannot have local-as same as BGP AS number' };
+    const mode = args.has('replace-as') ? 'replace-as' : args.has('no-prepend') ? 'no-prepend' : undefined;
     assign(neighbor, 'localAs', args.isNo ? undefined : asn);
+    assign(neighbor, 'localAsMode', args.isNo ? undefined : mode);
     return undefined;
   }),
   neighborLine('description { text:line }', (neighbor, args) => {
@@ -366,9 +410,14 @@ const bgpLines: readonly Definition[] = [
     assign(neighbor, 'gracefulRestart', args.isNo ? undefined : 'disable');
     return undefined;
   }),
-  // Accepted for what they are in real configurations, but without a difference here.
-  neighborLine('advertisement-interval { seconds:num }', () => undefined),
-  neighborLine('disable-connected-check', () => undefined),
+  // Labs shorten convergence with it: here updates go out at once anyway, and it says so.
+  neighborLine('advertisement-interval { seconds:num }', (_neighbor, args) =>
+    args.isNo || args.get('seconds') === '0' ? undefined : { warning: 'not simulated: advertisement-interval: updates are sent at once' },
+  ),
+  neighborLine('disable-connected-check', (neighbor, args) => {
+    assign(neighbor, 'disableConnectedCheck', args.isNo ? undefined : true);
+    return undefined;
+  }),
   {
     pattern: 'address-family ipv4|ipv6 [ unicast ]',
     run: (session, args) => {
@@ -437,6 +486,20 @@ const familyLines: readonly Definition[] = [
       session.touched.add('bgp');
     },
   },
+  ...['prefix:prefix4', 'prefix:prefix6'].flatMap((prefix) =>
+    ['[ as-set ] [ summary-only ]', 'summary-only as-set'].map((words) => ({
+      pattern: `aggregate-address ${prefix} ${words}`,
+      canNo: true,
+      run: (session: ConfigSession, args: Arguments): Outcome => {
+        const value = makePrefix(args.get('prefix') ?? '');
+        const { aggregates } = bgpOf(session).families[value.family === 4 ? 'ipv4-unicast' : 'ipv6-unicast'];
+        if (args.isNo && !aggregates.delete(value)) return { error: '% There is no aggregate-address configuration.' };
+        if (!args.isNo) aggregates.set(value, { summaryOnly: args.has('summary-only'), asSet: args.has('as-set') });
+        session.touched.add('bgp');
+        return undefined;
+      },
+    })),
+  ),
   {
     pattern: 'maximum-paths { paths:num }',
     canNo: true,
@@ -483,13 +546,24 @@ const familyLines: readonly Definition[] = [
     return undefined;
   }),
   familyLine('default-originate [ route-map map:word ]', (settings, args, session) => {
+    if (!args.isNo && args.has('route-map')) return { notSimulated: 'match' };
     assign(settings, 'defaultOriginate', args.isNo ? undefined : true);
     assign(settings, 'defaultOriginateMap', args.isNo ? undefined : args.get('map'));
     session.touched.add('policy');
     return undefined;
   }),
   familyLine('maximum-prefix { maximum:num [ threshold:num ] [ warning-only ] [ restart minutes:num ] }', (settings, args) => {
-    assign(settings, 'maximumPrefix', args.isNo ? undefined : Number(args.get('maximum')));
+    const number = (name: string) => (args.isNo || args.get(name) === undefined ? undefined : Number(args.get(name)));
+    assign(settings, 'maximumPrefix', number('maximum'));
+    assign(settings, 'maximumPrefixThreshold', number('threshold'));
+    assign(settings, 'maximumPrefixRestart', number('minutes'));
+    assign(settings, 'maximumPrefixWarningOnly', !args.isNo && args.has('warning-only') ? true : undefined);
+    return undefined;
+  }),
+  familyLine('remove-private-AS [ all ] [ replace-AS ]', (settings, args, session) => {
+    const words = { all: args.has('all'), replace: args.has('replace-AS') };
+    assign(settings, 'removePrivateAs', args.isNo ? undefined : words);
+    session.touched.add('policy');
     return undefined;
   }),
   familyLine('allowas-in [ count:num ]', (settings, args, session) => {
@@ -585,6 +659,8 @@ function prefixListLine(family: 4 | 6): Definition[] {
           ...(ge === undefined ? {} : { ge: Number(ge) }),
           ...(le === undefined ? {} : { le: Number(le) }),
         });
+        // The list that changed last stands last: `show ip prefix-list detail` names it.
+        lists.delete(key(args));
         lists.set(key(args), list);
         return undefined;
       },
@@ -918,10 +994,12 @@ const notModelled = [
   /^(no )?router (ospf|ospf6|isis|rip|ripng|eigrp|babel|openfabric)\b/,
   /^(no )?(vrf|nexthop-group|pbr-map|access-list|ipv6 access-list|key chain|mpls|segment-routing|bfd|rpki|router-id|ip protocol|ipv6 protocol|ip nht|ipv6 nht)\b/,
   /^(no )?router bgp \d+ (vrf|view)\b/,
-  /^(no )?bgp (confederation|dampening|listen|update-delay|max-med|deterministic-med|suppress|long-lived|conditional|fast-external-failover|disable-ebgp|reject-as-sets|route-reflector|client-to-client|bestpath|hard-administrative|minimum-holdtime|default|labeled|graceful-shutdown|extcommunity-list|community)\b/,
+  /^(no )?bgp (confederation|dampening|fast-convergence|no-rib|update-delay|max-med|deterministic-med|suppress|long-lived|conditional|fast-external-failover|disable-ebgp|reject-as-sets|route-reflector|client-to-client|bestpath|hard-administrative|minimum-holdtime|default|labeled|graceful-shutdown|extcommunity-list|community)\b/,
   /^(no )?(aggregate-address|distance|table-map|import|export|rd|rt|label|sid|advertise-all-vni|segment-routing|redistribute|coalesce-time|read-quanta|write-quanta)\b/,
   /^(no )?address-family (l2vpn|ipv4|ipv6)\b/,
   /^(no )?neighbor \S+ (addpath|attribute-unchanged|bfd|capability|conditional|disable-addpath|distribute-list|dont-capability|enforce|local-role|local-as|maximum-prefix-out|override-capability|remove-private-AS|route-server-client|sender-as-path|soo|solo|strict|tcp-mss|ttl-security|unsuppress|advertise-map|timers|oad|shutdown|maximum-prefix)\b/,
+  /^neighbor \S+ default-originate route-map\b/,
+  /^(no )?network \S+ (backdoor|label-index)\b/,
   /^(no )?(match|set) \S/,
   /^(no )?(ip|ipv6) (route|mroute|ospf|rip|igmp|pim|nd|import-table)\b/,
 ];

@@ -9,6 +9,7 @@ import {
   type NamedList,
   type NeighborConfig,
   type PrefixList,
+  type RouteMapEntry,
 } from './config.ts';
 
 export const wellKnownCommunities: ReadonlyMap<string, number> = new Map([
@@ -134,7 +135,8 @@ function matchesClause(config: FrrConfig, key: string, value: string, subject: S
       );
     }
     case 'metric':
-      return attributes.med === Number(word);
+      // FRR 8.4.4 takes `match metric 0` for no condition at all (measured); no MED reads as 0.
+      return word === '0' || (attributes.med ?? 0) === Number(word);
     case 'local-preference':
       return (attributes.localPref ?? 100) === Number(word);
     case 'origin':
@@ -228,16 +230,19 @@ export function applyRouteMap(
   const entries = config.routeMaps.get(name);
   if (entries === undefined || depth > 10) return denied;
   let subject: Subject = { prefix, attributes, weight };
+  // lib/routemap.c, route_map_apply_ext: an entry that does not match after `on-match next` takes the permission back.
   let isPermitted = false;
   const ordered = [...entries.values()].sort((a, b) => a.sequence - b.sequence);
   for (let index = 0; index < ordered.length; index++) {
-    const entry = ordered[index];
-    if (entry === undefined) break;
+    const entry = ordered[index] as RouteMapEntry;
     const current = subject;
-    if (![...entry.match].every(([key, value]) => matchesClause(config, key, value, current, peer))) continue;
+    if (![...entry.match].every(([key, value]) => matchesClause(config, key, value, current, peer))) {
+      isPermitted = false;
+      continue;
+    }
     if (entry.action === 'deny') return denied;
     for (const [key, value] of entry.set) subject = applySet(key, value, subject, peer);
-    if (entry.call !== undefined) {
+    if (entry.call !== undefined && config.routeMaps.has(entry.call)) {
       const called = applyRouteMap(config, entry.call, prefix, subject.attributes, subject.weight, peer, depth + 1);
       if (!called.isPermitted) return denied;
       subject = { prefix, attributes: called.attributes, weight: called.weight };
@@ -255,6 +260,8 @@ export function applyRouteMap(
 }
 
 export function neighborOf(bgp: BgpConfig, peer: BgpPeer): NeighborConfig | undefined {
+  const dynamic = bgp.dynamicNeighbors.get(peer.config.address);
+  if (dynamic !== undefined) return effectiveNeighbor(bgp, dynamic);
   for (const neighbor of bgp.neighbors.values()) {
     if (neighbor.address === peer.config.address || (neighbor.address === undefined && neighbor.name === peer.config.device))
       return effectiveNeighbor(bgp, neighbor);

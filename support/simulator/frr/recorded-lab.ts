@@ -5,7 +5,7 @@ import { Random } from '../clock/random.ts';
 import type { Container } from '../docker/types.ts';
 import { ip, prefix } from '../net/address.ts';
 import { createNetwork } from '../net/network.ts';
-import type { NetworkInterface, NetworkNamespace } from '../net/types.ts';
+import type { Network, NetworkInterface, NetworkNamespace } from '../net/types.ts';
 import { FrrRouter } from './router.ts';
 import { VtyshSession } from './vtysh.ts';
 
@@ -65,6 +65,7 @@ export class RecordedLab {
   readonly speakers = new Map<string, BgpSpeaker>();
   readonly nodeNamespaces = new Map<string, NetworkNamespace>();
   readonly files = new Map<string, string>([['/etc/frr/daemons', 'bgpd=yes\n']]);
+  readonly #network: Network;
   #session: VtyshSession;
 
   constructor(fixture: LabFixture) {
@@ -75,28 +76,10 @@ export class RecordedLab {
     this.namespace.setSysctl('net.ipv4.ip_forward', '1');
     this.namespace.setSysctl('net.ipv6.conf.all.forwarding', '1');
     const { management, client } = fixture.router;
-    const wire = (
-      name: string,
-      device: string,
-      own: readonly string[],
-      others: readonly string[],
-      mac: string | undefined,
-    ): NetworkNamespace => {
-      const namespace = network.createNamespace(name);
-      const [here, there] = network.createVeth(
-        { namespace: this.namespace, name: device, ...(mac === undefined ? {} : { mac }) },
-        { namespace, name: 'net0' },
-      );
-      here.setUp();
-      there.setUp();
-      for (const address of own) addAddress(here, address);
-      for (const address of others) addAddress(there, address);
-      return namespace;
-    };
-    wire('management', management.device, [management.address], [`${management.gateway}/24`], undefined);
-    for (const node of fixture.nodes)
-      this.nodeNamespaces.set(node.hostname, wire(node.hostname, node.device, node.routerAddresses, node.addresses, node.routerMac));
-    wire('client', client.device, client.addresses, client.peerAddresses, client.mac);
+    this.#network = network;
+    this.#wire('management', management.device, [management.address], [`${management.gateway}/24`], undefined);
+    for (const node of fixture.nodes) this.wireNode(node.hostname);
+    this.#wire('client', client.device, client.addresses, client.peerAddresses, client.mac);
     this.clock.advance(5000);
     this.namespace.routes.add({ destination: prefix('0.0.0.0/0'), nextHops: [{ via: ip(management.gateway), device: management.device }] });
     for (const destination of fixture.router.blackholes)
@@ -122,6 +105,36 @@ export class RecordedLab {
     } as unknown as Container;
     this.router = new FrrRouter(container, this.clock);
     this.#session = new VtyshSession(this.router);
+  }
+
+  #wire(name: string, device: string, own: readonly string[], others: readonly string[], mac: string | undefined): NetworkNamespace {
+    const namespace = this.#network.createNamespace(name);
+    const [here, there] = this.#network.createVeth(
+      { namespace: this.namespace, name: device, ...(mac === undefined ? {} : { mac }) },
+      { namespace, name: 'net0' },
+    );
+    here.setUp();
+    there.setUp();
+    for (const address of own) addAddress(here, address);
+    for (const address of others) addAddress(there, address);
+    return namespace;
+  }
+
+  /** A new node with a new link to the router. */
+  wireNode(hostname: string): void {
+    const node = this.node(hostname);
+    this.nodeNamespaces.set(hostname, this.#wire(hostname, node.device, node.routerAddresses, node.addresses, node.routerMac));
+  }
+
+  stopNode(hostname: string, how: 'graceful' | 'killed' = 'killed'): void {
+    this.speakers.get(hostname)?.stop(how);
+    this.speakers.delete(hostname);
+  }
+
+  /** The node is gone with all that was in it; the kernel takes the router's end of the link away too. */
+  destroyNode(hostname: string): void {
+    this.stopNode(hostname);
+    this.nodeNamespaces.get(hostname)?.getInterface('net0')?.delete();
   }
 
   /** FRR is started, nothing is configured. */

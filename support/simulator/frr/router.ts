@@ -59,13 +59,14 @@ export class FrrRouter implements Program {
         : files.slice(1).flatMap((path) => this.container.files.read(path) ?? []);
     const touched: ConfigSession['touched'] = new Set();
     for (const text of texts) this.#read(text, touched);
-    if (this.#isEnabled('bgpd')) this.#startBgpd();
+    if (this.#isEnabled('bgpd')) this.startBgpd();
     this.#apply(touched);
   }
 
-  #startBgpd(): void {
+  /** Starts bgpd where zebra runs and there is none. */
+  startBgpd(): void {
     const { zebra } = this;
-    if (zebra === undefined) return;
+    if (zebra === undefined || this.bgpd !== undefined) return;
     const { namespace } = this.container;
     const listenPort = this.#listenPort();
     this.bgpd = new Bgpd({
@@ -86,7 +87,7 @@ export class FrrRouter implements Program {
     this.zebra = undefined;
   }
 
-  /** One daemon dies (`kill`, `pkill bgpd`); nobody starts it again. */
+  /** One daemon dies (`kill`, `pkill bgpd`); nobody starts it again by itself. */
   killBgpd(): void {
     this.bgpd?.stop('killed');
     this.bgpd = undefined;

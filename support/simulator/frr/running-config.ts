@@ -3,6 +3,7 @@ import {
   type BgpConfig,
   bgpFamilies,
   type FrrConfig,
+  listenRangesOf,
   type NeighborConfig,
   type NeighborFamilyConfig,
   orderedNeighbors,
@@ -43,7 +44,10 @@ function neighborLines(neighbor: NeighborConfig): string[] {
     if (remoteAs !== undefined) lines.push(`neighbor ${name}${remoteAs}`);
     if (neighbor.peerGroup !== undefined) lines.push(`neighbor ${name} peer-group ${neighbor.peerGroup}`);
   }
-  if (neighbor.localAs !== undefined) lines.push(`neighbor ${name} local-as ${neighbor.localAs}`);
+  if (neighbor.localAs !== undefined) {
+    const words = { 'no-prepend': ' no-prepend', 'replace-as': ' no-prepend replace-as' };
+    lines.push(`neighbor ${name} local-as ${neighbor.localAs}${neighbor.localAsMode === undefined ? '' : words[neighbor.localAsMode]}`);
+  }
   if (neighbor.description !== undefined) lines.push(`neighbor ${name} description ${neighbor.description}`);
   if (neighbor.shutdown === true) lines.push(`neighbor ${name} shutdown`);
   if (neighbor.password !== undefined) lines.push(`neighbor ${name} password ${neighbor.password}`);
@@ -52,6 +56,7 @@ function neighborLines(neighbor: NeighborConfig): string[] {
   if (neighbor.passive === true) lines.push(`neighbor ${name} passive`);
   if (neighbor.ebgpMultihop !== undefined)
     lines.push(`neighbor ${name} ebgp-multihop${neighbor.ebgpMultihop === 255 ? '' : ` ${neighbor.ebgpMultihop}`}`);
+  if (neighbor.disableConnectedCheck === true) lines.push(`neighbor ${name} disable-connected-check`);
   if (neighbor.updateSource !== undefined) lines.push(`neighbor ${name} update-source ${neighbor.updateSource}`);
   if (neighbor.keepaliveSeconds !== undefined) lines.push(`neighbor ${name} timers ${neighbor.keepaliveSeconds} ${neighbor.holdSeconds}`);
   if (neighbor.connectSeconds !== undefined) lines.push(`neighbor ${name} timers connect ${neighbor.connectSeconds}`);
@@ -85,7 +90,15 @@ function neighborFamilyLines(bgp: BgpConfig, neighbor: NeighborConfig, family: B
       `neighbor ${name} default-originate${settings.defaultOriginateMap === undefined ? '' : ` route-map ${settings.defaultOriginateMap}`}`,
     );
   if (settings.softReconfiguration === true) lines.push(`neighbor ${name} soft-reconfiguration inbound`);
-  if (settings.maximumPrefix !== undefined) lines.push(`neighbor ${name} maximum-prefix ${settings.maximumPrefix}`);
+  if (settings.removePrivateAs !== undefined) {
+    const { all, replace } = settings.removePrivateAs;
+    lines.push(`neighbor ${name} remove-private-AS${all ? ' all' : ''}${replace ? ' replace-AS' : ''}`);
+  }
+  if (settings.maximumPrefix !== undefined) {
+    const { maximumPrefixThreshold: threshold, maximumPrefixRestart: restart } = settings;
+    const words = `${threshold === undefined ? '' : ` ${threshold}`}${settings.maximumPrefixWarningOnly === true ? ' warning-only' : ''}`;
+    lines.push(`neighbor ${name} maximum-prefix ${settings.maximumPrefix}${words}${restart === undefined ? '' : ` restart ${restart}`}`);
+  }
   if (settings.allowAsIn !== undefined)
     lines.push(`neighbor ${name} allowas-in${settings.allowAsIn === 3 ? '' : ` ${settings.allowAsIn}`}`);
   if (settings.weight !== undefined) lines.push(`neighbor ${name} weight ${settings.weight}`);
@@ -117,8 +130,12 @@ function bgpLines(bgp: BgpConfig): string[] {
   if (!bgp.importCheck) lines.push(' no bgp network import-check');
   if (bgp.keepaliveSeconds !== 60 || bgp.holdSeconds !== 180) lines.push(` timers bgp ${bgp.keepaliveSeconds} ${bgp.holdSeconds}`);
   if (bgp.isShutdown) lines.push(' bgp shutdown');
-  const all = [...bgp.groups.values(), ...orderedNeighbors(bgp)];
+  const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
+  const all = [...[...bgp.groups.values()].sort(byName), ...orderedNeighbors(bgp).filter((each) => each.listenRange === undefined)];
   for (const neighbor of all) for (const line of neighborLines(neighbor)) lines.push(` ${line}`);
+  if (bgp.listenLimit !== undefined) lines.push(` bgp listen limit ${bgp.listenLimit}`);
+  for (const name of [...bgp.groups.keys()].sort())
+    for (const range of listenRangesOf(bgp, name)) lines.push(` bgp listen range ${range.text} peer-group ${name}`);
   for (const family of bgpFamilies) {
     const settings = bgp.families[family];
     const inner: string[] = [];
@@ -127,6 +144,8 @@ function bgpLines(bgp: BgpConfig): string[] {
     )) {
       inner.push(`network ${prefix.text}${routeMap === undefined ? '' : ` route-map ${routeMap}`}`);
     }
+    for (const [prefix, { asSet, summaryOnly }] of settings.aggregates)
+      inner.push(`aggregate-address ${prefix.text}${asSet ? ' as-set' : ''}${summaryOnly ? ' summary-only' : ''}`);
     for (const source of ['kernel', 'connected', 'static'] as const) {
       const options = settings.redistribute.get(source);
       if (options === undefined) continue;

@@ -1,4 +1,4 @@
-import type { BgpFamily, BgpPeer, BgpSpeaker, Path, RibEntry } from '../bgp/types.ts';
+import type { BgpFamily, BgpPeer, BgpSpeaker, Path, PathAttributes, RibEntry } from '../bgp/types.ts';
 import { contains, ip } from '../net/address.ts';
 import type { Ip, Prefix } from '../net/types.ts';
 import { asPathText, communityText } from './policy.ts';
@@ -30,14 +30,24 @@ RPKI validation codes: V valid, I invalid, N Not found
 const columnsNarrow = '   Network          Next Hop            Metric LocPrf Weight Path\n';
 const columnsWide = '   Network                                      Next Hop                                  Metric LocPrf Weight Path\n';
 
-/** `show bgp …` prints the link-local address where both came along, for packets go there. */
-function shownNextHop(path: Path): Ip {
-  return path.attributes.linkLocalNextHop ?? path.attributes.nextHop;
+/** `neighbor IFACE interface`: bgpd.c calls it conf_if. */
+function isUnnumbered(path: Path): boolean {
+  return path.peer?.config.isUnnumbered === true;
+}
+
+/**
+ * `show bgp …` prints the link-local address where both came along, for packets go there; and an unnumbered neighbor's
+ * interface in the place of any IPv6 one (bgp_route.c, route_vty_out).
+ */
+function shownNextHop(path: Path): string {
+  const { nextHop, linkLocalNextHop } = path.attributes;
+  if (nextHop.family === 6 && isUnnumbered(path)) return path.peer?.config.device ?? '';
+  return (linkLocalNextHop ?? nextHop).text;
 }
 
 function statusOf(entry: RibEntry, path: Path): string {
   const isBest = path === entry.best;
-  const first = path.isStale ? 'S' : path.isValid ? '*' : ' ';
+  const first = path.isStale ? 'S' : path.isSuppressed === true ? 's' : path.isValid ? '*' : ' ';
   const second = isBest ? '>' : entry.multipath.includes(path) ? '=' : ' ';
   return `${first}${second}${path.peer !== undefined && !path.peer.isExternal ? 'i' : ' '}`;
 }
@@ -72,7 +82,7 @@ function pathRow(entry: RibEntry, path: Path, isFirst: boolean): Row {
   return {
     status: statusOf(entry, path),
     prefix: isFirst ? entry.prefix.text : undefined,
-    nextHop: shownNextHop(path).text,
+    nextHop: shownNextHop(path),
     med: attributes.med,
     localPref: attributes.localPref,
     weight: path.weight,
@@ -85,15 +95,18 @@ function hopJson(path: Path): JsonValue[] {
   const { nextHop, linkLocalNextHop } = path.attributes;
   const hostname = path.peer?.hostname;
   const isIpv6 = nextHop.family === 6;
+  // Of an unnumbered neighbor FRR shows a link-local one even where none came, and calls that the used one.
+  const local = linkLocalNextHop?.text ?? (isIpv6 && isUnnumbered(path) ? '::' : undefined);
+  const isLocalUsed = local !== undefined && local !== nextHop.text;
   const global: JsonValue = {
     ip: nextHop.text,
     hostname,
     afi: isIpv6 ? 'ipv6' : 'ipv4',
     scope: isIpv6 ? 'global' : undefined,
-    used: linkLocalNextHop === undefined ? true : undefined,
+    used: isLocalUsed ? undefined : true,
   };
-  if (linkLocalNextHop === undefined) return [global];
-  return [global, { ip: linkLocalNextHop.text, hostname, afi: 'ipv6', scope: 'link-local', used: true }];
+  if (local === undefined) return [global];
+  return [global, { ip: local, hostname, afi: 'ipv6', scope: 'link-local', used: isLocalUsed ? true : undefined }];
 }
 
 function selfAddress(prefix: Prefix): string {
@@ -103,6 +116,7 @@ function selfAddress(prefix: Prefix): string {
 function pathJson(entry: RibEntry, path: Path): JsonValue {
   const isBest = path === entry.best;
   return {
+    suppressed: path.isSuppressed === true ? true : undefined,
     valid: path.isValid ? true : undefined,
     stale: path.isStale ? true : undefined,
     bestpath: isBest ? true : undefined,
@@ -165,57 +179,27 @@ export function showAdvertised(view: BgpView, peer: BgpPeer, family: BgpFamily, 
     // The table keeps what was decided, before the path to the outside was put together.
     const { asPath } = route.attributes;
     const shown = peer.isExternal && asPath[0] === view.localAsn ? asPath.slice(1) : asPath;
+    // Local preference and weight never leave the router towards another AS, and are shown all the same.
+    const best = view.speaker.lookup(route.prefix)?.best;
+    const localPref = route.attributes.localPref ?? best?.attributes.localPref;
     return {
       prefix: route.prefix,
+      weight: best !== undefined && best.peer === undefined ? best.weight : 0,
       nextHop: own(route.isNextHopSelf, route.attributes.nextHop),
-      attributes: route.attributes,
+      attributes: { ...route.attributes, ...(localPref === undefined ? {} : { localPref }) },
       path: asPathText(shown),
     };
   });
   if (json) {
     const advertised: Record<string, JsonValue> = {};
-    for (const row of rows) {
-      const isIpv6 = row.nextHop.includes(':');
-      advertised[row.prefix.text] = {
-        addrPrefix: row.prefix.address.text,
-        prefixLen: row.prefix.length,
-        network: row.prefix.text,
-        nextHop: isIpv6 ? undefined : row.nextHop,
-        nextHopGlobal: isIpv6 ? row.nextHop : undefined,
-        metric: row.attributes.med,
-        locPrf: row.attributes.localPref,
-        weight: 0,
-        path: row.path,
-        bgpOriginCode: originLetters[row.attributes.origin],
-        appliedStatusSymbols: { '*': true, '>': true },
-      };
-    }
-    const codes = {
-      bgpStatusCodes: {
-        suppressed: 's',
-        damped: 'd',
-        history: 'h',
-        valid: '*',
-        best: '>',
-        multipath: '=',
-        internal: 'i',
-        ribFailure: 'r',
-        stale: 'S',
-        removed: 'R',
-      },
-      bgpOriginCodes: { igp: 'i', egp: 'e', incomplete: '?' },
-    };
+    for (const row of rows) advertised[row.prefix.text] = neighborRouteJson(row.prefix, row.nextHop, row.attributes, row.weight, row.path);
     const body: JsonValue = {
-      bgpTableVersion: version,
-      bgpLocalRouterId: view.speaker.options.routerId.text,
-      defaultLocPrf: view.localPreference,
-      localAS: view.localAsn,
-      ...codes,
+      ...tableFacts(view, version),
       advertisedRoutes: advertised,
       totalPrefixCounter: rows.length,
       filteredPrefixCounter: 0,
     };
-    return `${prettyJson(body, { escapeSlashes: true })}\n`;
+    return `${prettyJson(body)}\n`;
   }
   let text = rows.length === 0 ? '' : header(view, version) + columnsNarrow;
   for (const row of rows) {
@@ -226,7 +210,7 @@ export function showAdvertised(view: BgpView, peer: BgpPeer, family: BgpFamily, 
         nextHop: row.nextHop,
         med: row.attributes.med,
         localPref: row.attributes.localPref,
-        weight: 0,
+        weight: row.weight,
         path: row.path,
         origin: row.attributes.origin,
       },
@@ -236,26 +220,94 @@ export function showAdvertised(view: BgpView, peer: BgpPeer, family: BgpFamily, 
   return `${text}\nTotal number of prefixes ${rows.length}\n`;
 }
 
-/** `… received-routes`, which needs soft reconfiguration: what came in before any policy. */
-export function showReceived(view: BgpView, peer: BgpPeer, family: BgpFamily): string {
-  const routes = [...peer.adjRibIn(family)].sort((a, b) => comparePrefix(a.prefix, b.prefix));
-  let text = routes.length === 0 ? '' : header(view, 0) + columnsNarrow;
-  for (const route of routes) {
+/** `… received-routes` and `… filtered-routes`, which need soft reconfiguration: what came in, as the route map leaves it. */
+export function showReceived(
+  view: BgpView,
+  peer: BgpPeer,
+  family: BgpFamily,
+  options: { readonly isFiltered: boolean; readonly json: boolean },
+): string {
+  const { importPolicy } = view.speaker.options;
+  const all = [...peer.adjRibIn(family)]
+    .sort((a, b) => comparePrefix(a.prefix, b.prefix))
+    .map((route) => {
+      if (view.speaker.lookup(route.prefix)?.paths.includes(route) === true)
+        return { route, attributes: route.attributes, isDenied: false };
+      const decided = importPolicy === undefined ? route : importPolicy(route, peer);
+      return { route, attributes: decided?.attributes ?? route.attributes, isDenied: decided === undefined };
+    });
+  const denied = all.filter(({ isDenied }) => isDenied).length;
+  const rows = options.isFiltered ? all.filter(({ isDenied }) => isDenied) : all;
+  const version = view.speaker.tableVersion(family);
+  if (options.json) {
+    const routes: Record<string, JsonValue> = {};
+    for (const { route, attributes } of rows)
+      routes[route.prefix.text] = neighborRouteJson(route.prefix, attributes.nextHop.text, attributes, 0, asPathText(attributes.asPath));
+    const body: JsonValue = {
+      ...tableFacts(view, version),
+      [options.isFiltered ? 'filteredRoutes' : 'receivedRoutes']: routes,
+      totalPrefixCounter: rows.length,
+      filteredPrefixCounter: options.isFiltered ? 0 : denied,
+    };
+    return `${prettyJson(body)}\n`;
+  }
+  let text = rows.length === 0 ? '' : header(view, version) + columnsNarrow;
+  for (const { route, attributes } of rows) {
     text += rowText(
       {
         status: '*> ',
         prefix: route.prefix.text,
-        nextHop: route.attributes.nextHop.text,
-        med: route.attributes.med,
-        localPref: route.attributes.localPref,
+        nextHop: attributes.nextHop.text,
+        med: attributes.med,
+        localPref: attributes.localPref,
         weight: 0,
-        path: asPathText(route.attributes.asPath),
-        origin: route.attributes.origin,
+        path: asPathText(attributes.asPath),
+        origin: attributes.origin,
       },
       false,
     );
   }
-  return `${text}\nTotal number of prefixes ${routes.length}\n`;
+  const filtered = denied > 0 && !options.isFiltered ? ` (${denied} filtered)` : '';
+  return `${text}\nTotal number of prefixes ${rows.length}${filtered}\n`;
+}
+
+function neighborRouteJson(prefix: Prefix, nextHop: string, attributes: PathAttributes, weight: number, path: string): JsonValue {
+  const isIpv6 = nextHop.includes(':');
+  return {
+    addrPrefix: prefix.address.text,
+    prefixLen: prefix.length,
+    network: prefix.text,
+    nextHop: isIpv6 ? undefined : nextHop,
+    nextHopGlobal: isIpv6 ? nextHop : undefined,
+    metric: attributes.med,
+    locPrf: attributes.localPref,
+    weight,
+    path,
+    bgpOriginCode: originLetters[attributes.origin],
+    appliedStatusSymbols: { '*': true, '>': true },
+  };
+}
+
+function tableFacts(view: BgpView, version: number): Record<string, JsonValue> {
+  return {
+    bgpTableVersion: version,
+    bgpLocalRouterId: view.speaker.options.routerId.text,
+    defaultLocPrf: view.localPreference,
+    localAS: view.localAsn,
+    bgpStatusCodes: {
+      suppressed: 's',
+      damped: 'd',
+      history: 'h',
+      valid: '*',
+      best: '>',
+      multipath: '=',
+      internal: 'i',
+      ribFailure: 'r',
+      stale: 'S',
+      removed: 'R',
+    },
+    bgpOriginCodes: { igp: 'i', egp: 'e', incomplete: '?' },
+  };
 }
 
 function comparePrefix(a: Prefix, b: Prefix): number {

@@ -2,8 +2,17 @@ import type { Capability } from '../bgp/capabilities.ts';
 import { localNextHops } from '../bgp/export.ts';
 import { notificationText } from '../bgp/message.ts';
 import type { BgpFamily, BgpPeer } from '../bgp/types.ts';
+import { comparePrefixes } from '../net/address.ts';
 import type { NetworkNamespace } from '../net/types.ts';
-import { type BgpConfig, bgpFamilies, effectiveNeighbor, type NeighborConfig, type NeighborFamilyConfig } from './config.ts';
+import {
+  type BgpConfig,
+  bgpFamilies,
+  defaultListenLimit,
+  effectiveNeighbor,
+  listenRangesOf,
+  type NeighborConfig,
+  type NeighborFamilyConfig,
+} from './config.ts';
 import { lacksPolicy } from './policy.ts';
 import type { BgpView } from './show-bgp.ts';
 import { type JsonValue, prettyJson, secondsBetween, uptimeText } from './text.ts';
@@ -105,8 +114,13 @@ function memory(bytes: number): string {
 }
 
 /** FRR counts the nodes of its radix tree, branch points included. */
-function tableNodes(view: BgpView, family: BgpFamily): number {
-  const entries = view.speaker.locRib(family);
+function tableNodes(view: NeighborView, family: BgpFamily): number {
+  // With soft reconfiguration what a neighbor sent has a node of its own, used or not.
+  const kept = view.neighbors.flatMap(({ neighbor, peer }) =>
+    effectiveNeighbor(view.bgp, neighbor).families[family].softReconfiguration === true ? peer.adjRibIn(family) : [],
+  );
+  const prefixes = new Set([...view.speaker.locRib(family), ...kept].map(({ prefix }) => prefix));
+  const entries = [...prefixes].sort(comparePrefixes).map((prefix) => ({ prefix }));
   if (entries.length === 0) return 0;
   const width = family === 'ipv4-unicast' ? 32 : 128;
   const nodes = new Set(entries.map((entry) => entry.prefix.text));
@@ -131,14 +145,61 @@ function tableNodes(view: BgpView, family: BgpFamily): number {
   return nodes.size + branches.size;
 }
 
+/** `show bgp summary established|failed`. */
+export type SummaryFilter = 'established' | 'failed' | undefined;
+
+function isShown(peer: BgpPeer, family: BgpFamily, only: SummaryFilter): boolean {
+  return only === undefined || hasFailed(peer, family) === (only === 'failed');
+}
+
+function failureOf({ lastReset }: BgpPeer): string {
+  if (lastReset?.code !== undefined && lastReset.reason.startsWith('BGP Notification'))
+    return `Notification ${lastReset.direction} (${notificationText(lastReset.code, lastReset.subcode ?? 0)})`;
+  return lastReset?.reason ?? '';
+}
+
+/** `show bgp peer-group [NAME]` (bgp_vty.c, bgp_show_one_peer_group). Undefined: there is none of that name. */
+export function showPeerGroups(view: NeighborView, only: string | undefined): string | undefined {
+  const { bgp } = view;
+  const groups = [...bgp.groups.values()]
+    .filter(({ name }) => only === undefined || name === only)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (only !== undefined && groups.length === 0) return undefined;
+  return groups
+    .map((group) => {
+      const { name, remoteAs } = group;
+      const number = remoteAs === 'internal' ? bgp.asn : remoteAs === 'external' ? 0 : remoteAs;
+      let text = `\nBGP peer-group ${name}${number === undefined ? '' : `, remote AS ${number}`}\n`;
+      text += `  Peer-group type is ${number === bgp.asn ? 'internal' : 'external'}\n`;
+      const families = bgpFamilies.filter((family) => group.families[family].activate === true);
+      text += `  Configured address-families:${families.length === 0 ? ' none' : families.map((family) => ` ${familyNames[family]};`).join('')}\n`;
+      for (const family of [4, 6] as const) {
+        const ranges = listenRangesOf(bgp, name).filter((range) => range.family === family);
+        if (ranges.length > 0)
+          text += `  ${ranges.length} IPv${family} listen range(s)\n${ranges.map((range) => `    ${range.text}\n`).join('')}`;
+      }
+      const members = view.neighbors.filter(({ neighbor }) => neighbor.peerGroup === name);
+      if (members.length > 0) text += '  Peer-group members:\n';
+      for (const { neighbor, peer } of members) {
+        const state = isAdminDown(view, neighbor) ? 'Idle (Admin)' : peer.isPrefixOverflow === true ? 'Idle (PfxCt)' : peer.state;
+        text += `    ${displayName(neighbor)} ${neighbor.listenRange === undefined ? '' : '(dynamic)'} ${state} \n`;
+      }
+      return text;
+    })
+    .join('');
+}
+
 function hasFailed(peer: BgpPeer, family: BgpFamily): boolean {
   return peer.state !== 'Established' || !peer.negotiatedFamilies.has(family);
 }
 
-function summaryText(view: NeighborView, family: BgpFamily): string {
+function summaryText(view: NeighborView, family: BgpFamily, only: SummaryFilter): string {
   const { bgp, speaker, now } = view;
   const members = view.neighbors.filter(({ neighbor }) => isActive(view, neighbor, family));
   if (members.length === 0) return `No ${familyNames[family]} neighbor is configured\n`;
+  const shown = members.filter(({ peer }) => isShown(peer, family, only));
+  if (only === 'failed' && shown.length === 0) return '% No failed BGP neighbors found\n';
+  if (only === 'established' && shown.length === 0) return '% No established BGP neighbors found\n';
   const nodes = tableNodes(view, family);
   let text = `BGP router identifier ${speaker.options.routerId.text}, local AS number ${bgp.asn} vrf-id 0\n`;
   text += `BGP table version ${speaker.tableVersion(family)}\n`;
@@ -146,11 +207,18 @@ function summaryText(view: NeighborView, family: BgpFamily): string {
   text += `Peers ${members.length}, using ${memory(members.length * sizes.peer)} of memory\n`;
   if (bgp.groups.size > 0) text += `Peer groups ${bgp.groups.size}, using ${memory(bgp.groups.size * sizes.peerGroup)} of memory\n`;
   const width = Math.max(16, ...members.map(({ neighbor }) => displayName(neighbor).length + 1));
+  if (only === 'failed') {
+    text += `\n${'Neighbor'.padEnd(width)}EstdCnt DropCnt ResetTime Reason\n`;
+    for (const { neighbor, peer } of shown)
+      text += `${displayName(neighbor).padEnd(width)}${String(peer.counters.connectionsEstablished).padStart(7)} ${String(peer.counters.connectionsDropped).padStart(7)} ${rowUptime(peer, now).padStart(9)} ${failureOf(peer)}\n`;
+    return `${text}${neighborTotals(bgp, members, shown.length)}`;
+  }
   text += `\n${'Neighbor'.padEnd(width)}V         AS   MsgRcvd   MsgSent   TblVer  InQ OutQ  Up/Down State/PfxRcd   PfxSnt Desc\n`;
-  for (const { neighbor, peer } of members) {
+  for (const { neighbor, peer } of shown) {
     const counts = peer.prefixCounts(family);
     const effective = effectiveNeighbor(bgp, neighbor);
-    text += `${displayName(neighbor).padEnd(width)}4 ${String(remoteAs(neighbor, peer)).padStart(10)} ${String(peer.counters.messagesReceived).padStart(9)} ${String(peer.counters.messagesSent).padStart(9)} ${'0'.padStart(8)} ${'0'.padStart(4)} ${'0'.padStart(4)} ${rowUptime(peer, now).padStart(8)}`;
+    const mark = neighbor.listenRange === undefined ? '' : '*';
+    text += `${`${mark}${displayName(neighbor)}`.padEnd(width)}4 ${String(remoteAs(neighbor, peer)).padStart(10)} ${String(peer.counters.messagesReceived).padStart(9)} ${String(peer.counters.messagesSent).padStart(9)} ${'0'.padStart(8)} ${'0'.padStart(4)} ${'0'.padStart(4)} ${rowUptime(peer, now).padStart(8)}`;
     if (peer.state === 'Established') {
       const isNegotiated = peer.negotiatedFamilies.has(family);
       text += isNegotiated
@@ -165,7 +233,14 @@ function summaryText(view: NeighborView, family: BgpFamily): string {
     }
     text += ` ${effective.description === undefined ? 'N/A' : shortened(effective.description)}\n`;
   }
-  return `${text}\nTotal number of neighbors ${members.length}\n`;
+  return `${text}${neighborTotals(bgp, members, only === undefined ? undefined : shown.length)}`;
+}
+
+function neighborTotals(bgp: BgpConfig, members: NeighborView['neighbors'], displayed?: number): string {
+  const dynamic = members.filter(({ neighbor }) => neighbor.listenRange !== undefined).length;
+  return `\n${displayed === undefined ? '' : `Displayed neighbors ${displayed}\n`}Total number of neighbors ${members.length}\n${
+    dynamic === 0 ? '' : `* - dynamic neighbor\n${dynamic} dynamic neighbor(s), limit ${bgp.listenLimit ?? defaultListenLimit}\n`
+  }`;
 }
 
 /** The summary has room for 20 characters of a description, and breaks at a blank (bgp_vty.c). */
@@ -175,12 +250,27 @@ function shortened(description: string): string {
   return description.slice(0, cut < 0 ? 20 : cut);
 }
 
-function summaryJson(view: NeighborView, family: BgpFamily): JsonValue {
+function summaryJson(view: NeighborView, family: BgpFamily, only: SummaryFilter): JsonValue {
   const { bgp, speaker, now } = view;
   const members = view.neighbors.filter(({ neighbor }) => isActive(view, neighbor, family));
   const nodes = tableNodes(view, family);
   const peers: Record<string, JsonValue> = {};
-  for (const { neighbor, peer } of members) {
+  const shown = members.filter(({ peer }) => isShown(peer, family, only));
+  for (const { neighbor, peer } of shown) {
+    const idType = neighbor.address === undefined ? 'interface' : neighbor.address.family === 4 ? 'ipv4' : 'ipv6';
+    if (only === 'failed') {
+      const { reason } = peer.lastReset ?? {};
+      peers[displayName(neighbor)] = {
+        connectionsEstablished: peer.counters.connectionsEstablished,
+        connectionsDropped: peer.counters.connectionsDropped,
+        peerUptime: rowUptime(peer, now),
+        peerUptimeMsec: peer.changedAt === undefined ? 0 : secondsBetween(peer.changedAt, now) * 1000,
+        lastResetDueTo: reason,
+        lastResetCode: resetCodes.get(reason ?? '') ?? 0,
+        idType,
+      };
+      continue;
+    }
     const counts = peer.prefixCounts(family);
     const effective = effectiveNeighbor(bgp, neighbor);
     const since = peer.changedAt;
@@ -189,6 +279,7 @@ function summaryJson(view: NeighborView, family: BgpFamily): JsonValue {
     const lacks = lacksPolicy(bgp, effective, family, 'in') || lacksPolicy(bgp, effective, family, 'out');
     const seconds = since === undefined ? 0 : secondsBetween(since, now);
     peers[displayName(neighbor)] = {
+      dynamicPeer: neighbor.listenRange === undefined ? undefined : true,
       hostname: peer.hostname,
       remoteAs: remoteAs(neighbor, peer),
       localAs: effective.localAs ?? bgp.asn,
@@ -208,7 +299,7 @@ function summaryJson(view: NeighborView, family: BgpFamily): JsonValue {
       connectionsEstablished: peer.counters.connectionsEstablished,
       connectionsDropped: peer.counters.connectionsDropped,
       desc: effective.description,
-      idType: neighbor.address === undefined ? 'interface' : neighbor.address.family === 4 ? 'ipv4' : 'ipv6',
+      idType,
     };
   }
   return {
@@ -225,31 +316,34 @@ function summaryJson(view: NeighborView, family: BgpFamily): JsonValue {
     peerGroupMemory: bgp.groups.size === 0 ? undefined : bgp.groups.size * sizes.peerGroup,
     peers,
     failedPeers: members.filter(({ peer }) => hasFailed(peer, family)).length,
-    displayedPeers: members.length,
+    displayedPeers: only === 'established' ? shown.length : members.length,
     totalPeers: members.length,
-    dynamicPeers: 0,
-    bestPath: {
-      asPath: bgp.ignoreAsPath ? 'ignore' : undefined,
-      multiPathRelax: bgp.relaxAsPath ? 'true' : 'false',
-      compareRouterId: bgp.compareRouterId ? 'true' : undefined,
-      med: bgp.medMissingAsWorst ? 'missing-as-worst' : undefined,
-    },
+    dynamicPeers: members.filter(({ neighbor }) => neighbor.listenRange !== undefined).length,
+    bestPath:
+      only === 'failed'
+        ? undefined
+        : {
+            asPath: bgp.ignoreAsPath ? 'ignore' : undefined,
+            multiPathRelax: bgp.relaxAsPath ? 'true' : 'false',
+            compareRouterId: bgp.compareRouterId ? 'true' : undefined,
+            med: bgp.medMissingAsWorst ? 'missing-as-worst' : undefined,
+          },
   };
 }
 
 /** `show bgp [ipv4|ipv6 unicast] summary [json]`; without a family all that have neighbors. */
-export function showSummary(view: NeighborView, only: BgpFamily | undefined, json: boolean): string {
+export function showSummary(view: NeighborView, only: BgpFamily | undefined, json: boolean, filter?: SummaryFilter): string {
   const used = bgpFamilies.filter((family) => view.neighbors.some(({ neighbor }) => isActive(view, neighbor, family)));
   if (only !== undefined) {
-    if (!json) return summaryText(view, only);
-    return `${prettyJson(used.includes(only) ? summaryJson(view, only) : {})}\n`;
+    if (!json) return summaryText(view, only, filter);
+    return `${prettyJson(used.includes(only) ? summaryJson(view, only, filter) : {})}\n`;
   }
   if (json) {
     if (used.length === 0) return '{\n}\n';
-    return `{\n${used.map((family) => `"${familyKeys[family]}":${prettyJson(summaryJson(view, family))}\n`).join(',\n')}}\n`;
+    return `{\n${used.map((family) => `"${familyKeys[family]}":${prettyJson(summaryJson(view, family, filter))}\n`).join(',\n')}}\n`;
   }
   if (used.length === 0) return '% No BGP neighbors found in VRF default\n';
-  return used.map((family) => `\n${familyNames[family]} Summary (VRF default):\n${summaryText(view, family)}`).join('');
+  return used.map((family) => `\n${familyNames[family]} Summary (VRF default):\n${summaryText(view, family, filter)}`).join('');
 }
 
 // ── show bgp neighbors ──────────────────────────────────────────────────────────────────────────────────────
@@ -347,7 +441,10 @@ function capabilitiesText(view: NeighborView, peer: BgpPeer): string {
     text += `    Long-lived Graceful Restart:${offersText(facts.longLived)}\n`;
     const remote = peer.receivedCapabilities?.find((capability) => capability.kind === 'long-lived-graceful-restart');
     if (remote?.kind === 'long-lived-graceful-restart')
-      text += `      Address families by peer:\n${remote.families.map(({ family }) => `           ${familyNames[family]}\n`).join('')}`;
+      text += `      Address families by peer:\n${remote.families
+        .filter(({ family }) => facts.remoteRestart?.families.some((each) => each.family === family) === true)
+        .map(({ family }) => `           ${familyNames[family]}\n`)
+        .join('')}`;
   }
   if (facts.refreshAdvertised || facts.refreshNew || facts.refreshOld) {
     const which = facts.refreshOld && facts.refreshNew ? 'old & new' : facts.refreshOld ? 'old' : 'new';
@@ -440,6 +537,23 @@ function restartModes(
           ? 'Helper'
           : 'Restart';
   return { local, remote, isHelperBits: false };
+}
+
+function isRestartMutual(peer: BgpPeer): boolean {
+  const { restart } = capabilityFacts(peer);
+  return restart.advertised && restart.received;
+}
+
+function familyRestart(
+  peer: BgpPeer,
+  family: BgpFamily,
+): { readonly forwards: boolean; readonly isSent: boolean; readonly isReceived: boolean } {
+  const remote = capabilityFacts(peer).remoteRestart?.families.find((each) => each.family === family);
+  return {
+    forwards: remote?.isPreserved === true,
+    isSent: peer.endOfRib?.sent.has(family) === true,
+    isReceived: peer.endOfRib?.received.has(family) === true,
+  };
 }
 
 function bits(peer: BgpPeer): { readonly r: boolean; readonly n: boolean; readonly received: number } {
@@ -582,12 +696,13 @@ function neighborText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
   const name =
     neighbor.address === undefined
       ? `BGP neighbor on ${neighbor.name}: ${peer.config.address.text}, `
-      : `BGP neighbor is ${neighbor.address.text}, `;
+      : `BGP neighbor is ${neighbor.listenRange === undefined ? '' : '*'}${neighbor.address.text}, `;
   let text = `${name}remote AS ${remoteAs(neighbor, peer)}, local AS ${effective.localAs ?? bgp.asn}, ${peer.isExternal ? 'external' : 'internal'} link\n`;
   text += '  Local Role: undefined\n  Remote Role: undefined\n';
   if (effective.description !== undefined) text += ` Description: ${effective.description}\n`;
   if (peer.hostname !== undefined) text += `Hostname: ${peer.hostname}\n`;
   if (neighbor.peerGroup !== undefined) text += ` Member of peer-group ${neighbor.peerGroup} for session parameters\n`;
+  if (neighbor.listenRange !== undefined) text += ` Belongs to the subnet range group: ${neighbor.listenRange.text}\n`;
   if (isAdminDown(view, neighbor)) text += ' Administratively shut down\n';
   text += `  BGP version 4, remote router ID ${peer.remoteRouterId?.text ?? '0.0.0.0'}, local router ID ${view.speaker.options.routerId.text}\n`;
   text += `  BGP state = ${peer.state}${isUp ? `, up for ${ago(peer.establishedAt, now)}` : peer.state === 'Active' && effective.passive === true ? ' (passive)' : ''}\n`;
@@ -609,6 +724,15 @@ function neighborText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
   }
   text += `    Local GR Mode: ${modes.local}\n    Remote GR Mode: ${modes.remote}\n    R bit: ${flags.r ? 'True' : 'False'}\n    N bit: ${flags.n ? 'True' : 'False'}\n`;
   text += `    Timers:\n      Configured Restart Time(sec): ${bgp.restartTimeSeconds}\n      Received Restart Time(sec): ${flags.received}\n`;
+  if (isUp && isRestartMutual(peer)) {
+    for (const family of peer.negotiatedFamilies) {
+      const facts = familyRestart(peer, family);
+      const yes = (is: boolean) => (is ? 'Yes' : 'No');
+      text += `    ${familyNames[family]}:\n      F bit: ${facts.forwards ? 'True' : 'False'}\n      End-of-RIB sent: ${yes(facts.isSent)}\n`;
+      text += `      End-of-RIB sent after update: ${yes(facts.isSent)}\n      End-of-RIB received: ${yes(facts.isReceived)}\n`;
+      text += '      Timers:\n        Configured Stale Path Time(sec): 360\n';
+    }
+  }
   const row = (label: string, sent: number, received: number): string =>
     `    ${label.padEnd(15)}${String(sent).padStart(10)} ${String(received).padStart(10)}\n`;
   text += '  Message statistics:\n    Inq depth is 0\n    Outq depth is 0\n                         Sent       Rcvd\n';
@@ -669,6 +793,7 @@ function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
     nbrDesc: effective.description,
     hostname: peer.hostname,
     peerGroup: neighbor.peerGroup,
+    peerSubnetRangeGroup: neighbor.listenRange?.text,
     adminShutDown: isAdminDown(view, neighbor) ? true : undefined,
     bgpVersion: 4,
     remoteRouterId: peer.remoteRouterId?.text ?? '0.0.0.0',
@@ -695,6 +820,19 @@ function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
       rBit: flags.r,
       nBit: flags.n,
       timers: { configuredRestartTimer: bgp.restartTimeSeconds, receivedRestartTimer: flags.received },
+      ...Object.fromEntries(
+        (isUp && isRestartMutual(peer) ? [...peer.negotiatedFamilies] : []).map((family): [string, JsonValue] => {
+          const { forwards, isSent, isReceived } = familyRestart(peer, family);
+          return [
+            familyKeys[family],
+            {
+              fBit: forwards,
+              endOfRibStatus: { endOfRibSend: isSent, endOfRibSentAfterUpdate: isSent, endOfRibRecv: isReceived },
+              timers: { stalePathTimer: 360 },
+            },
+          ];
+        }),
+      ),
     },
     messageStats: {
       depthInq: 0,

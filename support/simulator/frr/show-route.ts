@@ -46,6 +46,12 @@ function routeText(route: ZebraRoute, now: number): string {
     .join('');
 }
 
+/** Zebra's ZEBRA_FLAG_… of a route: recursion allowed (1), iBGP (4), and reachability checked by staticd (64). */
+function internalFlags(route: ZebraRoute): number {
+  if (route.protocol === 'static') return 65;
+  return route.protocol === 'bgp' && route.distance === 200 ? 5 : 0;
+}
+
 function routeJson(route: ZebraRoute, now: number, namespace: NetworkNamespace): JsonValue {
   return {
     prefix: route.prefix.text,
@@ -61,7 +67,7 @@ function routeJson(route: ZebraRoute, now: number, namespace: NetworkNamespace):
     failed: !route.isInstalled && route.isSelected ? true : undefined,
     table: 254,
     internalStatus: route.isInstalled ? 16 : 0,
-    internalFlags: route.isSelected ? 8 : 0,
+    internalFlags: (route.isSelected ? 8 : 0) + internalFlags(route),
     internalNextHopNum: route.nextHops.length,
     internalNextHopActiveNum: route.nextHops.length,
     nexthopGroupId: route.groupId,
@@ -147,6 +153,31 @@ export function showRouteEntry(
     .join('');
 }
 
+/** `show ip route summary`: eBGP's and iBGP's routes are told apart by their distance; zero counts are left out but for iBGP's. */
+export function showRouteSummary(zebra: Zebra, family: Family, json: boolean): string {
+  const counts = new Map<string, { rib: number; fib: number }>();
+  for (const route of zebra.list(family)) {
+    const type = route.protocol === 'bgp' ? (route.distance === 20 ? 'ebgp' : 'ibgp') : route.protocol;
+    const count = counts.get(type) ?? { rib: 0, fib: 0 };
+    count.rib++;
+    if (route.isInstalled || route.protocol === 'connected' || route.protocol === 'kernel') count.fib++;
+    counts.set(type, count);
+  }
+  if (counts.has('ebgp') || counts.has('ibgp'))
+    for (const type of ['ebgp', 'ibgp']) if (!counts.has(type)) counts.set(type, { rib: 0, fib: 0 });
+  const rows = ['kernel', 'connected', 'static', 'ebgp', 'ibgp'].flatMap((type) => {
+    const count = counts.get(type);
+    return count === undefined ? [] : [{ type, ...count }];
+  });
+  const total = (of: 'rib' | 'fib') => rows.reduce((sum, row) => sum + row[of], 0);
+  if (json) {
+    const routes = rows.map(({ type, rib, fib }) => ({ fib, rib, fibOffLoaded: 0, fibTrapped: 0, type }));
+    return `${prettyJson({ routes, routesTotal: total('rib'), routesTotalFib: total('fib') })}\n`;
+  }
+  const line = (name: string, rib: number, fib: number) => `${name.padEnd(20)} ${String(rib).padEnd(20)} ${String(fib).padEnd(20)} \n`;
+  return `Route Source         Routes               FIB  (vrf default)\n${rows.map(({ type, rib, fib }) => line(type, rib, fib)).join('')}------\n${line('Totals', total('rib'), total('fib'))}\n`;
+}
+
 /** `show interface brief`. */
 export function showInterfaceBrief(namespace: NetworkNamespace): string {
   let text = 'Interface       Status  VRF             Addresses\n---------       ------  ---             ---------\n';
@@ -156,7 +187,8 @@ export function showInterfaceBrief(namespace: NetworkNamespace): string {
     // IPv4 first; each further address on a line of its own.
     addresses.sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
     text += `${device.name.padEnd(16)}${status.padEnd(8)}${'default'.padEnd(16)}${addresses[0] ?? ''}\n`;
-    for (const address of addresses.slice(1)) text += `${' '.repeat(40)}+ ${address}\n`;
+    // Seen in 8.4.4: after the loopback's host address no plus.
+    for (const address of addresses.slice(1)) text += `${' '.repeat(40)}${device.name === 'lo' ? '' : '+ '}${address}\n`;
   }
   return `${text}\n`;
 }

@@ -7,8 +7,9 @@ import { type Arguments, type CommandDefinition, Grammar } from './grammar.ts';
 import { communityText } from './policy.ts';
 import { configFile, type FrrRouter } from './router.ts';
 import { findEntry, showAdvertised, showEntry, showEntryJson, showReceived, showTable } from './show-bgp.ts';
-import { type NeighborView, showNeighbors, showSummary } from './show-neighbors.ts';
-import { showInterfaceBrief, showRouteEntry, showRoutes } from './show-route.ts';
+import { type ListHolder, showAsPathLists, showCommunityLists, showPrefixLists, showRouteMaps } from './show-lists.ts';
+import { type NeighborView, showNeighbors, showPeerGroups, showSummary } from './show-neighbors.ts';
+import { showInterfaceBrief, showRouteEntry, showRouteSummary, showRoutes } from './show-route.ts';
 import type { ZebraProtocol } from './zebra.ts';
 
 interface ShowContext {
@@ -92,7 +93,7 @@ const bgpShows: readonly Definition[] = [
   }),
   ...bgpForms('target:ip [ json ]', (context, args) => showOne(context, args)),
   ...bgpForms('target:prefix [ json ]', (context, args) => showOne(context, args)),
-  ...bgpForms('summary [ json ]', (context, args, otherwise, isBare) => {
+  ...bgpForms('summary [ established|failed ] [ json ]', (context, args, otherwise, isBare) => {
     const view = viewOf(context.router);
     const json = args.has('json');
     if (view === undefined) {
@@ -102,9 +103,10 @@ const bgpShows: readonly Definition[] = [
     const family = familyOf(args, otherwise);
     const hasUnicast = args.has('unicast');
     // Without the word "unicast" all kinds of the family are meant, and each gets a heading.
-    if (isBare) context.out += showSummary(view, undefined, json);
-    else if (hasUnicast) context.out += showSummary(view, family, json);
-    else context.out += showFamilySummary(view, family, json);
+    const only = args.has('established') ? 'established' : args.has('failed') ? 'failed' : undefined;
+    if (isBare) context.out += showSummary(view, undefined, json, only);
+    else if (hasUnicast) context.out += showSummary(view, family, json, only);
+    else context.out += showFamilySummary(view, family, json, only);
   }),
   ...bgpForms('neighbors [ json ]', (context, args) => {
     const view = viewOf(context.router);
@@ -122,9 +124,34 @@ const bgpShows: readonly Definition[] = [
     if (found !== undefined) context.out += showNeighbors(view, found.neighbor, json);
     else context.out += json ? '{\n  "bgpNoSuchNeighbor":true\n}\n' : '% No such neighbor in this view/vrf\n\n';
   }),
-  ...bgpForms('neighbors peer:peer advertised-routes|received-routes|routes [ json ]', (context, args, otherwise) =>
+  ...bgpForms('neighbors peer:peer advertised-routes|received-routes|filtered-routes|routes [ json ]', (context, args, otherwise) =>
     showNeighborRoutes(context, args, familyOf(args, otherwise)),
   ),
+  {
+    pattern: 'show bgp community-list [ name:word [ detail ] ]',
+    run: (context, args) => {
+      if (failWithoutBgpd(context)) return;
+      const name = args.get('name');
+      const text = showCommunityLists(context.router.config, name);
+      // Without "detail" a list that is there prints nothing (seen in 8.4.4).
+      if (text === undefined || name === undefined || args.has('detail')) sayOrFail(context, text, "% Can't find community-list\n");
+    },
+  },
+  {
+    pattern: 'show bgp as-path-access-list [ name:word ]',
+    run: (context, args) => {
+      if (!failWithoutBgpd(context)) context.out += showAsPathLists(context.router.config, args.get('name'));
+    },
+  },
+  {
+    pattern: 'show [ ip ] bgp peer-group [ name:word ]',
+    run: (context, args) => {
+      if (failWithoutBgpd(context)) return;
+      const view = viewOf(context.router);
+      const text = view === undefined ? undefined : showPeerGroups(view, args.get('name'));
+      context.out += text ?? (view === undefined ? '% BGP instance not found\n' : '% No such peer-group\n');
+    },
+  },
   ...bgpForms('nexthop', (context) => {
     const view = viewOf(context.router);
     if (view === undefined) context.out += '% BGP instance not found\n';
@@ -146,10 +173,10 @@ const bgpShows: readonly Definition[] = [
   }),
 ];
 
-function showFamilySummary(view: NeighborView, family: BgpFamily, json: boolean): string {
+function showFamilySummary(view: NeighborView, family: BgpFamily, json: boolean, only: 'established' | 'failed' | undefined): string {
   const isUsed = view.neighbors.some(({ neighbor }) => effectiveNeighbor(view.bgp, neighbor).families[family].activate === true);
   if (!isUsed) return json ? '{\n}\n' : `% No BGP neighbors found in VRF default\n`;
-  const text = showSummary(view, family, json);
+  const text = showSummary(view, family, json, only);
   const [name, key] = family === 'ipv4-unicast' ? ['IPv4', 'ipv4Unicast'] : ['IPv6', 'ipv6Unicast'];
   return json ? `{\n"${key}":${text}}\n` : `\n${name} Unicast Summary (VRF default):\n${text}`;
 }
@@ -176,7 +203,12 @@ function showNeighborRoutes(context: ShowContext, args: Arguments, family: BgpFa
   }
   const found = findNeighbor(view, args.get('peer') ?? '');
   const settings = found === undefined ? undefined : effectiveNeighbor(view.bgp, found.neighbor).families[family];
-  if (found === undefined || settings?.activate !== true) {
+  if (found === undefined) {
+    const said = 'No such neighbor in this view/vrf';
+    context.out += args.has('json') ? `{\n  "warning":"${said}"\n}\n` : `${said}\n`;
+    return;
+  }
+  if (settings?.activate !== true) {
     context.out += args.has('json') ? '{\n  "warning":"No such neighbor or address family"\n}\n' : '% No such neighbor or address family\n';
     return;
   }
@@ -184,9 +216,12 @@ function showNeighborRoutes(context: ShowContext, args: Arguments, family: BgpFa
     context.out += showAdvertised(view, found.peer, family, args.has('json'));
     return;
   }
-  if (args.has('received-routes')) {
-    context.out +=
-      settings.softReconfiguration === true ? showReceived(view, found.peer, family) : '% Inbound soft reconfiguration not enabled\n';
+  const isFiltered = args.has('filtered-routes');
+  if (isFiltered || args.has('received-routes')) {
+    const said = 'Inbound soft reconfiguration not enabled';
+    if (settings.softReconfiguration === true)
+      context.out += showReceived(view, found.peer, family, { isFiltered, json: args.has('json') });
+    else context.out += args.has('json') ? `{ "warning": "${said}" }\n` : `% ${said}\n`;
     return;
   }
   context.out += showTable(view, { family, json: args.has('json'), isNormal: false, filter: (path) => path.peer === found.peer });
@@ -211,11 +246,19 @@ function routeForms(family: 4 | 6): Definition[] {
     if (zebra === undefined) return;
     const json = args.has('json');
     const text = showRouteEntry(zebra, container.namespace, clock.now(), family, args.get('target') ?? '', json);
-    context.out += text ?? (json ? '{}\n' : '% Network not in table\n');
+    // For an address that nothing covers it prints nothing at all.
+    context.out += text ?? (json ? '{}\n' : (args.get('target') ?? '').includes('/') ? '% Network not in table\n' : '');
   };
   return [
     { pattern: `${head} [ json ]`, run: table },
     { pattern: `${head} ${protocols} [ json ]`, run: table },
+    {
+      pattern: `${head} summary [ json ]`,
+      run: (context, args) => {
+        const { zebra } = context.router;
+        if (zebra !== undefined) context.out += showRouteSummary(zebra, family, args.has('json'));
+      },
+    },
     { pattern: `${head} target:ip${family} [ json ]`, run: entry },
     { pattern: `${head} target:prefix${family} [ json ]`, run: entry },
   ];
@@ -308,9 +351,14 @@ const enableCommands: readonly Definition[] = [
       context.out += ` zebra${context.router.bgpd === undefined ? '' : ' bgpd'} watchfrr staticd\n`;
     },
   },
-  { pattern: 'show ip prefix-list [ name:word ]', run: (context, args) => showPrefixLists(context, 4, args.get('name')) },
-  { pattern: 'show ipv6 prefix-list [ name:word ]', run: (context, args) => showPrefixLists(context, 6, args.get('name')) },
-  { pattern: 'show route-map [ name:word ]', run: (context, args) => showRouteMaps(context, args.get('name')) },
+  prefixListForm(4),
+  prefixListForm(6),
+  {
+    pattern: 'show route-map [ name:word ]',
+    run: (context, args) => {
+      context.out += showRouteMaps(context.router.config, holdersIn(context), args.get('name'));
+    },
+  },
   { pattern: 'write [ memory|file|integrated ]', run: (context) => save(context) },
   { pattern: 'copy running-config startup-config', run: (context) => save(context) },
   { pattern: 'enable', run: () => undefined },
@@ -322,34 +370,25 @@ function save(context: ShowContext): void {
   context.out += `Note: this version of vtysh never writes vtysh.conf\nBuilding Configuration...\nIntegrated configuration saved to ${configFile}\n[OK]\n`;
 }
 
-function showPrefixLists(context: ShowContext, family: 4 | 6, name: string | undefined): void {
-  const head = family === 4 ? 'ip' : 'ipv6';
-  for (const daemon of context.router.bgpd === undefined ? ['ZEBRA'] : ['ZEBRA', 'BGP']) {
-    for (const list of context.router.config.prefixLists.values()) {
-      if (list.family !== family || (name !== undefined && list.name !== name)) continue;
-      context.out += `${daemon}: ${head} prefix-list ${list.name}: ${list.entries.size} entries\n`;
-      for (const entry of [...list.entries.values()].sort((a, b) => a.sequence - b.sequence)) {
-        context.out += `   seq ${entry.sequence} ${entry.action} ${entry.prefix?.text ?? 'any'}${entry.ge === undefined ? '' : ` ge ${entry.ge}`}${entry.le === undefined ? '' : ` le ${entry.le}`}\n`;
-      }
-    }
-  }
+function holdersIn(context: ShowContext): readonly ListHolder[] {
+  return context.router.bgpd === undefined ? ['ZEBRA'] : ['ZEBRA', 'BGP'];
 }
 
-function showRouteMaps(context: ShowContext, name: string | undefined): void {
-  for (const daemon of context.router.bgpd === undefined ? ['ZEBRA'] : ['ZEBRA', 'BGP']) {
-    context.out += `${daemon}:\n`;
-    for (const [mapName, entries] of context.router.config.routeMaps) {
-      if (name !== undefined && mapName !== name) continue;
-      context.out += `route-map: ${mapName} Invoked: 0 Optimization: enabled Processed Change: false\n`;
-      for (const entry of [...entries.values()].sort((a, b) => a.sequence - b.sequence)) {
-        context.out += ` ${entry.action}, sequence ${entry.sequence} Invoked 0\n  Match clauses:\n`;
-        for (const [key, value] of entry.match) context.out += `    ${key} ${value}\n`;
-        context.out += '  Set clauses:\n';
-        for (const [key, value] of entry.set) context.out += `    ${key} ${value}\n`;
-        context.out += `  Call clause:${entry.call === undefined ? '' : ` Call ${entry.call}`}\n  Action:\n    ${entry.onMatch === undefined ? 'Exit routemap' : entry.onMatch === 'next' ? 'Continue to next entry' : `Goto ${entry.onMatch.slice(5)}`}\n`;
-      }
-    }
-  }
+/** The first daemon that does not know the name ends the command. */
+function sayOrFail(context: ShowContext, text: string | undefined, otherwise: string): void {
+  context.out += text ?? otherwise;
+  if (text === undefined) context.hasFailed = true;
+}
+
+function prefixListForm(family: 4 | 6): Definition {
+  return {
+    pattern: `show ${family === 4 ? 'ip' : 'ipv6'} prefix-list [ summary|detail ] [ name:word ]`,
+    run: (context, args) => {
+      const form = args.has('summary') ? 'summary' : args.has('detail') ? 'detail' : undefined;
+      const text = showPrefixLists(context.router.config, holdersIn(context), { family, name: args.get('name'), form });
+      sayOrFail(context, text, "% Can't find specified prefix-list\n");
+    },
+  };
 }
 
 const enableGrammar = new Grammar(enableCommands);

@@ -26,6 +26,14 @@ export interface ZebraRoute {
   isInstalled: boolean;
 }
 
+/** What bgpd asks for. */
+interface BgpRoute {
+  readonly paths: readonly Path[];
+  readonly distance: number;
+  readonly metric: number;
+  readonly isRecursive: boolean;
+}
+
 /** zebra works its queue off after 10 ms (zebra_rib.c). */
 const processDelayMs = 10;
 const kernelMetric = 20;
@@ -53,7 +61,9 @@ export class Zebra {
   readonly #groupIds = new Map<string, number>();
   #nextGroupId = 14;
   readonly #kernelKeys = new Map<string, { readonly prefix: Prefix; readonly route: ZebraRoute }>();
-  readonly #bgp = new Map<Prefix, { readonly paths: readonly Path[]; readonly isInternal: boolean }>();
+  readonly #bgp = new Map<Prefix, BgpRoute>();
+  /** BGP routes whose next hops are behind routers: they follow other routes. */
+  readonly #recursive = new Set<Prefix>();
   readonly #pendingBgp = new Set<Prefix>();
   #static: readonly StaticRoute[] = [];
   readonly #staticKeys = new Map<string, { readonly prefix: Prefix; readonly route: ZebraRoute }>();
@@ -99,6 +109,11 @@ export class Zebra {
     return this.#routes.get(prefix)?.some((route) => route.isSelected && route.protocol !== 'bgp') ?? false;
   }
 
+  /** The metric of the route in use, which next-hop tracking tells bgpd. */
+  metricOf(prefix: Prefix): number {
+    return this.#routes.get(prefix)?.find((route) => route.isSelected)?.metric ?? 0;
+  }
+
   /** In numerical order of prefixes. */
   list(family: Family): readonly ZebraRoute[] {
     const prefixes = [...this.#routes.keys()].filter((prefix) => prefix.family === family).sort(comparePrefixes);
@@ -113,9 +128,25 @@ export class Zebra {
 
   setBgp(entry: RibEntry): void {
     const { best } = entry;
-    if (best === undefined || best.peer === undefined) this.#bgp.delete(entry.prefix);
-    else this.#bgp.set(entry.prefix, { paths: entry.multipath.length > 0 ? entry.multipath : [best], isInternal: !best.peer.isExternal });
+    if (best === undefined || (best.peer === undefined && best.source !== 'aggregate')) this.#bgp.delete(entry.prefix);
+    else {
+      const distance = best.peer === undefined || !best.peer.isExternal ? 200 : 20;
+      // bgp_zebra.c, bgp_zebra_announce: the best path's peer decides for all next hops whether they may lie behind routers.
+      const isRecursive =
+        best.peer !== undefined &&
+        (!best.peer.isExternal || best.peer.config.multihopTtl !== 1 || best.peer.config.isConnectedCheckOff === true);
+      this.#bgp.set(entry.prefix, {
+        paths: entry.multipath.length > 0 ? entry.multipath : [best],
+        distance,
+        metric: best.attributes.med ?? 0,
+        isRecursive,
+      });
+    }
     this.#pendingBgp.add(entry.prefix);
+    this.#schedule();
+  }
+
+  #schedule(): void {
     this.#timer ??= this.#clock.schedule(processDelayMs, () => {
       this.#timer = undefined;
       this.#processBgp();
@@ -123,21 +154,30 @@ export class Zebra {
   }
 
   #processBgp(): void {
-    for (const prefix of this.#pendingBgp) {
+    const pending = [...this.#pendingBgp];
+    this.#pendingBgp.clear();
+    let isChanged = false;
+    for (const prefix of pending) {
       const wanted = this.#bgp.get(prefix);
       const former = this.#routes.get(prefix)?.find((route) => route.protocol === 'bgp');
-      const nextHops = wanted === undefined ? [] : this.#resolveBgp(wanted.paths);
+      this.#recursive.delete(prefix);
+      const nextHops = wanted === undefined ? [] : this.#resolveBgp(prefix, wanted);
       if (nextHops.length === 0) {
-        if (former !== undefined) this.#drop(former);
+        if (former !== undefined) {
+          this.#drop(former);
+          isChanged = true;
+        }
         continue;
       }
       const groupId = this.#groupOf(nextHops);
-      if (former !== undefined && former.groupId === groupId) continue;
+      if (former !== undefined && former.groupId === groupId && former.distance === wanted?.distance && former.metric === wanted.metric)
+        continue;
+      isChanged = true;
       const route: ZebraRoute = {
         prefix,
         protocol: 'bgp',
-        distance: wanted?.isInternal === true ? 200 : 20,
-        metric: 0,
+        distance: wanted?.distance ?? 20,
+        metric: wanted?.metric ?? 0,
         nextHops,
         since: this.#clock.now(),
         groupId,
@@ -146,14 +186,23 @@ export class Zebra {
       };
       this.#put(route, former);
     }
-    this.#pendingBgp.clear();
+    // What goes by way of other BGP routes is looked at again once those have changed.
+    if (isChanged && this.#recursive.size > 0) {
+      for (const prefix of this.#recursive) this.#pendingBgp.add(prefix);
+      this.#schedule();
+    }
     this.#ownVersion = this.#namespace.routes.version;
     this.#notify();
   }
 
-  #resolveBgp(paths: readonly Path[]): ZebraNextHop[] {
+  #resolveBgp(prefix: Prefix, { paths, isRecursive }: BgpRoute): ZebraNextHop[] {
     const hops: ZebraNextHop[] = [];
     for (const path of paths) {
+      // A summary of the router's own keeps packets from going round: it ends here.
+      if (path.peer === undefined) {
+        hops.push({ blackhole: 'null', weight: 1 });
+        continue;
+      }
       const { linkLocalNextHop, nextHop } = path.attributes;
       const via = linkLocalNextHop ?? nextHop;
       const peer = path.peer;
@@ -165,11 +214,18 @@ export class Zebra {
         if (device === undefined) continue;
       } else {
         const decision = this.#namespace.routes.lookup(via);
-        if (decision.kind !== 'forward') continue;
+        if (decision.kind !== 'forward') {
+          this.#recursive.add(prefix);
+          continue;
+        }
         device = decision.device.name;
-        // A next hop that is itself behind a router is resolved to that router.
+        // A next hop that is itself behind a router is resolved to the routers of that route, but never by way of the route
+        // that it is for (zebra_nhg.c, nexthop_active).
         if (decision.nextHop !== via) {
-          hops.push({ via: decision.nextHop, device, weight: 1 });
+          this.#recursive.add(prefix);
+          if (!isRecursive || decision.route.destination === prefix) continue;
+          for (const hop of decision.route.nextHops)
+            if (hop.via !== undefined) hops.push({ via: hop.via, ...(hop.device === undefined ? {} : { device: hop.device }), weight: 1 });
           continue;
         }
       }
@@ -343,7 +399,14 @@ export class Zebra {
     try {
       if (hop?.blackhole !== undefined) {
         const type = hop.blackhole === 'reject' ? 'unreachable' : hop.blackhole === 'prohibit' ? 'prohibit' : 'blackhole';
-        this.#namespace.routes.replace({ destination: route.prefix, type, protocol, metric: kernelMetric, nextHops: [] });
+        this.#namespace.routes.replace({
+          destination: route.prefix,
+          type,
+          protocol,
+          metric: kernelMetric,
+          nextHops: [],
+          nextHopId: this.#groupOf(route.nextHops),
+        });
       } else {
         const ordered = [...route.nextHops].sort((a, b) => this.#groupOf([a]) - this.#groupOf([b]));
         const nextHops: NextHop[] = ordered.map((each) => ({
@@ -351,7 +414,13 @@ export class Zebra {
           ...(each.device === undefined ? {} : { device: each.device }),
           ...(ordered.length > 1 ? { weight: 1 } : {}),
         }));
-        this.#namespace.routes.replace({ destination: route.prefix, protocol, metric: kernelMetric, nextHops });
+        this.#namespace.routes.replace({
+          destination: route.prefix,
+          protocol,
+          metric: kernelMetric,
+          nextHops,
+          nextHopId: this.#groupOf(route.nextHops),
+        });
       }
       route.isInstalled = true;
     } catch (error) {

@@ -6,6 +6,7 @@ import { installCilium } from '../cilium/install.ts';
 import type { CiliumInstallation } from '../cilium/types.ts';
 import { SimulatedClock } from '../clock/clock.ts';
 import { Random } from '../clock/random.ts';
+import { createContainerlabCli } from '../containerlab/cli.ts';
 import { type DeployedLab, deployTopology } from '../containerlab/deploy.ts';
 import { createDockerCli } from '../docker/cli.ts';
 import { createEngine } from '../docker/engine.ts';
@@ -21,7 +22,7 @@ import { createNetwork } from '../net/network.ts';
 import { type LabContent, RefusedContentError } from './content.ts';
 import { createDialogueCommand } from './dialogue-command.ts';
 import { Remarks, unnoticed } from './remarks.ts';
-import { createContainerlabCli, createHelmCli, createKindCli } from './tools.ts';
+import { createHelmCli, createKindCli } from './tools.ts';
 import { yq } from './yq.ts';
 
 /** Everything that runs after a boot. */
@@ -102,7 +103,7 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
     warnings.push(...installed.unmodelledValues);
     cilium = installed;
   }
-  clock.runUntil(() => isSettled(cluster), readyBudgetMs);
+  clock.runUntil(settlementOf(cluster), readyBudgetMs);
   warnings.push(...checkHomeKinds(content, cluster, cilium));
   for (const manifest of content.setup) {
     const result = await engine.shell.exec(host, ['kubectl', 'apply', '-f', manifest], { cwd: homeFolder });
@@ -281,15 +282,30 @@ function whyUnknown(cluster: Cluster, kinds: readonly string[]): string {
     : `no operator of Cilium runs that would register ${kinds.join(', ')}`;
 }
 
-/** Nothing more is to come: every node ready, every pod of the system running. */
-function isSettled(cluster: Cluster): boolean {
-  const pods = cluster.server.client.list('pods');
-  return (
-    pods.length > 0 &&
-    pods.every(isReady) &&
-    cluster.server.client.list('nodes').every(isReady) &&
-    cluster.server.client.list('deployments.apps').every(isComplete)
-  );
+/**
+ * Nothing more is to come: every node ready, every pod of the system running. Asked after every event, so it remembers the object that
+ * it waits for and looks at the others only when that one is done or gone.
+ */
+function settlementOf({ server }: Cluster): () => boolean {
+  const { client } = server;
+  let holdUp: { readonly resource: string; readonly name: string; readonly namespace: string | undefined } | undefined;
+  const isDone = (resource: string, object: KubernetesObject): boolean =>
+    resource === 'deployments.apps' ? isComplete(object) : isReady(object);
+  return () => {
+    if (holdUp !== undefined) {
+      const object = client.get(holdUp.resource, holdUp.name, holdUp.namespace);
+      if (object !== undefined && !isDone(holdUp.resource, object)) return false;
+      holdUp = undefined;
+    }
+    if (client.list('pods').length === 0) return false;
+    for (const resource of ['pods', 'nodes', 'deployments.apps']) {
+      const object = client.list(resource).find((candidate) => !isDone(resource, candidate));
+      if (object === undefined) continue;
+      holdUp = { resource, name: object.metadata.name, namespace: object.metadata.namespace };
+      return false;
+    }
+    return true;
+  };
 }
 
 function isReady(object: KubernetesObject): boolean {

@@ -1,4 +1,4 @@
-import { parsePrefix } from '../net/address.ts';
+import { parseIp, parsePrefix } from '../net/address.ts';
 
 // The kind.x-k8s.io/v1alpha4 Cluster, read strictly: an unknown key is a mistake, as in kind itself.
 
@@ -6,6 +6,8 @@ export interface KindNode {
   readonly role: 'control-plane' | 'worker';
   readonly image: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** The kubelet's `node-ip`, from a kubeadm patch. */
+  readonly nodeIps: readonly string[] | undefined;
   readonly ports: readonly {
     readonly hostIp?: string;
     readonly hostPort: number;
@@ -25,6 +27,8 @@ export interface KindConfig {
   readonly kubeProxyMode: 'iptables' | 'ipvs' | 'none';
   readonly apiServerPort: number | undefined;
   readonly apiServerAddress: string;
+  /** The API server's `service-node-port-range`, from a kubeadm patch; undefined: its default. */
+  readonly nodePortRange: readonly [lowest: number, highest: number] | undefined;
 }
 
 export const defaultNodeImage = 'kindest/node:v1.27.3@sha256:3966ac761ae0136263ffdb6cfd4db23ef8a83cba8a463690e98317add2c9ba72';
@@ -84,8 +88,10 @@ export function parseKindConfig(config: unknown): KindConfig {
     throw new Error(`name: '${String(name)}' is not a valid cluster name, cluster names must match \`^[a-z0-9.-]+$\``);
   const list = cluster['nodes'] ?? [{ role: 'control-plane' }];
   if (!Array.isArray(list)) throw new Error('nodes: must be a list');
-  const everywhere = nodeLabelPatches(cluster['kubeadmConfigPatches'], 'kubeadmConfigPatches');
-  const nodes = list.map((entry, index) => nodeOf(entry, `nodes[${index}]`, everywhere));
+  const everywhere = patchesOf(cluster['kubeadmConfigPatches'], 'kubeadmConfigPatches');
+  // kind starts the cluster on the first control plane (kubeadm init); every other node joins.
+  const first = list.findIndex((entry) => (entry as Json | null)?.['role'] !== 'worker');
+  const nodes = list.map((entry, index) => nodeOf(entry, `nodes[${index}]`, everywhere, index === first));
   if (!nodes.some((node) => node.role === 'control-plane')) throw new Error('nodes: must have at least one control-plane node');
   return {
     name,
@@ -97,10 +103,11 @@ export function parseKindConfig(config: unknown): KindConfig {
     kubeProxyMode,
     apiServerPort: networking['apiServerPort'] === undefined ? undefined : port(networking['apiServerPort'], 'networking.apiServerPort'),
     apiServerAddress: typeof networking['apiServerAddress'] === 'string' ? networking['apiServerAddress'] : '127.0.0.1',
+    nodePortRange: nodePortRangeOf(everywhere),
   };
 }
 
-function nodeOf(entry: unknown, path: string, labels: Readonly<Record<string, string>>): KindNode {
+function nodeOf(entry: unknown, path: string, everywhere: readonly string[], isFirst: boolean): KindNode {
   const node = record(entry, path);
   refuseUnknown(node, nodeKeys, `${path}.`, 'v1alpha4.Node');
   const role = node['role'] ?? 'control-plane';
@@ -117,10 +124,13 @@ function nodeOf(entry: unknown, path: string, labels: Readonly<Record<string, st
       );
     text[key] = value;
   }
+  const patches = [...everywhere, ...patchesOf(node['kubeadmConfigPatches'], `${path}.kubeadmConfigPatches`)];
+  const args = kubeletArguments(patches, isFirst ? 'InitConfiguration' : 'JoinConfiguration');
   return {
     role,
     image,
-    labels: { ...labels, ...nodeLabelPatches(node['kubeadmConfigPatches'], `${path}.kubeadmConfigPatches`), ...text },
+    labels: { ...nodeLabels(args['node-labels']), ...text },
+    nodeIps: nodeIpsOf(args['node-ip'], path),
     ports: listOf(node['extraPortMappings'], `${path}.extraPortMappings`).map((mapping, index) =>
       mappingOf(mapping, `${path}.extraPortMappings[${index}]`),
     ),
@@ -165,18 +175,54 @@ function bindOf(entry: unknown, path: string): string {
   return `${mount['hostPath']}:${mount['containerPath']}${mount['readOnly'] === true ? ':ro' : ''}`;
 }
 
-/** Of kubeadm patches, only `node-labels` has an effect here. */
-function nodeLabelPatches(value: unknown, path: string): Readonly<Record<string, string>> {
-  const labels: Record<string, string> = {};
-  for (const patch of listOf(value, path)) {
+function patchesOf(value: unknown, path: string): readonly string[] {
+  return listOf(value, path).map((patch) => {
     if (typeof patch !== 'string') throw new Error(`${path}: each patch is a text`);
-    const text = /node-labels:\s*["']?([^"'\n]+)["']?/.exec(patch)?.[1];
-    for (const pair of text?.split(',') ?? []) {
-      const [key = '', label = ''] = pair.trim().split('=');
-      if (key !== '') labels[key] = label;
-    }
+    return patch;
+  });
+}
+
+/** Of kubeadm patches, the kubelet's `node-labels` and `node-ip` have an effect here; a patch counts where its kind is in use. */
+function kubeletArguments(patches: readonly string[], kind: 'InitConfiguration' | 'JoinConfiguration'): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const patch of patches) {
+    const target = /^kind:\s*["']?(\w+)/m.exec(patch)?.[1];
+    if (target !== undefined && target !== kind) continue;
+    for (const [, name = '', value = ''] of patch.matchAll(/\b(node-labels|node-ip):\s*["']?([^"'\n]+)["']?/g)) found[name] = value.trim();
+  }
+  return found;
+}
+
+/** Of the API server's extra arguments in a kubeadm ClusterConfiguration, this one has an effect here. */
+function nodePortRangeOf(patches: readonly string[]): KindConfig['nodePortRange'] {
+  for (const patch of patches) {
+    if (/^kind:\s*["']?(\w+)/m.exec(patch)?.[1] !== 'ClusterConfiguration') continue;
+    const text = /\bservice-node-port-range:\s*["']?([^"'\n]+)["']?/.exec(patch)?.[1]?.trim();
+    if (text === undefined) continue;
+    const [low = 0, high = 0] = text.split('-').map(Number);
+    if (!(low >= 1 && high >= low && high <= 65_535))
+      throw new Error(`kubeadmConfigPatches: bad --service-node-port-range ${JSON.stringify(text)}`);
+    return [low, high];
+  }
+  return undefined;
+}
+
+function nodeLabels(text: string | undefined): Readonly<Record<string, string>> {
+  const labels: Record<string, string> = {};
+  for (const pair of text?.split(',') ?? []) {
+    const [key = '', label = ''] = pair.trim().split('=');
+    if (key !== '') labels[key] = label;
   }
   return labels;
+}
+
+function nodeIpsOf(text: string | undefined, path: string): readonly string[] | undefined {
+  if (text === undefined) return undefined;
+  return text.split(',').map((part) => {
+    const address = parseIp(part.trim());
+    if (address === undefined) throw new Error(`${path}.kubeadmConfigPatches: bad --node-ip ${JSON.stringify(text)}`);
+    return address.text;
+  });
 }
 
 function subnets(value: unknown, family: KindConfig['ipFamily'], defaults: readonly [string, string], path: string): readonly string[] {

@@ -62,7 +62,8 @@ export function createCluster(options: CreateClusterOptions): Cluster {
     container.namespace.setSysctl('net.ipv4.ip_forward', '1');
     container.namespace.setSysctl('net.ipv6.conf.all.forwarding', '1');
   }
-  const server = createApiServer({ clock, random, version, serviceSubnets: config.serviceSubnets, podSubnets: config.podSubnets });
+  const { serviceSubnets, podSubnets, nodePortRange } = config;
+  const server = createApiServer({ clock, random, version, serviceSubnets, podSubnets, nodePortRange });
   const dnsIps = config.serviceSubnets.map((subnet) => nthAddress(subnet, 10));
   const addressesOf = (container: Container): readonly string[] => {
     const ips = [...network.members.values()].find((member) => member.container === container)?.ips ?? [];
@@ -99,7 +100,7 @@ export function createCluster(options: CreateClusterOptions): Cluster {
         taints: isControlPlane && containers.length > 1 ? [controlPlaneTaint] : [],
         isControlPlane,
         providerId: `kind://docker/${name}/${node.name}`,
-        addresses,
+        addresses: () => (described.nodeIps === undefined ? addresses : presentAddresses(node, described.nodeIps, addresses)),
         clusterDns: dnsIps[0],
         staticPods: isControlPlane ? staticPods(version, addresses[0] ?? '127.0.0.1') : [],
         preloadedImages: preloadedImages(version),
@@ -331,6 +332,20 @@ function describeImages(engine: DockerEngine): void {
     shell: 'sh',
     programs: [() => ({ name: 'local-path-provisioner', start() {}, stop() {} })],
   });
+}
+
+/**
+ * What the kubelet's `--node-ip` comes to: it must be on an interface of the node, else the node has no address (kubelet,
+ * nodestatus.NodeAddress: "failed to validate nodeIP"). `0.0.0.0` and `::` ask for a family only.
+ */
+function presentAddresses(node: KubeNode, wanted: readonly string[], byDefault: readonly string[]): readonly string[] {
+  const [only] = wanted;
+  if (wanted.length === 1 && (only === '0.0.0.0' || only === '::')) {
+    const isSix = (address: string) => address.includes(':');
+    return [...byDefault].sort((a, b) => Number(isSix(a) !== isSix(only)) - Number(isSix(b) !== isSix(only)));
+  }
+  const present = new Set(localAddresses(node));
+  return wanted.every((address) => present.has(address)) ? wanted : [];
 }
 
 function localAddresses(node: KubeNode): readonly string[] {

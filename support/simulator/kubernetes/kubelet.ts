@@ -3,7 +3,17 @@ import type { Random } from '../clock/random.ts';
 import type { Container } from '../docker/types.ts';
 import { isConflict } from './apiserver/errors.ts';
 import { PodWorker } from './kubelet/pod-worker.ts';
-import { type Condition, conditionOf, type Lease, microTimestamp, type Node, type Pod, type Taint, timestamp } from './objects.ts';
+import {
+  type Condition,
+  conditionOf,
+  type Lease,
+  microTimestamp,
+  type Node,
+  nodeAddresses,
+  type Pod,
+  type Taint,
+  timestamp,
+} from './objects.ts';
 import type { ApiClient, ApiServer, CniPlugin, Kubelet, KubeNode, ObjectInput, PodSandbox } from './types.ts';
 
 export interface KubeletOptions {
@@ -15,8 +25,8 @@ export interface KubeletOptions {
   readonly taints: readonly Taint[];
   readonly isControlPlane: boolean;
   readonly providerId: string;
-  /** InternalIP addresses, primary family first. */
-  readonly addresses: readonly string[];
+  /** InternalIP addresses, primary family first; none while `--node-ip` names one that no interface has. */
+  readonly addresses: () => readonly string[];
   readonly clusterDns: string | undefined;
   readonly staticPods: readonly ObjectInput[];
   /** Images that the node image brings along. */
@@ -62,7 +72,9 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
     client,
     random: random.stream('pods'),
     images,
-    hostIps: options.addresses,
+    get hostIps() {
+      return options.addresses();
+    },
     clusterDns: options.clusterDns,
     cni: () => cni,
     registerContainer: (container: Container, pod: Pod) => owners.set(container.id, pod),
@@ -136,7 +148,8 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
     renewLease(client, clock, node.name);
     const current = client.get<Node>('nodes', node.name);
     const isUnknown = current !== undefined && conditionOf(current, 'Ready')?.status !== (cni === undefined ? 'False' : 'True');
-    if (isUnknown || clock.now() - lastReport >= statusReportMs) reportStatus();
+    if (isUnknown || (current !== undefined && !isAddressedAs(current, options.addresses())) || clock.now() - lastReport >= statusReportMs)
+      reportStatus();
   }
 
   function reportStatus(): void {
@@ -146,11 +159,15 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
     lastReport = clock.now();
     const before = conditionOf(current, 'Ready')?.status;
     const conditions = nodeConditions(current, clock, cni !== undefined);
+    const known = options.addresses();
+    const isMoved = !isAddressedAs(current, known);
     try {
-      client.updateStatus<Node>({ ...current, status: { ...current.status, conditions } });
+      const addresses = isMoved ? { addresses: addressList(known, node.name) } : {};
+      client.updateStatus<Node>({ ...current, status: { ...current.status, ...addresses, conditions } });
     } catch (error) {
       if (!isConflict(error)) throw error;
     }
+    if (isMoved) for (const worker of workers.values()) worker.addressed();
     if (before !== undefined && before !== 'True' && cni !== undefined)
       client.recordEvent(current, {
         type: 'Normal',
@@ -301,6 +318,15 @@ function nodeConditions(node: Node, clock: SimulatedClock, hasNetwork: boolean):
   return [...others, ...own];
 }
 
+/** The kubelet leaves the list as it is when the address of its `--node-ip` cannot be validated: empty on a new node. */
+function addressList(ips: readonly string[], name: string): NonNullable<Node['status']['addresses']> {
+  return ips.length === 0 ? [] : [...ips.map((address) => ({ address, type: 'InternalIP' as const })), { address: name, type: 'Hostname' }];
+}
+
+function isAddressedAs(node: Node, ips: readonly string[]): boolean {
+  return ips.length === 0 || nodeAddresses(node).join() === ips.join();
+}
+
 /** The Node object as kubeadm and the kubelet of kind's node image make it. */
 function nodeObject(options: KubeletOptions, clock: SimulatedClock): ObjectInput {
   const { node, random, server } = options;
@@ -335,7 +361,7 @@ function nodeObject(options: KubeletOptions, clock: SimulatedClock): ObjectInput
     },
     spec: { providerID: options.providerId, taints: [...options.taints, { effect: 'NoSchedule', key: 'node.kubernetes.io/not-ready' }] },
     status: {
-      addresses: [...options.addresses.map((address) => ({ address, type: 'InternalIP' })), { address: node.name, type: 'Hostname' }],
+      addresses: addressList(options.addresses(), node.name),
       allocatable: capacity,
       capacity,
       conditions: [

@@ -15,6 +15,7 @@ import {
   splitKey,
   timestamp,
 } from './objects.ts';
+import { kinPenalty, SchedulerCache } from './scheduler-cache.ts';
 import { matchesNodeAffinity, matchesTerm, tolerates, untoleratedTaint } from './scheduling-rules.ts';
 import type { ApiClient, ApiServer, Reconciler } from './types.ts';
 
@@ -30,6 +31,11 @@ const bindDelayMs = 20;
 export function startScheduler(server: ApiServer, clock: SimulatedClock, random: Random): () => void {
   const { client } = server;
   const unschedulable = new Set<string>();
+  const cache = new SchedulerCache(client, (pod, name) => {
+    const node = client.get<Node>('nodes', name);
+    return node === undefined || refuse(client, pod, node).length > 0 ? undefined : plainScore(client, pod, node);
+  });
+  for (const node of client.list<Node>('nodes')) cache.nodeChanged(node.metadata.name);
   const queue: Reconciler = createReconciler(clock, { name: 'scheduler', delayMs: bindDelayMs, reconcile: (key) => schedule(key) });
   const retryAll = (): void => {
     for (const key of unschedulable) queue.enqueue(key);
@@ -42,10 +48,11 @@ export function startScheduler(server: ApiServer, clock: SimulatedClock, random:
       unschedulable.delete(key);
       return;
     }
-    const outcome = place(client, pod, random);
+    const outcome = place(client, pod, random, cache);
     if ('node' in outcome) {
       unschedulable.delete(key);
       server.bindPod?.(namespace, name, outcome.node);
+      cache.podChanged(key);
       const bound = client.get<Pod>('pods', name, namespace);
       if (bound === undefined) return;
       setScheduled(client, clock, bound, 'True');
@@ -67,6 +74,7 @@ export function startScheduler(server: ApiServer, clock: SimulatedClock, random:
     client.watch<Pod>(
       'pods',
       ({ type, object }) => {
+        cache.podChanged(keyOf(object));
         if (type === 'DELETED') {
           unschedulable.delete(keyOf(object));
           if (object.spec.nodeName !== undefined) retryAll();
@@ -74,7 +82,9 @@ export function startScheduler(server: ApiServer, clock: SimulatedClock, random:
       },
       { replay: true },
     ),
+    client.watch<Service>('services', ({ type, object, old }) => cache.serviceChanged(object, old, type === 'DELETED'), { replay: true }),
     client.watch<Node>('nodes', ({ object, old }) => {
+      cache.nodeChanged(object.metadata.name);
       if (old === undefined || old.spec !== object.spec || old.metadata.labels !== object.metadata.labels) retryAll();
     }),
   ];
@@ -107,8 +117,52 @@ function setScheduled(client: ApiClient, clock: SimulatedClock, pod: Pod, status
   client.updateStatus({ ...pod, status: { ...pod.status, conditions: [...others, condition] } });
 }
 
-function place(client: ApiClient, pod: Pod, random: Random): { readonly node: string } | { readonly reason: string } {
-  const nodes = client.list<Node>('nodes');
+/** What of a pod decides where it can be and how good a node is; undefined when other pods' places do, too. */
+function requirementsOf(pod: Pod): string | undefined {
+  const { affinity, containers, nodeSelector, tolerations, topologySpreadConstraints } = pod.spec;
+  if (affinity?.podAffinity !== undefined || affinity?.podAntiAffinity !== undefined || topologySpreadConstraints !== undefined)
+    return undefined;
+  if (containers.some(({ ports }) => ports?.some(({ hostPort }) => (hostPort ?? 0) !== 0))) return undefined;
+  return JSON.stringify([tolerations, nodeSelector, affinity?.nodeAffinity, containers.map(({ resources }) => resources?.requests)]);
+}
+
+/** The only nodes that a pod's affinity allows by name: those of daemon pods (kube-scheduler's NodeAffinity, PreFilter). */
+function namedNodes(client: ApiClient, pod: Pod): readonly Node[] | undefined {
+  const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  const names = new Set<string>();
+  for (const term of terms ?? []) {
+    const field = term.matchFields?.find(({ key, operator }) => key === 'metadata.name' && operator === 'In');
+    if (field === undefined) return undefined;
+    for (const name of field.values ?? []) names.add(name);
+  }
+  return terms === undefined ? undefined : [...names].sort().flatMap((name) => client.get<Node>('nodes', name) ?? []);
+}
+
+function place(
+  client: ApiClient,
+  pod: Pod,
+  random: Random,
+  cache: SchedulerCache,
+): { readonly node: string } | { readonly reason: string } {
+  const named = namedNodes(client, pod);
+  if (named !== undefined) {
+    const outcome = weigh(client, pod, random, named);
+    if ('node' in outcome) return outcome;
+  } else {
+    const requirements = requirementsOf(pod);
+    const node = requirements === undefined ? undefined : cache.place(pod, requirements, random);
+    if (node !== undefined) return { node };
+  }
+  return weigh(client, pod, random, client.list<Node>('nodes'));
+}
+
+/** Looks at every one of the nodes. */
+function weigh(
+  client: ApiClient,
+  pod: Pod,
+  random: Random,
+  nodes: readonly Node[],
+): { readonly node: string } | { readonly reason: string } {
   const reasons = new Map<string, number>();
   const helpful = new Map<string, number>();
   const fitting: Node[] = [];
@@ -247,6 +301,7 @@ function affinityRefusals(client: ApiClient, pod: Pod, node: Node): readonly str
   return [];
 }
 
+/** What a node is worth to a pod, with regard to the pods of its kind that are there. */
 function score(client: ApiClient, pod: Pod, node: Node): number {
   const here = client.list<Pod>('pods', { nodeName: node.metadata.name }).filter(isPodActive);
   const owner = controllerOf(pod)?.uid;
@@ -260,7 +315,11 @@ function score(client: ApiClient, pod: Pod, node: Node): number {
       services.some((service) => matchesMap(service.spec.selector, other.metadata.labels))
     );
   };
-  const alike = here.filter(isAlike).length;
+  return plainScore(client, pod, node) - here.filter(isAlike).length * kinPenalty;
+}
+
+function plainScore(client: ApiClient, pod: Pod, node: Node): number {
+  const here = client.list<Pod>('pods', { nodeName: node.metadata.name }).filter(isPodActive);
   let preferred = 0;
   for (const { weight, preference } of pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])
     if (matchesTerm(preference, node)) preferred += weight;
@@ -280,5 +339,5 @@ function score(client: ApiClient, pod: Pod, node: Node): number {
   const disliked = (node.spec.taints ?? []).filter(
     (taint) => taint.effect === 'PreferNoSchedule' && !tolerates(pod.spec.tolerations, taint),
   ).length;
-  return preferred * 1000 - alike * 100 - disliked * 300 - here.length;
+  return preferred * 1000 - disliked * 300 - here.length;
 }

@@ -101,6 +101,7 @@ export interface FieldCause {
     | 'FieldValueInvalid'
     | 'FieldValueNotSupported'
     | 'FieldValueForbidden'
+    | 'FieldValueNotFound'
     | 'FieldValueDuplicate'
     | 'FieldValueTypeInvalid'
     | 'FieldValueTooLong'
@@ -227,12 +228,12 @@ export interface ApiClient {
   delete(resource: string, name: string, namespace?: string, options?: { readonly gracePeriodSeconds?: number }): void;
   /**
    * Tells of every change after now (and, with `replay`, first of every existing object), at a later event of the clock.
-   * `old` is the version before a MODIFIED.
+   * `old` is the version before a MODIFIED. A watcher of one name, or of the pods of one node, costs the others' changes nothing.
    */
   watch<T extends KubernetesObject = KubernetesObject>(
     resource: string,
     listener: (event: { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T; readonly old?: T }) => void,
-    options?: { readonly replay?: boolean },
+    options?: { readonly replay?: boolean; readonly name?: string; readonly nodeName?: string },
   ): () => void;
   /** Adds an Event object, or counts up the same one. */
   recordEvent(

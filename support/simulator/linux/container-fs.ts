@@ -58,8 +58,11 @@ export class ContainerFileSystem implements IFileSystem {
     if (this.#files.isDirectory(path)) throw problem('EISDIR', 'illegal operation on a directory', path, 'open');
     const parent = normalisePath(path).replace(/\/[^/]*$/, '') || '/';
     if (!this.#files.isDirectory(parent)) throw missing(path, 'open');
+    const isNew = this.#files.read(path) === undefined;
     try {
       this.#files.write(path, textOf(content, encoding));
+      // what a shell creates is not executable (umask 022); scripts that a lab brings along are
+      if (isNew) this.#files.setMode?.(path, 0o644);
     } catch (error) {
       if (error instanceof NetworkError) throw problem(error.errno, error.message.toLowerCase(), path, 'write');
       throw error;
@@ -127,7 +130,12 @@ export class ContainerFileSystem implements IFileSystem {
 
   async cp(source: string, destination: string, options?: { recursive?: boolean }): Promise<void> {
     const names = this.#files.list(source);
-    if (names === undefined) return this.writeFile(destination, await this.readFile(source));
+    if (names === undefined) {
+      const { mode } = await this.stat(source);
+      await this.writeFile(destination, await this.readFile(source));
+      this.#files.setMode?.(destination, mode);
+      return;
+    }
     if (options?.recursive !== true) throw problem('EISDIR', 'is a directory', source, 'cp');
     await this.mkdir(destination, { recursive: true });
     for (const name of names) await this.cp(`${source}/${name}`, `${destination}/${name}`, options);

@@ -3,7 +3,7 @@ import type { Random } from '../clock/random.ts';
 import { isIcmpError, packetWith } from './packet.ts';
 import { type Ip, type Packet, type Transport, tcpFlag } from './types.ts';
 
-export type ConnectionState = 'new' | 'established' | 'related' | 'invalid';
+export type ConnectionState = 'new' | 'established' | 'related' | 'invalid' | 'untracked';
 
 export interface Tuple {
   readonly protocol: Transport['protocol'];
@@ -45,6 +45,9 @@ const timeouts = {
 };
 
 const untracked: Tracked = { connection: undefined, direction: 'original', state: 'invalid', isError: false };
+
+/** nf_conntrack leaves neighbour discovery alone, so that `--ctstate INVALID` does not match it. */
+export const leftAlone: Tracked = { connection: undefined, direction: 'original', state: 'untracked', isError: false };
 
 /** The connection table of a namespace. Entries run out lazily: they are looked at when they are used, and swept now and then. */
 export class Conntrack {

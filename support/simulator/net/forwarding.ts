@@ -45,10 +45,6 @@ export class IpLayer {
    */
   send(packet: Packet, options: SendOptions = {}): Errno | undefined {
     const namespace = this.#namespace;
-    if (namespace.isFrozen) {
-      this.#dispose(packet, 'lost', 'frozen');
-      return undefined;
-    }
     const { netfilter, routes } = namespace;
     const { family } = packet.destination;
     let decision = this.#route(packet, undefined, options.device);
@@ -123,8 +119,8 @@ export class IpLayer {
   /** A packet that a program has put in at a device, as if it had arrived there. */
   receiveRedirected(device: Device, packet: Packet): void {
     const { network } = this.#namespace;
-    if (!device.isRunning || this.#namespace.isFrozen) {
-      this.#dispose(packet, this.#namespace.isFrozen ? 'lost' : 'link-down', device.name);
+    if (!device.isRunning) {
+      this.#dispose(packet, 'link-down', device.name);
       return;
     }
     device.statistics.rxPackets++;
@@ -228,7 +224,7 @@ export class IpLayer {
     const size = packetSize(packet);
     const mtu = Math.min(output.mtu, routeMtu ?? output.mtu);
     // What is larger than the link it came over came in fragments, and leaves in fragments.
-    if (size > mtu && size <= input.mtu && output.kind !== 'vxlan' && (family === 6 || packet.transport.protocol === 'tcp')) {
+    if (size > mtu && size <= input.mtu && output.kind !== 'vxlan' && mustNotFragment(packet)) {
       this.#dispose(packet, 'too-big');
       this.sendError(family === 4 ? 'fragmentation-needed' : 'packet-too-big', packet, mtu);
       return;
@@ -320,8 +316,7 @@ export class IpLayer {
       statistics.rxPackets++;
       statistics.rxBytes += size;
       if (network.hasFrameListeners) network.showFrame(loopback, 'in', ipFrame(noMac, noMac, packet));
-      if (namespace.isFrozen) this.#dispose(packet, 'lost', 'frozen');
-      else this.#input(loopback, packet, tracked, true);
+      this.#input(loopback, packet, tracked, true);
     });
   }
 
@@ -345,6 +340,11 @@ export class IpLayer {
   #dispose(packet: Packet, kind: Parameters<Namespace['network']['dispose']>[2], reason?: string): void {
     this.#namespace.network.dispose(packet, this.#namespace, kind, reason);
   }
+}
+
+/** Linux sets DF on TCP over IPv4, and clears it on the rest unless told otherwise; IPv6 routers never fragment. */
+function mustNotFragment({ destination, transport }: Packet): boolean {
+  return destination.family === 6 || transport.protocol === 'tcp' || (transport.protocol === 'icmp' && transport.dontFragment === true);
 }
 
 /** fib_props: the error of a route type for a local sender. */

@@ -109,7 +109,7 @@ describe('HTTP', () => {
 
   it('gives up connecting in time, and on demand', () => {
     const lab = clientRouterServer();
-    lab.server.isFrozen = true;
+    lab.serverEth.netem = { delayMs: 0, lossFraction: 1 };
     const startedAt = lab.clock.now();
     expect(request(lab, { connectTimeoutMs: 2000 })).toBe('ETIMEDOUT');
     expect(lab.clock.now() - startedAt).toBe(2000);

@@ -68,6 +68,7 @@ export class Device implements NetworkInterface {
   readonly neighbours = new Map<Ip, NeighbourRecord>();
   settings: DeviceSettings;
   #isRunning = false;
+  #hasBeenUp = false;
   #isIpv6Ready = false;
   #isIpv6Off: boolean;
   #isDeleted = false;
@@ -110,6 +111,12 @@ export class Device implements NetworkInterface {
   setUp(): void {
     if (this.isAdminUp || this.#isDeleted) return;
     this.isAdminUp = true;
+    if (this.kind === 'loopback' && this.#hasBeenUp && !this.settings.disableIpv6) {
+      // init_loopback: ::1 went with the link and comes back with it.
+      const loopback6 = parse('::1');
+      if (this.addressState(loopback6) === undefined) this.addAddress(loopback6, 128, { noPrefixRoute: true });
+    }
+    this.#hasBeenUp = true;
     for (const address of this.addresses) if (address.ip.family === 4) this.#addConnected4(address);
     for (const address of this.addresses) if (address.ip.family === 6) this.#addPrefixRoute6(address);
     this.namespace.routes.changed();
@@ -289,9 +296,8 @@ export class Device implements NetworkInterface {
   transmit(frame: Frame): void {
     const { namespace, statistics, peer } = this;
     const { network } = namespace;
-    if (!this.#isRunning || namespace.isFrozen) {
-      if (frame.content.kind === 'ip')
-        network.dispose(frame.content.packet, namespace, namespace.isFrozen ? 'lost' : 'link-down', this.name);
+    if (!this.#isRunning) {
+      if (frame.content.kind === 'ip') network.dispose(frame.content.packet, namespace, 'link-down', this.name);
       return;
     }
     statistics.txPackets++;
@@ -327,8 +333,8 @@ export class Device implements NetworkInterface {
     const { namespace, statistics } = this;
     const { network } = namespace;
     const { content } = frame;
-    if (!this.#isRunning || namespace.isFrozen) {
-      if (content.kind === 'ip') network.dispose(content.packet, namespace, namespace.isFrozen ? 'lost' : 'link-down', this.name);
+    if (!this.#isRunning) {
+      if (content.kind === 'ip') network.dispose(content.packet, namespace, 'link-down', this.name);
       return;
     }
     statistics.rxPackets++;
@@ -516,6 +522,8 @@ export class Device implements NetworkInterface {
         if (heir !== undefined && this.isAdminUp) this.#addConnected4(heir);
       }
       if (routes.localDevice(ip) === undefined) routes.removeRoutesFrom(ip);
+      // fib_disable_ip: without an IPv4 address no route leads over the interface any more.
+      if (!this.addresses.some((other) => other.ip.family === 4)) routes.removeRoutesOver(this, { keepLocal4: false, family: 4 });
     } else {
       const network = prefixOf(ip, address.prefixLength);
       const isShared = this.addresses.some(

@@ -13,6 +13,9 @@ import { selectSource4, selectSource6 } from './source-address.ts';
 import { Sysctls } from './sysctl.ts';
 import type { Ip, Mac, NetworkInterface, NetworkNamespace, Packet } from './types.ts';
 
+/** ip_rt_mtu_expires. */
+const pathMtuMs = 600_000;
+
 /** A network namespace: one host's (or container's) network stack. */
 export class Namespace implements NetworkNamespace {
   readonly name: string;
@@ -30,7 +33,9 @@ export class Namespace implements NetworkNamespace {
   readonly hashSeed: number;
   hosts = new Map<string, Ip[]>();
   resolver: { nameservers: Ip[]; search: string[]; ndots: number } = { nameservers: [], search: [], ndots: 1 };
-  isFrozen = false;
+  readonly #pathMtus = new Map<Ip, { readonly mtu: number; readonly expiresAt: number }>();
+  #isFrozen = false;
+  #untilThaw: (() => void)[] = [];
   readonly #byName = new Map<string, Device>();
   readonly #indexes = new Set<number>();
   #lastIndex = 0;
@@ -54,6 +59,41 @@ export class Namespace implements NetworkNamespace {
     this.loopback.setUp();
     this.loopback.addAddress(parse('127.0.0.1'), 8);
     this.loopback.addAddress(parse('::1'), 128, { noPrefixRoute: true });
+  }
+
+  pathMtu(destination: Ip): { readonly mtu: number; readonly expiresAt: number } | undefined {
+    const known = this.#pathMtus.get(destination);
+    if (known !== undefined && known.expiresAt <= this.network.clock.now()) {
+      this.#pathMtus.delete(destination);
+      return undefined;
+    }
+    return known;
+  }
+
+  learnPathMtu(destination: Ip, mtu: number): void {
+    this.#pathMtus.set(destination, { mtu, expiresAt: this.network.clock.now() + pathMtuMs });
+  }
+
+  get isFrozen(): boolean {
+    return this.#isFrozen;
+  }
+
+  set isFrozen(isFrozen: boolean) {
+    this.#isFrozen = isFrozen;
+    if (isFrozen || this.#untilThaw.length === 0) return;
+    this.network.clock.schedule(0, () => {
+      if (this.#isFrozen) return;
+      const actions = this.#untilThaw;
+      this.#untilThaw = [];
+      for (const action of actions) action();
+    });
+  }
+
+  /** Keeps what a program does or hears until it runs again. @returns false when it runs now: the caller acts itself */
+  waitsForThaw(action: () => void): boolean {
+    if (!this.#isFrozen && this.#untilThaw.length === 0) return false;
+    this.#untilThaw.push(action);
+    return true;
   }
 
   get interfaces(): readonly NetworkInterface[] {

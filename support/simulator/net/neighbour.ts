@@ -1,5 +1,5 @@
 import type { Timer } from '../clock/clock.ts';
-import { isLoopback, isUnspecified } from './address.ts';
+import { ip, isLoopback, isUnspecified } from './address.ts';
 import { type Device, linkLocalOf, solicitedNodeMac } from './interface.ts';
 import type { Namespace } from './namespace.ts';
 import { broadcastMac, neighbourFrame } from './packet.ts';
@@ -21,6 +21,8 @@ const lockMs = 1_000;
 /** unres_qlen_bytes holds about a hundred small packets. */
 const queueLimit = 101;
 const allNodesMac: Mac = '33:33:00:00:00:01';
+const allNodes6 = ip('ff02::1');
+const unspecified6 = ip('::');
 
 export interface NeighbourRecord {
   readonly ip: Ip;
@@ -112,6 +114,17 @@ export class Neighbours implements NeighbourTable {
 
   receive(device: Device, frame: Frame, message: NeighbourMessage): void {
     if (message.senderMac === device.mac) return;
+    const { target, senderIp } = message;
+    if (
+      target.family === 6 &&
+      !this.#namespace.netfilter.passesDiscovery(
+        'INPUT',
+        senderIp ?? unspecified6,
+        message.operation === 'reply' ? (message.unsolicited === true ? allNodes6 : target) : target,
+        device,
+      )
+    )
+      return;
     if (message.operation === 'request') this.#request(device, message);
     else this.#reply(device, frame, message);
   }
@@ -158,6 +171,7 @@ export class Neighbours implements NeighbourTable {
       senderMac: device.mac,
       ...(target.family === 6 ? { isRouter: this.#namespace.isForwarding6 } : {}),
     };
+    if (target.family === 6 && !this.#namespace.netfilter.passesDiscovery('OUTPUT', target, senderIp ?? allNodes6, device)) return;
     const isToAll = target.family === 6 && senderIp === undefined;
     device.transmit(neighbourFrame(device.mac, isToAll ? allNodesMac : senderMac, isToAll ? { ...message, unsolicited: true } : message));
   }
@@ -208,7 +222,8 @@ export class Neighbours implements NeighbourTable {
     const senderIp = this.#senderFor(record);
     const message: NeighbourMessage = { operation: 'request', target: ip, senderIp, senderMac: device.mac };
     const destination = record.mac ?? (ip.family === 4 ? broadcastMac : solicitedNodeMac(ip));
-    device.transmit(neighbourFrame(device.mac, destination, message));
+    const isSent = ip.family === 4 || this.#namespace.netfilter.passesDiscovery('OUTPUT', senderIp ?? unspecified6, ip, device);
+    if (isSent) device.transmit(neighbourFrame(device.mac, destination, message));
     this.#arm(record, probeIntervalMs);
   }
 

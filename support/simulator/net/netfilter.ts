@@ -1,10 +1,10 @@
 import { contains } from './address.ts';
-import { type Connection, Conntrack, type Tracked, translateDestination, translateSource } from './conntrack.ts';
+import { type Connection, Conntrack, leftAlone, type Tracked, translateDestination, translateSource } from './conntrack.ts';
 import type { Device } from './interface.ts';
 import type { Namespace } from './namespace.ts';
 import { NetworkError } from './network-error.ts';
 import { selectSource4, selectSource6 } from './source-address.ts';
-import type { Family, IcmpKind, Netfilter, NetfilterRule, Packet } from './types.ts';
+import type { Family, IcmpKind, Ip, Netfilter, NetfilterRule, Packet } from './types.ts';
 
 export type Hook = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
 export type TableName = 'filter' | 'nat' | 'mangle' | 'raw';
@@ -141,6 +141,30 @@ export class NetfilterTables implements Netfilter {
       this.conntrack.confirm(tracked.connection, current.transport);
     }
     return current;
+  }
+
+  /**
+   * Neighbour discovery is ICMPv6, so ip6tables sees it; ARP passes by iptables. A REJECT answers nothing here: ICMPv6
+   * errors about multicast and about the unspecified address are not sent.
+   */
+  passesDiscovery(hook: 'INPUT' | 'OUTPUT', source: Ip, destination: Ip, device: Device): boolean {
+    if (!this.#isActive6) return true;
+    const packet: Packet = {
+      source,
+      destination,
+      ttl: 255,
+      flowLabel: 0,
+      transport: { protocol: 'icmp', kind: 'echo-request', identifier: 0, sequence: 0, size: 24 },
+    };
+    for (const table of plainTables[hook]) {
+      const chains = this.#table(6, table);
+      const chain = chains.get(hook);
+      if (chain === undefined) continue;
+      const walk = new Walk(chains, packet, hook === 'INPUT' ? device : undefined, hook === 'OUTPUT' ? device : undefined, leftAlone);
+      const verdict = walk.chain(chain);
+      if (verdict?.kind === 'drop' || verdict?.kind === 'reject' || (verdict === undefined && chain.policy === 'drop')) return false;
+    }
+    return true;
   }
 
   #runTable(

@@ -379,6 +379,7 @@ export class Routing implements RoutingTables {
       table: input.table ?? (type === 'local' || type === 'broadcast' || type === 'anycast' ? tableLocal : tableMain),
       ...(input.preferredSource === undefined ? {} : { preferredSource: input.preferredSource }),
       ...(input.mtu === undefined ? {} : { mtu: input.mtu }),
+      ...(input.nextHopId === undefined ? {} : { nextHopId: input.nextHopId }),
     };
     return { route, devices: resolved.map(({ device }) => device) };
   }

@@ -120,7 +120,7 @@ export class Sockets implements SocketsContract {
       ttl: options.ttl,
       device,
       md5Key: options.md5Key,
-      mss: mssOf(decision, remote.ip),
+      mss: mssOf(decision, remote.ip, namespace),
       handlers: options.handlers,
     });
     const errno =
@@ -132,10 +132,17 @@ export class Sockets implements SocketsContract {
       return connection;
     }
     this.#add(connection);
+    if (namespace.waitsForThaw(() => this.#open(connection))) return connection;
+    this.#open(connection);
+    return connection;
+  }
+
+  #open(connection: Connection): void {
+    const { namespace } = this;
+    if (connection.state === 'CLOSED') return;
     const failure = connection.open();
     // A packet filter's refusal shows only as silence; every other error of the first packet is the call's.
     if (failure !== undefined && failure !== 'EPERM') namespace.network.clock.schedule(0, () => connection.fail(failure));
-    return connection;
   }
 
   bindUdp(options: { readonly ip?: Ip; readonly port?: number; readonly program?: string }): UdpSocket {
@@ -153,6 +160,7 @@ export class Sockets implements SocketsContract {
   ping(options: PingOptions): void {
     const { namespace } = this;
     const { destination, device, identifier, sequence } = options;
+    if (namespace.waitsForThaw(() => this.ping(options))) return;
     const fail = (errno: Errno) => namespace.network.clock.schedule(0, () => options.onError(errno));
     const decision = namespace.routes.lookup(destination, device === undefined ? {} : { outputDevice: device });
     const isOnLink = decision.kind === 'no-route' && destination.family === 4 && device !== undefined;
@@ -167,7 +175,14 @@ export class Sockets implements SocketsContract {
     }
     const key = pingKey(identifier, sequence);
     this.#pings.set(key, options);
-    const transport: IcmpMessage = { protocol: 'icmp', kind: 'echo-request', identifier, sequence, size: options.size ?? 56 };
+    const transport: IcmpMessage = {
+      protocol: 'icmp',
+      kind: 'echo-request',
+      identifier,
+      sequence,
+      size: options.size ?? 56,
+      ...(options.dontFragment === true ? { dontFragment: true } : {}),
+    };
     const packet = { source, destination, ttl: options.ttl ?? defaultTtl, flowLabel: 0, transport };
     const errno = namespace.ip.send(packet, device === undefined ? {} : { device });
     if (errno !== undefined) {
@@ -246,7 +261,7 @@ export class Sockets implements SocketsContract {
         ttl: options.ttlOf?.(remote.ip),
         device: scope,
         md5Key,
-        mss: mssOf(this.namespace.routes.lookup(remote.ip, scope === undefined ? {} : { outputDevice: scope }), remote.ip),
+        mss: mssOf(this.namespace.routes.lookup(remote.ip, scope === undefined ? {} : { outputDevice: scope }), remote.ip, this.namespace),
         handlers: {},
       },
       { segment, accept: (accepted) => options.onConnection(accepted) },
@@ -278,6 +293,7 @@ export class Sockets implements SocketsContract {
     const { about } = message;
     if (about === undefined || !isIcmpError(message.kind)) return;
     const { transport } = about;
+    if (message.mtu !== undefined) this.namespace.learnPathMtu(about.destination, message.mtu);
     if (transport.protocol === 'tcp') {
       const key = portsKey(transport.sourcePort, transport.destinationPort);
       this.#findConnection(key, about.source, about.destination)?.receiveError(message.kind, transport, message.mtu);
@@ -482,7 +498,11 @@ function pingKey(identifier: number, sequence: number): number {
   return identifier * 65536 + sequence;
 }
 
-function mssOf(decision: RouteDecision, remote: Ip): number {
-  const mtu = decision.kind === 'forward' ? Math.min(decision.device.mtu, decision.route.mtu ?? decision.device.mtu) : 65536;
+function mssOf(decision: RouteDecision, remote: Ip, namespace: Namespace): number {
+  const known = namespace.pathMtu(remote)?.mtu ?? 65536;
+  const mtu = Math.min(
+    known,
+    decision.kind === 'forward' ? Math.min(decision.device.mtu, decision.route.mtu ?? decision.device.mtu) : 65536,
+  );
   return Math.min(mtu - (remote.family === 4 ? 40 : 60), 65495);
 }

@@ -127,6 +127,7 @@ export class Connection implements TcpConnection {
 
   send(bytes: Uint8Array): void {
     if (bytes.length === 0 || this.#hasToEnd || this.state === 'CLOSED') return;
+    if (this.#namespace.waitsForThaw(() => this.send(bytes))) return;
     if (this.state === 'SYN-SENT' || this.state === 'SYN-RECEIVED') {
       this.#waiting.push(bytes);
       return;
@@ -139,7 +140,7 @@ export class Connection implements TcpConnection {
   }
 
   end(): void {
-    if (this.#hasToEnd || this.state === 'CLOSED') return;
+    if (this.#hasToEnd || this.state === 'CLOSED' || this.#namespace.waitsForThaw(() => this.end())) return;
     if (this.state === 'SYN-SENT' && this.#waiting.length === 0) {
       // close() before the connection stands: nobody has heard of it.
       this.vanish();
@@ -151,7 +152,7 @@ export class Connection implements TcpConnection {
   }
 
   abort(): void {
-    if (this.state === 'CLOSED') return;
+    if (this.state === 'CLOSED' || this.#namespace.waitsForThaw(() => this.abort())) return;
     const hadSynSent = this.state === 'SYN-SENT';
     this.vanish();
     if (!hadSynSent) this.#emit(rst | ack, this.#nextToSend, noPayload);
@@ -172,7 +173,7 @@ export class Connection implements TcpConnection {
   fail(errno: Errno): void {
     if (this.state === 'CLOSED') return;
     this.vanish();
-    this.handlers.onClose?.(errno);
+    this.#tell(() => this.handlers.onClose?.(errno));
   }
 
   receive(segment: TcpSegment): void {
@@ -250,14 +251,15 @@ export class Connection implements TcpConnection {
     this.state = 'ESTABLISHED';
     this.#acknowledge(segment);
     for (const hook of this.#sockets.hooks) hook.peerName?.({ protocol: 'tcp', namespace: this.#namespace }, this.local, this.remote);
-    this.#accept?.(this);
+    const accept = this.#accept;
     this.#accept = undefined;
+    this.#tell(() => accept?.(this));
     this.#established();
     return (this.state as string) !== 'CLOSED';
   }
 
   #established(): void {
-    if (!this.#isPassive) this.handlers.onConnected?.();
+    if (!this.#isPassive) this.#tell(() => this.handlers.onConnected?.());
     const waiting = this.#waiting;
     this.#waiting = [];
     const hasToEnd = this.#hasToEnd;
@@ -323,14 +325,14 @@ export class Connection implements TcpConnection {
       this.#unackedSegments++;
       // Quick acknowledgment at first; delayed once data goes both ways (Linux's "pingpong" mode).
       if (this.#nextToSend === add(this.#initialSequence, 1) || this.#unackedSegments >= 2) this.#sendAck();
-      this.handlers.onData?.(payload);
+      this.#tell(() => this.handlers.onData?.(payload));
     }
     if ((flags & fin) !== 0) {
       this.#nextExpected = add(this.#nextExpected, 1);
       this.#hasRemoteFin = true;
       this.#owesAck = true;
       if (this.state === 'ESTABLISHED') this.state = 'CLOSE-WAIT';
-      this.handlers.onEnd?.();
+      this.#tell(() => this.handlers.onEnd?.());
       if (this.#owesAck && (this.state as string) !== 'CLOSED') this.#sendAck();
       if (this.#finSequence !== undefined && isBefore(this.#finSequence, this.#unacknowledged)) this.#finish();
     } else if (this.#owesAck && this.#ackTimer === undefined && this.state !== 'CLOSED') {
@@ -341,12 +343,17 @@ export class Connection implements TcpConnection {
     }
   }
 
+  /** The program hears of it: now, or when it is no longer frozen. */
+  #tell(event: () => void): void {
+    if (!this.#namespace.waitsForThaw(event)) event();
+  }
+
   /** Both sides have said their last and know it. */
   #finish(): void {
     if (this.state === 'CLOSED') return;
     this.vanish();
     this.#sockets.remember(this, this.#nextToSend, this.#nextExpected);
-    this.handlers.onClose?.();
+    this.#tell(() => this.handlers.onClose?.());
   }
 
   // ── sending ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -409,10 +416,6 @@ export class Connection implements TcpConnection {
     this.#timer = undefined;
     const oldest = this.#sent[0];
     if (oldest === undefined || this.state === 'CLOSED') return;
-    if (this.#namespace.isFrozen) {
-      this.#arm(this.#rtoMs);
-      return;
-    }
     const leftMs = this.#rtoMs - (this.#namespace.network.clock.now() - oldest.sentAt);
     if (leftMs > 0.001) {
       this.#arm(leftMs);

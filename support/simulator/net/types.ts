@@ -72,6 +72,8 @@ export interface IcmpMessage {
   readonly kind: IcmpKind;
   readonly identifier: number;
   readonly sequence: number;
+  /** An IPv4 echo that may not be fragmented (`ping -M do`). */
+  readonly dontFragment?: boolean;
   readonly mtu?: number;
   /** The packet that an error is about. */
   readonly about?: Packet;
@@ -210,6 +212,8 @@ export interface Route {
   /** 254 main, 255 local. */
   readonly table: number;
   readonly mtu?: number;
+  /** The kernel's nexthop object that it was installed with (`nhid`): routing daemons make these. */
+  readonly nextHopId?: number;
 }
 
 export interface RoutingRule {
@@ -267,7 +271,7 @@ export interface NetfilterRule {
   readonly outInterface?: { readonly name: string; readonly inverted?: boolean };
   readonly sourcePort?: { readonly low: number; readonly high: number };
   readonly destinationPort?: { readonly low: number; readonly high: number };
-  readonly connectionState?: readonly ('new' | 'established' | 'related' | 'invalid')[];
+  readonly connectionState?: readonly ('new' | 'established' | 'related' | 'invalid' | 'untracked')[];
   readonly mark?: { readonly value: number; readonly mask: number };
   readonly target:
     | { readonly kind: 'accept' | 'drop' | 'return' | 'masquerade' }
@@ -426,6 +430,7 @@ export interface Sockets {
     readonly sequence: number;
     readonly ttl?: number;
     readonly size?: number;
+    readonly dontFragment?: boolean;
     onReply(reply: { readonly from: Ip; readonly ttl: number; readonly kind: IcmpKind; readonly mtu?: number }): void;
     onError(errno: Errno): void;
   }): void;
@@ -489,7 +494,9 @@ export interface NetworkNamespace {
   /** Names that resolve without DNS (`/etc/hosts`), and servers to ask (`/etc/resolv.conf`). */
   hosts: Map<string, Ip[]>;
   resolver: { nameservers: Ip[]; search: string[]; ndots: number };
-  /** Frozen (docker pause): packets wait nowhere, sockets do not answer. */
+  /** What routers said of the path to a destination (RFC 1191): kept for ten minutes. */
+  pathMtu(destination: Ip): { readonly mtu: number; readonly expiresAt: number } | undefined;
+  /** The programs are frozen (docker pause): the kernel goes on, their sockets are neither read nor written until they thaw. */
   isFrozen: boolean;
   delete(): void;
 }

@@ -25,6 +25,7 @@ export class BoundUdpSocket implements UdpSocket {
   send(payload: Uint8Array, to: Endpoint, from?: Ip): void {
     const sockets = this.#sockets;
     const { namespace } = sockets;
+    if (namespace.waitsForThaw(() => this.send(payload, to, from))) return;
     const target = sockets.applyHooks('udp', to);
     if ('errno' in target) {
       this.#failLater(target.errno);
@@ -48,6 +49,7 @@ export class BoundUdpSocket implements UdpSocket {
   }
 
   receive(packet: Packet, datagram: UdpDatagram): void {
+    if (this.#sockets.namespace.waitsForThaw(() => this.receive(packet, datagram))) return;
     const from: Endpoint = { ip: packet.source, port: datagram.sourcePort };
     const asked = this.#replaced.size === 0 ? undefined : this.#replaced.get(`${from.ip.text} ${from.port}`);
     this.onDatagram?.(datagram.payload, asked ?? from, { ip: packet.destination, port: datagram.destinationPort });

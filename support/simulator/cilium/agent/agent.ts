@@ -182,23 +182,30 @@ class Agent implements InspectableAgent {
       publishCiliumNode(this.context);
     });
     this.#stops.push(
-      api.watch<Node>('nodes', ({ type, object, old }) => {
-        if (object.metadata.name !== node.name || type === 'DELETED') return;
-        // Heartbeats change the status only.
-        if (
-          old !== undefined &&
-          old.metadata.labels === object.metadata.labels &&
-          old.metadata.annotations === object.metadata.annotations &&
-          old.spec === object.spec
-        )
-          return;
-        this.#publish?.fire();
-      }),
-      api.watch<CiliumNode>(resources.node, ({ type, object }) => {
-        if (object.metadata.name !== node.name) return;
-        if (type === 'DELETED') this.#publish?.fire();
-        else this.#bringUp(object);
-      }),
+      api.watch<Node>(
+        'nodes',
+        ({ type, object, old }) => {
+          if (type === 'DELETED') return;
+          // Heartbeats change the status only.
+          if (
+            old !== undefined &&
+            old.metadata.labels === object.metadata.labels &&
+            old.metadata.annotations === object.metadata.annotations &&
+            old.spec === object.spec
+          )
+            return;
+          this.#publish?.fire();
+        },
+        { name: node.name },
+      ),
+      api.watch<CiliumNode>(
+        resources.node,
+        ({ type, object }) => {
+          if (type === 'DELETED') this.#publish?.fire();
+          else this.#bringUp(object);
+        },
+        { name: node.name },
+      ),
     );
     const published = publishCiliumNode(this.context);
     if (published !== undefined) this.#bringUp(published);

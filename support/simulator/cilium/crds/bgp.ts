@@ -1,6 +1,6 @@
 import type { CustomResource, Schema } from '../../kubernetes/types.ts';
 import type { CiliumVersion } from '../types.ts';
-import { isAtLeast } from '../version.ts';
+import { isAtLeast, isBefore } from '../version.ts';
 import { ageColumn, boolean, conditions, integer, labelSelector, list, mapByKeys, object, resource, rules, text } from './schema.ts';
 
 const asn = (minimum: number): Schema => integer(minimum, 4294967295, { format: 'int64' });
@@ -128,7 +128,7 @@ const autoDiscovery: Schema = object(
 
 function clusterConfigSpec(version: CiliumVersion, isV2: boolean): Schema {
   // Since 1.17 an absent AS number is 0, which accepts whatever the peer's OPEN says.
-  const peerAsn = isAtLeast(version, 17) ? { ...asn(0), default: 0 } : asn(0);
+  const peerAsn = isAtLeast(version, 17) ? { ...asn(0), default: 0 } : asn(1);
   const peer = object(
     {
       ...(isV2 ? { autoDiscovery } : {}),
@@ -176,7 +176,12 @@ const peerConfigSpec = (version: CiliumVersion, isV2: boolean): Schema =>
           : [],
       ),
     ),
-    transport: object({ ...(isV2 ? {} : { localPort: port(179) }), peerPort: port(179) }),
+    transport: object({
+      // The default went with a patch of 1.16.
+      ...(isV2 ? {} : { localPort: port(isBefore(version, 16, 1) ? 179 : undefined) }),
+      peerPort: port(179),
+      ...(isV2 && isAtLeast(version, 19) ? { sourceInterface: text() } : {}),
+    }),
   });
 
 /** Rules came with 1.18, those on interfaces and the converse ones with 1.19, for v2 only. */
@@ -207,7 +212,10 @@ function advertisementSpec(version: CiliumVersion, isV2: boolean): Schema {
             attributes: object({ communities, localPreference: integer(undefined, undefined, { format: 'int64' }) }),
             ...(hasInterface ? { interface: object({ name: text() }, ['name']) } : {}),
             selector: labelSelector('objects of the type to announce'),
-            service: object({ addresses: list(text({ enum: addressTypes }), { minItems: 1 }), ...aggregation }, ['addresses']),
+            service: object(
+              { addresses: list(text({ enum: addressTypes }), { minItems: 1 }), ...aggregation },
+              isAtLeast(version, 17) ? ['addresses'] : [],
+            ),
           },
           ['advertisementType'],
           rules(advertisementRules(version, isV2)),
@@ -218,7 +226,7 @@ function advertisementSpec(version: CiliumVersion, isV2: boolean): Schema {
   );
 }
 
-const nodeConfigSpec = (isV2: boolean): Schema =>
+const nodeConfigSpec = (version: CiliumVersion, isV2: boolean): Schema =>
   object(
     {
       bgpInstances: mapByKeys(
@@ -233,7 +241,7 @@ const nodeConfigSpec = (isV2: boolean): Schema =>
                   ...(isV2 ? { autoDiscovery } : {}),
                   localAddress: text({ pattern: ipPattern }),
                   name: text(),
-                  peerASN: asn(0),
+                  peerASN: asn(isAtLeast(version, 17) ? 0 : 1),
                   peerAddress: text({ pattern: ipPattern }),
                   peerConfigRef: peerConfigRef(isV2),
                 },
@@ -252,28 +260,30 @@ const nodeConfigSpec = (isV2: boolean): Schema =>
     ['bgpInstances'],
   );
 
-const peerTimers = object({ appliedHoldTimeSeconds: integer(), appliedKeepaliveSeconds: integer() });
+const int32 = integer(undefined, undefined, { format: 'int32' });
+const int64 = integer(undefined, undefined, { format: 'int64' });
+const peerTimers = object({ appliedHoldTimeSeconds: int32, appliedKeepaliveSeconds: int32 });
 const nodeConfigStatus = (version: CiliumVersion): Schema =>
   object({
     bgpInstances: mapByKeys(
       object(
         {
-          localASN: integer(),
+          localASN: int64,
           name: text(),
           peers: mapByKeys(
             object(
               {
                 name: text(),
-                peerASN: integer(),
+                peerASN: int64,
                 peerAddress: text(),
                 peeringState: text(),
                 timers: peerTimers,
-                ...(isAtLeast(version, 17)
+                ...(!isBefore(version, 16, 2)
                   ? {
                       establishedTime: text(),
-                      routeCount: list(object({ advertised: integer(), afi: text(), received: integer(), safi: text() })),
+                      routeCount: list(object({ ...familyFields, advertised: int32, received: int32 }, ['afi', 'safi'])),
                     }
-                  : { routesAdvertised: integer(), routesReceived: integer(), uptime: text() }),
+                  : { routesAdvertised: int32, routesReceived: int32, uptime: text() }),
               },
               ['name', 'peerAddress'],
             ),
@@ -284,18 +294,19 @@ const nodeConfigStatus = (version: CiliumVersion): Schema =>
       ),
       ['name'],
     ),
-    ...conditions.properties,
+    ...(isAtLeast(version, 18) ? conditions.properties : {}),
   });
 
 function overrideSpec(version: CiliumVersion): Schema {
-  const peer = object({ localAddress: text({ pattern: ipPattern }), localPort: port(undefined), name: text() }, ['name']);
+  // Upstream bounds neither port.
+  const peer = object({ localAddress: text({ pattern: ipPattern }), localPort: int32, name: peerName }, ['name']);
   return object(
     {
       bgpInstances: mapByKeys(
         object(
           {
-            ...(isAtLeast(version, 17) ? { localASN: asn(1) } : {}),
-            localPort: port(undefined),
+            ...(isAtLeast(version, 18) ? { localASN: asn(1) } : {}),
+            localPort: int32,
             name: peerName,
             peers: mapByKeys(peer, ['name']),
             routerID: text({ format: 'ipv4' }),
@@ -389,7 +400,7 @@ export function bgpResources(version: CiliumVersion): readonly CustomResource[] 
       plural: 'ciliumbgpnodeconfigs',
       singular: 'ciliumbgpnodeconfig',
       shortNames: ['cbgpnode'],
-      versions: versioned('CiliumBGPNodeConfig', (isV2) => ({ spec: nodeConfigSpec(isV2), status: nodeConfigStatus(version) })),
+      versions: versioned('CiliumBGPNodeConfig', (isV2) => ({ spec: nodeConfigSpec(version, isV2), status: nodeConfigStatus(version) })),
     },
     {
       ...common,

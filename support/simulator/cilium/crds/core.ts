@@ -2,7 +2,7 @@ import type { CustomResource, PrinterColumn, Schema } from '../../kubernetes/typ
 import type { CiliumVersion } from '../types.ts';
 import { isAtLeast } from '../version.ts';
 import { networkPolicyResources } from './network-policies.ts';
-import { ageColumn, anything, conditions, integer, labelSelector, list, object, resource, stringMap, text } from './schema.ts';
+import { ageColumn, anything, integer, labelSelector, list, object, resource, stringMap, text } from './schema.ts';
 
 const endpointColumns: readonly PrinterColumn[] = [
   { name: 'Security Identity', type: 'integer', jsonPath: '.status.identity.id' },
@@ -30,7 +30,7 @@ const nodeSpec: Schema = {
   'x-kubernetes-preserve-unknown-fields': true,
   properties: {
     addresses: list(object({ ip: text(), type: text() })),
-    ipam: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true, properties: { podCIDRs: list(text({ format: 'cidr' })) } },
+    ipam: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true, properties: { podCIDRs: list(text()) } },
   },
 };
 
@@ -74,7 +74,7 @@ export function coreResources(version: CiliumVersion): readonly CustomResource[]
         {
           name: 'v2',
           schema: resource('State of a pod in the datapath', undefined, anything),
-          printerColumns: endpointColumns,
+          printerColumns: isAtLeast(version, 17) ? endpointColumns.filter(({ name }) => name !== 'Visibility Policy') : endpointColumns,
           hasStatus: false,
         },
       ],
@@ -131,7 +131,7 @@ export function coreResources(version: CiliumVersion): readonly CustomResource[]
         {
           name: 'v2alpha1',
           ...nodeConfig,
-          deprecationWarning: 'cilium.io/v2alpha1 CiliumNodeConfig is deprecated; use cilium.io/v2 CiliumNodeConfig',
+          deprecationWarning: 'cilium.io/v2alpha1 CiliumNodeConfig will be deprecated in cilium v1.16; use cilium.io/v2 CiliumNodeConfig',
         },
       ],
     },
@@ -167,7 +167,13 @@ export function coreResources(version: CiliumVersion): readonly CustomResource[]
           name: 'v2alpha1',
           schema: resource(
             'Addresses for pods of a multi-pool installation',
-            object({ ipv4: poolFamily(1, 32), ipv6: poolFamily(1, 128) }),
+            object({
+              ipv4: poolFamily(1, 32),
+              ipv6: poolFamily(1, 128),
+              ...(isAtLeast(version, 19)
+                ? { namespaceSelector: labelSelector('namespaces of the pods'), podSelector: labelSelector('pods with these addresses') }
+                : {}),
+            }),
             undefined,
             ['metadata', 'spec'],
           ),
@@ -199,7 +205,6 @@ export function coreResources(version: CiliumVersion): readonly CustomResource[]
                 printerColumns: [
                   { name: 'Cilium ID', type: 'integer', jsonPath: '.status.id' } as const,
                   { name: 'IP', type: 'string', jsonPath: '.status.ip' } as const,
-                  ageColumn,
                 ],
                 hasStatus: true,
               },
@@ -254,9 +259,9 @@ export function localRedirectResource(): CustomResource {
     versions: [
       {
         name: 'v2',
-        schema: resource('Traffic kept on the node', anything, conditions, ['metadata']),
+        schema: resource('Traffic kept on the node', anything, anything, ['metadata']),
         printerColumns: [ageColumn],
-        hasStatus: true,
+        hasStatus: false,
       },
     ],
   };

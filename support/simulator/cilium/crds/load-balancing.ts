@@ -28,12 +28,11 @@ const l2Spec: Schema = object({
 });
 
 const ipv4Cidr = '^(?:(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\.){3}(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\/([0-9]|[1-2][0-9]|3[0-2])$';
-/** The CRD's pattern for `egressIP`: an IPv4 address, or an IPv6 address in any of its shapes (upstream cegp_types.go). */
-const addressPattern = (() => {
-  const byte = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
-  const dotted = `(${byte}(\\.${byte}){3})`;
+/** The pattern of 1.18: IPv6 beside IPv4, with the backslashes that upstream's generator lost (its cegp_types.go). */
+const anyCidr = (() => {
+  const byte = '(25[0-5]|2[0-4]d|1dd|[1-9]?d)';
+  const dotted = `(${byte}(.${byte}){3})`;
   const group = '[0-9A-Fa-f]{1,4}';
-  const decimal = '([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])';
   const shapes = [`((${group}:){7}(${group}|:))`, `((${group}:){6}(:${group}|${dotted}|:))`];
   for (let before = 5; before >= 1; before--) {
     const between = before === 4 ? `(:${group})?` : `(:${group}){0,${5 - before}}`;
@@ -41,20 +40,19 @@ const addressPattern = (() => {
     shapes.push(`((${group}:){${before}}(((:${group}){1,${7 - before}})|${tail}|:))`);
   }
   shapes.push(`(:(((:${group}){1,7})|((:${group}){0,5}:${dotted})|:))`);
-  return `((^\\s*((${decimal}\\.){3}${decimal})\\s*$)|(^\\s*(${shapes.join('|')})(%.+)?\\s*$))`;
+  return `${ipv4Cidr}|^s*(${shapes.join('|')})(%.+)?s*(\\/(12[0-8]|1[0-1][0-9]|[1-9][0-9]|[0-9]))$`;
 })();
 
 function egressSpec(version: CiliumVersion): Schema {
-  const cidr = text(isAtLeast(version, 18) ? { format: 'cidr' } : { pattern: ipv4Cidr });
-  const gateway = object(
-    { egressIP: text({ pattern: addressPattern }), interface: text(), nodeSelector: labelSelector('the gateway node') },
-    ['nodeSelector'],
-  );
+  const cidr = text({ pattern: isAtLeast(version, 18) ? anyCidr : ipv4Cidr });
+  const gateway = object({ egressIP: text({ format: 'ipv4' }), interface: text(), nodeSelector: labelSelector('the gateway node') }, [
+    'nodeSelector',
+  ]);
   return object(
     {
       destinationCIDRs: list(cidr),
       egressGateway: gateway,
-      ...(isAtLeast(version, 18) ? { egressGateways: list(gateway) } : {}),
+      ...(isAtLeast(version, 18) ? { egressGateways: list(gateway, { default: [] }) } : {}),
       excludedCIDRs: list(cidr),
       selectors: list(
         object({
@@ -64,7 +62,7 @@ function egressSpec(version: CiliumVersion): Schema {
         }),
       ),
     },
-    ['destinationCIDRs', ...(isAtLeast(version, 18) ? [] : ['egressGateway']), 'selectors'],
+    ['destinationCIDRs', 'egressGateway', 'selectors'],
   );
 }
 
@@ -96,7 +94,13 @@ export function loadBalancingResources(version: CiliumVersion): readonly CustomR
             { ...v2alpha1, name: 'v2' },
             {
               ...v2alpha1,
-              deprecationWarning: 'cilium.io/v2alpha1 CiliumLoadBalancerIPPool is deprecated; use cilium.io/v2 CiliumLoadBalancerIPPool',
+              // 1.18 serves both without a word.
+              ...(isAtLeast(version, 19)
+                ? {
+                    deprecationWarning:
+                      'cilium.io/v2alpha1 CiliumLoadBalancerIPPool is deprecated; use cilium.io/v2 CiliumLoadBalancerIPPool',
+                  }
+                : {}),
             },
           ]
         : [v2alpha1],

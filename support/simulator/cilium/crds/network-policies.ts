@@ -8,6 +8,9 @@ const selectors = list(labelSelector('peers'));
 
 const portName =
   '^(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})|([a-zA-Z0-9]-?)*[a-zA-Z](-?[a-zA-Z0-9])*$';
+/** One pattern for the types of both families, misspellings included (upstream's icmp.go). */
+const icmpTypes =
+  '^([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]|EchoReply|DestinationUnreachable|Redirect|Echo|RouterAdvertisement|RouterSelection|TimeExceeded|ParameterProblem|Timestamp|TimestampReply|Photuris|ExtendedEchoRequest|ExtendedEcho Reply|PacketTooBig|ParameterProblem|EchoRequest|MulticastListenerQuery|MulticastListenerReport|MulticastListenerDone|RouterSolicitation|RouterAdvertisement|NeighborSolicitation|NeighborAdvertisement|RedirectMessage|RouterRenumbering|ICMPNodeInformationQuery|ICMPNodeInformationResponse|InverseNeighborDiscoverySolicitation|InverseNeighborDiscoveryAdvertisement|HomeAgentAddressDiscoveryRequest|HomeAgentAddressDiscoveryReply|MobilePrefixSolicitation|MobilePrefixAdvertisement|DuplicateAddressRequestCodeSuffix|DuplicateAddressConfirmationCodeSuffix)$';
 const entities = [
   'all',
   'world',
@@ -24,10 +27,17 @@ const entities = [
 
 const secret = object({ name: text(), namespace: text() }, ['name']);
 const tls = object({ certificate: text(), privateKey: text(), secret, trustedCA: text() }, ['secret']);
-const name = (pattern: string): Schema => text({ maxLength: 255, pattern });
-const fqdn = object({ matchName: name('^([-a-zA-Z0-9_]+[.]?)+$'), matchPattern: name('^([-a-zA-Z0-9_*]+[.]?)+$') }, [], {
-  ...oneOf('matchName', 'matchPattern'),
-});
+// 1.16 sets no lengths here.
+const longest = (version: CiliumVersion): Partial<Schema> => (isAtLeast(version, 17) ? { maxLength: 255 } : {});
+const fqdn = (version: CiliumVersion): Schema =>
+  object(
+    {
+      matchName: text({ ...longest(version), pattern: '^([-a-zA-Z0-9_]+[.]?)+$' }),
+      matchPattern: text({ ...longest(version), pattern: '^([-a-zA-Z0-9_*]+[.]?)+$' }),
+    },
+    [],
+    oneOf('matchName', 'matchPattern'),
+  );
 const group = object({
   aws: object({ labels: stringMap, region: text(), securityGroupsIds: list(text()), securityGroupsNames: list(text()) }),
 });
@@ -43,9 +53,9 @@ const http = object({
   path: text(),
 });
 const kafka = object({
-  apiKey: text({ maxLength: 255 }),
-  apiVersion: text({ maxLength: 255 }),
-  clientID: text({ maxLength: 255 }),
+  apiKey: text(),
+  apiVersion: text(),
+  clientID: text(),
   role: text({ enum: ['produce', 'consume'] }),
   topic: text({ maxLength: 255 }),
 });
@@ -69,7 +79,8 @@ function peersOf(word: 'from' | 'to', version: CiliumVersion): Readonly<Record<s
     [`${word}Entities`]: list(text({ enum: entities })),
     [`${word}Groups`]: list(group),
     [`${word}Nodes`]: selectors,
-    [`${word}Requires`]: selectors,
+    // Gone with 1.19: the list must be empty.
+    [`${word}Requires`]: isAtLeast(version, 19) ? list(text(), { maxItems: 0 }) : selectors,
     ...(word === 'to'
       ? {
           toServices: list(
@@ -83,7 +94,10 @@ function peersOf(word: 'from' | 'to', version: CiliumVersion): Readonly<Record<s
     icmps: list(
       object({
         fields: list(
-          object({ family: text({ enum: ['IPv4', 'IPv6'], default: 'IPv4' }), type: { 'x-kubernetes-int-or-string': true } }, ['type']),
+          object(
+            { family: text({ enum: ['IPv4', 'IPv6'], default: 'IPv4' }), type: { pattern: icmpTypes, 'x-kubernetes-int-or-string': true } },
+            ['type'],
+          ),
           { maxItems: 40 },
         ),
       }),
@@ -91,54 +105,60 @@ function peersOf(word: 'from' | 'to', version: CiliumVersion): Readonly<Record<s
   };
 }
 
-const ports = list(
+const port = (version: CiliumVersion): Schema =>
   object(
     {
       endPort: integer(0, 65_535, { format: 'int32' }),
       port: text({ pattern: portName }),
-      protocol: text({ enum: ['TCP', 'UDP', 'SCTP', 'ANY'] }),
+      protocol: text({ enum: ['TCP', 'UDP', 'SCTP', ...(isAtLeast(version, 19) ? ['VRRP', 'IGMP'] : []), 'ANY'] }),
     },
-    ['port'],
-  ),
-  { maxItems: 40 },
-);
+    isAtLeast(version, 19) ? [] : ['port'],
+  );
 
-const portRules = list(
-  object({
-    listener: object(
-      {
-        envoyConfig: object({ kind: text({ enum: ['CiliumEnvoyConfig', 'CiliumClusterwideEnvoyConfig'] }), name: text({ minLength: 1 }) }, [
-          'name',
-        ]),
-        name: text({ minLength: 1 }),
-        priority: integer(1, 100),
-      },
-      ['envoyConfig', 'name'],
-    ),
-    originatingTLS: tls,
-    ports,
-    rules: object({ dns: list(fqdn), http: list(http), kafka: list(kafka), l7: list(stringMap), l7proto: text() }, [], {
-      ...oneOf('http', 'kafka', 'dns', 'l7proto'),
+const portRules = (version: CiliumVersion): Schema =>
+  list(
+    object({
+      listener: object(
+        {
+          envoyConfig: object(
+            { kind: text({ enum: ['CiliumEnvoyConfig', 'CiliumClusterwideEnvoyConfig'] }), name: text({ minLength: 1 }) },
+            ['name'],
+          ),
+          name: text({ minLength: 1 }),
+          priority: integer(1, 100),
+        },
+        ['envoyConfig', 'name'],
+      ),
+      originatingTLS: tls,
+      ports: list(port(version), { maxItems: 40 }),
+      rules: object({ dns: list(fqdn(version)), http: list(http), kafka: list(kafka), l7: list(stringMap), l7proto: text() }, [], {
+        ...oneOf('http', 'kafka', 'dns', 'l7proto'),
+      }),
+      serverNames: isAtLeast(version, 18)
+        ? list(text({ maxLength: 255, pattern: '^(\\*?\\*\\.)?([-a-zA-Z0-9_]+\\.?)+$' }), {
+            minItems: 1,
+            'x-kubernetes-list-type': 'set',
+          })
+        : list(text()),
+      terminatingTLS: tls,
     }),
-    serverNames: list(text()),
-    terminatingTLS: tls,
-  }),
-);
+  );
 
 const authentication = object({ mode: text({ enum: ['disabled', 'required', 'test-always-fail'] }) }, ['mode']);
 
 function ruleOf(version: CiliumVersion): Schema {
   const from = peersOf('from', version);
   const to = peersOf('to', version);
-  const denyPorts = list(object({ ports }));
+  // Upstream limits the ports of rules that allow, not of those that deny.
+  const denyPorts = list(object({ ports: list(port(version)) }));
   return object(
     {
       description: text(),
-      egress: list(object({ ...to, authentication, toFQDNs: list(fqdn), toPorts: portRules })),
+      egress: list(object({ ...to, authentication, toFQDNs: list(fqdn(version)), toPorts: portRules(version) })),
       egressDeny: list(object({ ...to, toPorts: denyPorts })),
       enableDefaultDeny: object({ egress: boolean(), ingress: boolean() }),
       endpointSelector: labelSelector('endpoints that the rule applies to'),
-      ingress: list(object({ ...from, authentication, toPorts: portRules })),
+      ingress: list(object({ ...from, authentication, toPorts: portRules(version) })),
       ingressDeny: list(object({ ...from, toPorts: denyPorts })),
       labels: list(object({ key: text(), source: text(), value: text() }, ['key'])),
       ...(isAtLeast(version, 18) ? { log: object({ value: text({ maxLength: 32 }) }) } : {}),
@@ -186,7 +206,7 @@ export function networkPolicyResources(version: CiliumVersion): readonly CustomR
     schema,
     // The second column came with 1.17.
     printerColumns: isAtLeast(version, 17)
-      ? [ageColumn, { name: 'Valid', type: 'string', jsonPath: '.status.conditions[?(@.type=="Valid")].status' } as const]
+      ? [ageColumn, { name: 'Valid', type: 'string', jsonPath: ".status.conditions[?(@.type=='Valid')].status" } as const]
       : [ageColumn],
     hasStatus: true,
   };
@@ -209,7 +229,8 @@ export function networkPolicyResources(version: CiliumVersion): readonly CustomR
       shortNames: ['ccnp'],
       categories: ['cilium', 'ciliumpolicy'],
       isNamespaced: false,
-      versions: [definition],
+      // That the other kind's column of ages is missing here is upstream's.
+      versions: [{ ...definition, printerColumns: definition.printerColumns.slice(-1) }],
     },
   ];
 }

@@ -60,7 +60,10 @@ const condition: Schema = object(
     observedGeneration: integer(0, undefined, { format: 'int64' }),
     reason: text({ maxLength: 1024, minLength: 1, pattern: '^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$' }),
     status: text({ enum: ['True', 'False', 'Unknown'] }),
-    type: text({ maxLength: 316 }),
+    type: text({
+      maxLength: 316,
+      pattern: '^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$',
+    }),
   },
   ['lastTransitionTime', 'message', 'reason', 'status', 'type'],
 );

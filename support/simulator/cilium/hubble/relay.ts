@@ -2,7 +2,7 @@ import type { SimulatedClock } from '../../clock/clock.ts';
 import type { Pod } from '../../kubernetes/objects.ts';
 import { parseIp } from '../../net/address.ts';
 import type { NetworkNamespace, TcpConnection, TcpHandlers } from '../../net/types.ts';
-import { readClusterNode } from '../agent/datapath/nodes.ts';
+import { readClusterNode } from '../agent/datapath/cluster-view.ts';
 import { isDefined } from '../crds/definitions.ts';
 import { type CiliumNode, ciliumNamespace, resources } from '../objects.ts';
 import type { CiliumInstallation, RunningAgent } from '../types.ts';

@@ -93,7 +93,29 @@ export type NodeConfigWrite =
 
 const ownerOf = (object: KubernetesObject) => object.metadata.ownerReferences?.find(({ kind }) => kind === 'CiliumBGPClusterConfig');
 
-const isSelected = (config: BgpClusterConfig, node: CiliumNode) => selects(config.spec?.nodeSelector, node.metadata.labels ?? {}, 'all');
+const noSelector = {};
+const noLabels = {};
+const selections = new WeakMap<object, WeakMap<object, boolean>>();
+
+/** Of objects that the API server keeps, which are replaced and never changed: each pair is looked at once. */
+function isSelected({ spec }: BgpClusterConfig, { metadata }: CiliumNode): boolean {
+  const selector = spec?.nodeSelector ?? noSelector;
+  const labels = metadata.labels ?? noLabels;
+  const ofSelector = selections.get(selector) ?? new WeakMap<object, boolean>();
+  selections.set(selector, ofSelector);
+  const known = ofSelector.get(labels) ?? selects(spec?.nodeSelector, labels, 'all');
+  ofSelector.set(labels, known);
+  return known;
+}
+
+const texts = new WeakMap<object, string>();
+
+function textOf(spec: object | undefined): string | undefined {
+  if (spec === undefined) return undefined;
+  const known = texts.get(spec) ?? JSON.stringify(spec);
+  texts.set(spec, known);
+  return known;
+}
 
 /**
  * A NodeConfig for every node that a ClusterConfig selects (operator/pkg/bgpv2/cluster.go). The first owner of a node's
@@ -114,19 +136,21 @@ export function planNodeConfigs({ clusterConfigs, nodes, nodeConfigs, overrides,
   for (const cluster of clusterConfigs) {
     const { name: clusterName, uid } = cluster.metadata;
     const selected = new Set<string>();
+    const plain = { bgpInstances: nodeInstances(cluster, undefined, version) };
     for (const node of nodes) {
       if (!isSelected(cluster, node)) continue;
       const { name } = node.metadata;
       selected.add(name);
       const existing = byName.get(name);
       if (existing !== undefined && ownerOf(existing)?.uid !== uid) continue;
-      const spec = { bgpInstances: nodeInstances(cluster, overrideOf.get(name), version) };
+      const override = overrideOf.get(name);
+      const spec = override === undefined ? plain : { bgpInstances: nodeInstances(cluster, override, version) };
       if (existing === undefined) {
         const owner = { apiVersion, kind: 'CiliumBGPClusterConfig', name: clusterName, uid, controller: true };
         const object = { apiVersion, kind: 'CiliumBGPNodeConfig', metadata: { name, ownerReferences: [owner] }, spec };
         writes.push({ action: 'create', object });
         byName.set(name, object as unknown as BgpNodeConfig);
-      } else if (JSON.stringify(existing.spec) !== JSON.stringify(spec)) {
+      } else if (textOf(existing.spec) !== textOf(spec)) {
         writes.push({ action: 'update', object: { ...existing, spec } });
       }
     }
@@ -220,7 +244,17 @@ export function startBgpNodeConfigs({ api, clock, config, version, log }: Operat
     resources.node,
     resources.bgpNodeConfig,
   ];
-  const stops = watched.map((resource) => api.watch(resource, () => reconcile.fire()));
+  const stops = watched.map((resource) =>
+    api.watch(resource, ({ object, old }) => {
+      // What agents write of themselves, addresses and states of sessions, selects nothing.
+      const { metadata } = object;
+      const isSame =
+        old !== undefined &&
+        (resource === resources.node || metadata.generation === old.metadata.generation) &&
+        JSON.stringify([metadata.labels, metadata.ownerReferences]) === JSON.stringify([old.metadata.labels, old.metadata.ownerReferences]);
+      if (!isSame) reconcile.fire();
+    }),
+  );
   reconcile.fire();
   return {
     stop() {

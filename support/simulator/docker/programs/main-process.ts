@@ -28,6 +28,8 @@ export function programsFor(container: EngineContainer): readonly Program[] {
   }
   const recognised = recognise(line);
   if (recognised !== undefined) return make(recognised);
+  // A shell at a terminal waits for somebody to type.
+  if (options.hasTerminal === true && line.length === 1 && /^(?:ba|a|da|z)?sh$/.test(basename(line[0]))) return [];
   // arguments go to the image's own program
   if (!hasEntrypoint && (image.entrypoint ?? []).length > 0 && image.programs.length > 0) return make(image.programs);
   if (basename(line[0]) === basename(image.command[0]) && image.programs.length > 0) return make(image.programs);

@@ -30,6 +30,9 @@ export function admitPod(draft: Draft, namespace: string, lookup: Lookup, random
   if (!isMirror) admitServiceAccount(spec, metadata.name ?? '', namespace, lookup, random);
   if (!isMirror) addDefaultTolerations(spec);
   admitPriority(spec, metadata.name ?? '', lookup);
+  const runtime = spec['runtimeClassName'];
+  if (typeof runtime === 'string' && lookup.get('runtimeclasses.node.k8s.io', runtime) === undefined)
+    throw forbidden(pods, metadata.name ?? '', `pod rejected: RuntimeClass ${JSON.stringify(runtime)} not found`);
 }
 
 function admitServiceAccount(spec: Draft, podName: string, namespace: string, lookup: Lookup, random: Random): void {
@@ -73,7 +76,7 @@ function admitServiceAccount(spec: Draft, podName: string, namespace: string, lo
   });
 }
 
-function addDefaultTolerations(spec: Draft): void {
+export function addDefaultTolerations(spec: Draft): void {
   spec['tolerations'] ??= [];
   const tolerations = spec['tolerations'] as Toleration[];
   for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
@@ -89,21 +92,34 @@ function addDefaultTolerations(spec: Draft): void {
 function admitPriority(spec: Draft, podName: string, lookup: Lookup): void {
   const name = spec['priorityClassName'];
   if (typeof name !== 'string') {
-    spec['priority'] ??= 0;
-    spec['preemptionPolicy'] ??= 'PreemptLowerPriority';
+    givePriority(spec, podName, 0, 'PreemptLowerPriority');
     return;
   }
   const found = lookup.get('priorityclasses.scheduling.k8s.io', name);
   if (found === undefined) throw forbidden(pods, podName, `no PriorityClass with name ${name} was found`);
-  spec['priority'] = found['value'];
-  spec['preemptionPolicy'] ??= found['preemptionPolicy'] ?? 'PreemptLowerPriority';
+  givePriority(spec, podName, Number(found['value'] ?? 0), String(found['preemptionPolicy'] ?? 'PreemptLowerPriority'));
+}
+
+function givePriority(spec: Draft, podName: string, priority: number, policy: string): void {
+  const differs = (what: string, given: unknown, computed: unknown): never => {
+    throw forbidden(
+      pods,
+      podName,
+      `the ${what} (${String(given)}) must not be provided in pod spec; priority admission controller computed ${String(computed)} from the given PriorityClass name`,
+    );
+  };
+  const { priority: given, preemptionPolicy } = spec;
+  if (given !== undefined && given !== priority) differs('integer value of priority', given, priority);
+  if (preemptionPolicy !== undefined && preemptionPolicy !== policy) differs('string value of PreemptionPolicy', preemptionPolicy, policy);
+  spec['priority'] = priority;
+  spec['preemptionPolicy'] = policy;
 }
 
 /** `status.qosClass` (`pkg/apis/core/v1/helper/qos`). */
 export function qosClassOf(spec: Pod['spec']): 'BestEffort' | 'Burstable' | 'Guaranteed' {
   let hasAny = false;
   let isGuaranteed = true;
-  for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) {
+  for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) {
     for (const resource of ['cpu', 'memory']) {
       const request = container.resources?.requests?.[resource];
       const limit = container.resources?.limits?.[resource];

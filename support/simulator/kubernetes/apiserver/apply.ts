@@ -7,6 +7,9 @@ type Json = Record<string, unknown>;
 /** Which manager set which leaf fields of one object: what `managedFields` holds in reality. */
 export type Ownership = Map<string, Set<string>>;
 
+/** What a manager wrote by updates is apart from what it applied: this stands behind the name of an updater. */
+const updated = '\u0000update';
+
 /** Fields that no manager owns. */
 const unowned = new Set([
   '.apiVersion',
@@ -50,17 +53,24 @@ function elementKey(element: Readonly<Json>, keys: readonly string[]): string {
 }
 
 /** After an ordinary write: what changed belongs to its manager now, what is gone to nobody. */
-export function trackWrite(ownership: Ownership, manager: string, old: unknown, next: unknown, shape: Shape): void {
+export function trackWrite(
+  ownership: Ownership,
+  manager: { readonly name: string; readonly subresource: string | undefined },
+  old: unknown,
+  next: unknown,
+  shape: Shape,
+): void {
   const before = leafFields(old ?? {}, shape);
   const after = leafFields(next, shape);
-  const own = ownership.get(manager) ?? new Set<string>();
+  const key = manager.name + updated + (manager.subresource === undefined ? '' : `\u0000${manager.subresource}`);
+  const own = ownership.get(key) ?? new Set<string>();
   for (const [path, value] of after) {
     if (before.has(path) && isEqual(before.get(path), value)) continue;
     for (const fields of ownership.values()) fields.delete(path);
     own.add(path);
   }
   for (const path of before.keys()) if (!after.has(path)) for (const fields of ownership.values()) fields.delete(path);
-  if (own.size > 0) ownership.set(manager, own);
+  if (own.size > 0) ownership.set(key, own);
 }
 
 /**
@@ -110,22 +120,25 @@ function compareFields(a: string, b: string): number {
 }
 
 function conflictError(conflicts: readonly { readonly manager: string; readonly path: string }[], apiVersion: string): ApiError {
-  const about = (manager: string): string => `conflict with ${JSON.stringify(manager)} using ${apiVersion}`;
+  const managerText = (key: string): string => {
+    const [name = '', operation, subresource] = key.split('\u0000');
+    const part = subresource === undefined ? '' : ` with subresource ${JSON.stringify(subresource)}`;
+    return `${JSON.stringify(name)}${part}${operation === undefined ? '' : ` using ${apiVersion}`}`;
+  };
   const managers = [...new Set(conflicts.map((conflict) => conflict.manager))].sort();
+  const [only] = conflicts;
+  const pathsOf = (manager: string): readonly string[] =>
+    conflicts.filter((conflict) => conflict.manager === manager).map((conflict) => `- ${conflict.path}`);
   const text =
-    conflicts.length === 1 && conflicts[0] !== undefined
-      ? `${about(conflicts[0].manager)}: ${conflicts[0].path}`
-      : managers
-          .map(
-            (manager) =>
-              `${managers.length === 1 ? 'conflicts' : about(manager)}${managers.length === 1 ? ` with ${JSON.stringify(manager)} using ${apiVersion}` : ''}:\n${conflicts
-                .filter((conflict) => conflict.manager === manager)
-                .map((conflict) => `- ${conflict.path}`)
-                .join('\n')}`,
-          )
-          .join('\n');
+    conflicts.length === 1 && only !== undefined
+      ? `conflict with ${managerText(only.manager)}: ${only.path}`
+      : managers.map((manager) => [`conflicts with ${managerText(manager)}:`, ...pathsOf(manager)].join('\n')).join('\n');
   // The causes of server-side apply carry a reason of their own, outside apimachinery's field errors.
-  const causes = conflicts.map(({ manager, path }) => ({ reason: 'FieldManagerConflict', message: about(manager), field: path }));
+  const causes = conflicts.map(({ manager, path }) => ({
+    reason: 'FieldManagerConflict',
+    message: `conflict with ${managerText(manager)}`,
+    field: path,
+  }));
   const error = new ApiError(
     409,
     'Conflict',

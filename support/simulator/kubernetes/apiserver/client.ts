@@ -63,7 +63,7 @@ export function createClient(core: Core): ApiClient {
     watch: <T extends KubernetesObject>(
       resource: string,
       listener: (event: { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T; readonly old?: T }) => void,
-      options?: { readonly replay?: boolean },
+      options?: { readonly replay?: boolean; readonly name?: string; readonly nodeName?: string },
     ) =>
       core
         .store(named(resource))

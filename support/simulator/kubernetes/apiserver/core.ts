@@ -2,15 +2,16 @@ import type { SimulatedClock } from '../../clock/clock.ts';
 import type { Random } from '../../clock/random.ts';
 import { type Pod, type Service, timestamp } from '../objects.ts';
 import type { FieldCause, KubernetesObject, ObjectMeta, OwnerReference } from '../types.ts';
-import { admitPod, type Lookup, nameAlphabet, qosClassOf } from './admission.ts';
+import { addDefaultTolerations, admitPod, type Lookup, nameAlphabet, qosClassOf } from './admission.ts';
 import { type Ownership, trackWrite } from './apply.ts';
-import { copy, type Decoded, DecodeError, decodeBuiltin, decodeCustom, freeze, isEqual, isObject } from './decode.ts';
+import { copy, type Decoded, DecodeError, decodeBuiltin, decodeCustom, fillZeros, freeze, isEqual, isObject } from './decode.ts';
 import { setDefaults } from './defaults.ts';
-import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from './errors.ts';
+import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound, unforeseen } from './errors.ts';
 import { shapeOf } from './patch.ts';
 import { groupVersion, Registry, type Resource, type ServedVersion } from './registry.ts';
 import { applyDefaults, validateSchema } from './schema.ts';
 import { dropTypeDependent } from './service-fields.ts';
+import { validateServiceStatus } from './service-validation.ts';
 import type { ServiceAllocator } from './services.ts';
 import { Broadcaster, Store } from './store.ts';
 import { validateBuiltin, validateMetadata } from './validation.ts';
@@ -111,7 +112,7 @@ export class Core {
       metadata.name = metadata.generateName.slice(0, maximumGenerateNameLength) + this.#names.text(5, nameAlphabet);
     const name = metadata.name ?? '';
     if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '')
-      throw badRequest('resourceVersion should not be set on objects to be created');
+      throw unforeseen('resourceVersion should not be set on objects to be created');
     if (resource.isNamespaced) this.#admitToNamespace(resource, metadata.namespace ?? '', name);
     metadata.uid = this.#uids.uuid();
     metadata.creationTimestamp = timestamp(this.clock.now());
@@ -120,13 +121,19 @@ export class Core {
     delete metadata.deletionTimestamp;
     delete metadata.deletionGracePeriodSeconds;
     if ((version.hasStatus && resource.kind !== 'Node') || resource.kind === 'Namespace') delete draft['status'];
-    this.#setDefaults(resource, version, draft);
+    this.#setDefaults(resource, version, draft, true);
     if (resource.kind === 'Namespace') draft['spec'] = { finalizers: ['kubernetes'] };
     if (resource.kind === 'Pod') {
       admitPod(draft, metadata.namespace ?? '', this.#lookup, this.#names);
       draft['status'] = { phase: 'Pending', qosClass: qosClassOf(draft['spec'] as Pod['spec']) };
     }
-    if (resource.kind === 'Job') selectJobPods(draft['spec'] as Draft, name, metadata.uid);
+    if (resource.kind === 'Job') {
+      selectJobPods(draft['spec'] as Draft, name, metadata.uid);
+      metadata.annotations = { ...metadata.annotations, 'batch.kubernetes.io/job-tracking': '' };
+      const labels = (draft['spec'] as { readonly template?: { readonly metadata?: ObjectMeta } }).template?.metadata?.labels;
+      if (Object.keys(metadata.labels ?? {}).length === 0 && labels !== undefined) metadata.labels = copy(labels);
+    }
+    if (resource.kind === 'DaemonSet') countTemplate(metadata, undefined, draft);
     draft['apiVersion'] = groupVersion(resource, resource.versions[0]?.name ?? version.name);
     draft['kind'] = resource.kind;
     const causes: FieldCause[] = [];
@@ -189,9 +196,12 @@ export class Core {
       if (resource.kind === 'Service') {
         undo = this.#services.allocate(next, old as Service);
         dropTypeDependent(next['spec'] as Draft, (old as Service).spec);
+        dropInternalPolicy(next['spec'] as Draft, (old as Service).spec);
       }
-      this.#validate(resource, version, next, old, causes);
+      // Only the scheduler's subresource may name the node.
+      if (options.subresource !== 'binding') this.#validate(resource, version, next, old, causes);
     } else if (version.schema !== undefined) this.#validate(resource, version, next, old, causes);
+    else if (resource.kind === 'Service') validateServiceStatus(next, causes);
     if (causes.length > 0) {
       undo();
       throw invalid(resource, name, causes);
@@ -244,7 +254,10 @@ export class Core {
       else next['status'] = old['status'];
     }
     if (resource.kind === 'Namespace') next['spec'] ??= old['spec'];
-    this.#setDefaults(resource, version, next);
+    // Admission sees updates too.
+    if (resource.kind === 'Pod' && !isMirror(metadata)) addDefaultTolerations(next['spec'] as Draft);
+    if (resource.kind === 'DaemonSet') countTemplate(metadata, old, next);
+    this.#setDefaults(resource, version, next, false);
     return next;
   }
 
@@ -261,9 +274,11 @@ export class Core {
     }
   }
 
-  #setDefaults(resource: Resource, version: ServedVersion, draft: Draft): void {
-    if (version.schema === undefined) setDefaults(resource.kind, draft);
-    else {
+  #setDefaults(resource: Resource, version: ServedVersion, draft: Draft, isNew: boolean): void {
+    if (version.schema === undefined) {
+      setDefaults(resource.kind, draft);
+      fillZeros(resource.kind, draft, isNew ? undefined : 'status');
+    } else {
       const { properties, ...schema } = version.schema;
       const { apiVersion: _a, kind: _k, metadata: _m, ...own } = properties ?? {};
       // Only the desired state: nobody writes a status by creating an object.
@@ -283,13 +298,13 @@ export class Core {
     const old = this.get(resource, namespace, name);
     if (options.uid !== undefined && options.uid !== old.metadata.uid)
       throw conflict(
-        resource,
+        { group: resource.group, plural: resource.kind },
         name,
         `the UID in the precondition (${options.uid}) does not match the UID in record (${old.metadata.uid}). The object might have been deleted and then recreated`,
       );
     if (options.resourceVersion !== undefined && options.resourceVersion !== old.metadata.resourceVersion)
       throw conflict(
-        resource,
+        { group: resource.group, plural: resource.kind },
         name,
         `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${old.metadata.resourceVersion}). The object might have been modified`,
       );
@@ -369,7 +384,7 @@ export class Core {
     }
     if (options.manager === undefined) return;
     const ownership: Ownership = this.#ownership.get(object.metadata.uid) ?? new Map();
-    trackWrite(ownership, options.manager, old, object, shapeOf(resource.kind, version.schema));
+    trackWrite(ownership, { name: options.manager, subresource: options.subresource }, old, object, shapeOf(resource.kind, version.schema));
     this.#ownership.set(object.metadata.uid, ownership);
   }
 }
@@ -390,6 +405,27 @@ function isFinished(resource: Resource, next: Readonly<Draft>): boolean {
 
 function hasSpecFinalizers(namespace: Readonly<Draft>): boolean {
   return ((namespace['spec'] as { readonly finalizers?: readonly string[] } | undefined)?.finalizers ?? []).length > 0;
+}
+
+const templateGeneration = 'deprecated.daemonset.template.generation';
+
+/** A daemon set's annotation counts the changes of its template. */
+function countTemplate(metadata: DraftMeta, old: KubernetesObject | undefined, next: Draft): void {
+  const before = old?.metadata.annotations?.[templateGeneration];
+  const template = (of: unknown): unknown => (of as { readonly template?: unknown } | undefined)?.template;
+  const isSame = old !== undefined && isEqual(template(old['spec']), template(next['spec']));
+  const count = old === undefined ? 1 : Number(before ?? 0) + (isSame ? 0 : 1);
+  metadata.annotations = { ...metadata.annotations, [templateGeneration]: String(count) };
+}
+
+function isMirror(metadata: DraftMeta): boolean {
+  return metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined;
+}
+
+/** A service that becomes a name has no policy of its own any more, unless it was asked for. */
+function dropInternalPolicy(spec: Draft, old: Service['spec']): void {
+  if (spec['type'] === 'ExternalName' && old.type !== 'ExternalName' && spec['internalTrafficPolicy'] === old.internalTrafficPolicy)
+    delete spec['internalTrafficPolicy'];
 }
 
 /** Labels and selector that make a job's pods its own (`pkg/registry/batch/job`, strategy). */

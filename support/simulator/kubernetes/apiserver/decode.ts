@@ -1,5 +1,6 @@
 import type { Schema } from '../types.ts';
-import { type Field, goType, structOf, type Type } from './builtin-types.ts';
+import { type Field, goType, structOf, type Type, zerosOf } from './builtin-types.ts';
+import { canonicalQuantity } from './quantity.ts';
 
 type Json = Record<string, unknown>;
 
@@ -80,9 +81,14 @@ function readValue(value: unknown, type: Type, struct: string, path: string, goP
     case 'any':
       return copy(value);
     case 'string':
-    case 'bytes':
       if (typeof value !== 'string') throw refuse();
       return value;
+    case 'bytes': {
+      if (typeof value !== 'string') throw refuse();
+      const wrong = wrongBase64At(value);
+      if (wrong !== undefined) throw new DecodeError(`illegal base64 data at input byte ${wrong}`);
+      return value;
+    }
     case 'time':
       if (typeof value !== 'string') throw refuse();
       return value;
@@ -103,11 +109,10 @@ function readValue(value: unknown, type: Type, struct: string, path: string, goP
         throw new DecodeError(`json: cannot unmarshal ${jsonKind(value)} into Go struct field ${struct}.${goPath} of type string`);
       return value;
     case 'quantity':
-      if (typeof value === 'number') return String(value);
-      if (typeof value !== 'string') throw refuse();
-      if (!/^[+-]?(\d+(\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/.test(value))
+      if (typeof value === 'number') return canonicalQuantity(String(value)) ?? String(value);
+      if (typeof value !== 'string' || canonicalQuantity(value) === undefined)
         throw new DecodeError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
-      return value;
+      return canonicalQuantity(value);
     case 'list':
       if (!Array.isArray(value)) throw refuse();
       return value.map((item, index) =>
@@ -126,6 +131,35 @@ function readValue(value: unknown, type: Type, struct: string, path: string, goP
       if (fields === undefined) throw new Error(`builtin-types.ts does not define ${type.name}`);
       return readStruct(value, type.name, fields, path, goPath, unknown);
     }
+  }
+}
+
+/** Where Go's base64 decoder stops, if it does; line breaks do not count. */
+function wrongBase64At(text: string): number | undefined {
+  if (/^[A-Za-z0-9+/]*$/.test(text) && text.length % 4 === 0) return undefined;
+  const match =
+    /^(?:(?:[A-Za-z0-9+/][\r\n]*){4})*(?:(?:[A-Za-z0-9+/][\r\n]*){2}=[\r\n]*=[\r\n]*|(?:[A-Za-z0-9+/][\r\n]*){3}=[\r\n]*)?$/.exec(text);
+  if (match !== null) return undefined;
+  const at = text.search(/[^A-Za-z0-9+/\r\n]/);
+  // A text that ends within a group of four is wrong where that group began.
+  if (at < 0) return text.length - (text.length % 4);
+  return at;
+}
+
+/** Fills in what Go writes of a struct although nothing set it. Objects are changed in place; `except` are fields left alone. */
+export function fillZeros(struct: string, object: Json, except?: string): void {
+  const { always, nested } = zerosOf(struct);
+  for (const [field, value] of always) if (object[field] === undefined) object[field] = value;
+  for (const [field, inner, form] of nested) {
+    if (field === except) continue;
+    const value = object[field];
+    if (value === undefined || value === null) {
+      if (form !== 'struct') continue;
+      const made: Json = {};
+      object[field] = made;
+      fillZeros(inner, made);
+    } else if (form !== 'list') fillZeros(inner, value as Json);
+    else if (Array.isArray(value)) for (const item of value) if (isObject(item)) fillZeros(inner, item);
   }
 }
 

@@ -95,6 +95,32 @@ export function setDefaults(kind: string, draft: Draft): void {
     case 'CustomResourceDefinition':
       customResourceDefinition(draft);
       return;
+    case 'ReplicationController': {
+      const spec = object(draft, 'spec');
+      fallback(spec, 'replicas', 1);
+      template(spec);
+      const labels = object(object(spec, 'template'), 'metadata')['labels'];
+      const metadata = object(draft, 'metadata');
+      if (labels !== undefined) {
+        fallback(spec, 'selector', { ...(labels as object) });
+        fallback(metadata, 'labels', { ...(labels as object) });
+      }
+      return;
+    }
+    case 'PersistentVolumeClaim':
+      protect(draft, 'kubernetes.io/pvc-protection');
+      persistentVolumeClaim(draft);
+      return;
+    case 'PersistentVolume':
+      protect(draft, 'kubernetes.io/pv-protection');
+      persistentVolume(draft);
+      return;
+    case 'HorizontalPodAutoscaler':
+      horizontalPodAutoscaler(draft);
+      return;
+    case 'LimitRange':
+      limitRange(draft);
+      return;
     case 'Ingress':
       fallback(draft, 'spec', {});
       fallback(draft, 'status', { loadBalancer: {} });
@@ -176,6 +202,10 @@ function volumeDefaults(volume: Draft): void {
     const value = volume[source] as Draft | undefined;
     if (value !== undefined) fallback(value, 'defaultMode', 420);
   }
+  for (const item of drafts((volume['downwardAPI'] as Draft | undefined)?.['items'])) {
+    const fieldRef = item['fieldRef'] as Draft | undefined;
+    if (fieldRef !== undefined) fallback(fieldRef, 'apiVersion', 'v1');
+  }
   const hostPath = volume['hostPath'] as Draft | undefined;
   if (hostPath !== undefined) fallback(hostPath, 'type', '');
   for (const source of drafts((volume['projected'] as Draft | undefined)?.['sources'])) {
@@ -199,7 +229,7 @@ function service(draft: Draft): void {
   }
   for (const port of drafts(spec['ports'])) {
     fallback(port, 'protocol', 'TCP');
-    if (port['targetPort'] === undefined || port['targetPort'] === 0 || port['targetPort'] === '') port['targetPort'] = port['port'];
+    if (port['targetPort'] === undefined || port['targetPort'] === 0 || port['targetPort'] === '') port['targetPort'] = port['port'] ?? 0;
   }
   const { type } = spec;
   if (type === 'NodePort' || type === 'LoadBalancer') fallback(spec, 'externalTrafficPolicy', 'Cluster');
@@ -255,6 +285,12 @@ function statefulSet(draft: Draft): void {
   if (strategy['type'] === 'RollingUpdate') fallback(object(strategy, 'rollingUpdate'), 'partition', 0);
   fallback(spec, 'persistentVolumeClaimRetentionPolicy', { whenDeleted: 'Retain', whenScaled: 'Retain' });
   fallback(spec, 'serviceName', '');
+  for (const claim of drafts(spec['volumeClaimTemplates'])) {
+    claim['apiVersion'] = 'v1';
+    claim['kind'] = 'PersistentVolumeClaim';
+    fallback(object(claim, 'metadata'), 'creationTimestamp', null);
+    persistentVolumeClaim(claim);
+  }
   template(spec);
   fallback(draft, 'status', { availableReplicas: 0, replicas: 0 });
 }
@@ -283,7 +319,51 @@ function cronJob(draft: Draft): void {
   fallback(spec, 'suspend', false);
   fallback(spec, 'successfulJobsHistoryLimit', 3);
   fallback(spec, 'failedJobsHistoryLimit', 1);
+  const jobTemplate = object(spec, 'jobTemplate');
+  fallback(jobTemplate, 'metadata', {});
+  const inner = object(jobTemplate, 'spec');
+  fallback(inner, 'template', {});
+  podSpec(object(object(inner, 'template'), 'spec'));
   fallback(draft, 'status', {});
+}
+
+function persistentVolumeClaim(draft: Draft): void {
+  fallback(object(draft, 'spec'), 'volumeMode', 'Filesystem');
+  fallback(object(draft, 'status'), 'phase', 'Pending');
+}
+
+function persistentVolume(draft: Draft): void {
+  const spec = object(draft, 'spec');
+  fallback(spec, 'persistentVolumeReclaimPolicy', 'Retain');
+  fallback(spec, 'volumeMode', 'Filesystem');
+  const hostPath = spec['hostPath'] as Draft | undefined;
+  if (hostPath !== undefined) fallback(hostPath, 'type', '');
+  fallback(object(draft, 'status'), 'phase', 'Pending');
+}
+
+/** What protects a claim or a volume in use (admission plugin StorageObjectInUseProtection). */
+function protect(draft: Draft, finalizer: string): void {
+  const metadata = object(draft, 'metadata');
+  const finalizers = (metadata['finalizers'] ?? []) as readonly string[];
+  if (metadata['uid'] !== undefined && metadata['resourceVersion'] === undefined && !finalizers.includes(finalizer))
+    metadata['finalizers'] = [...finalizers, finalizer];
+}
+
+function horizontalPodAutoscaler(draft: Draft): void {
+  const spec = object(draft, 'spec');
+  fallback(spec, 'minReplicas', 1);
+  if (drafts(spec['metrics']).length === 0)
+    spec['metrics'] = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }];
+}
+
+function limitRange(draft: Draft): void {
+  for (const item of drafts(object(draft, 'spec')['limits'])) {
+    if (item['type'] !== 'Container') continue;
+    const limits = { ...(item['max'] as object), ...(item['default'] as object) };
+    if (Object.keys(limits).length > 0) item['default'] = limits;
+    const requests = { ...limits, ...(item['min'] as object), ...(item['defaultRequest'] as object) };
+    if (Object.keys(requests).length > 0) item['defaultRequest'] = requests;
+  }
 }
 
 function secret(draft: Draft): void {

@@ -6,7 +6,7 @@ export type Status = ApiErrorLike['status'];
 export class ApiError extends Error implements ApiErrorLike {
   readonly status: Status & { readonly apiVersion: 'v1'; readonly metadata: Readonly<Record<string, never>>; readonly status: 'Failure' };
 
-  constructor(code: number, reason: string, message: string, details?: Status['details']) {
+  constructor(code: number, reason: string | undefined, message: string, details?: Status['details']) {
     super(message);
     this.name = 'ApiError';
     this.status = {
@@ -15,7 +15,8 @@ export class ApiError extends Error implements ApiErrorLike {
       metadata: {},
       status: 'Failure',
       message,
-      reason,
+      // A plain Go error has no reason.
+      ...(reason === undefined ? ({} as { readonly reason: string }) : { reason }),
       ...(details === undefined ? {} : { details }),
       code,
     };
@@ -83,10 +84,13 @@ export function invalid(kind: { readonly group: string; readonly kind: string },
   const texts = causes.map((cause) => (cause.field === '' ? cause.message : `${cause.field}: ${cause.message}`));
   const unique = [...new Set(texts)];
   const list = unique.length === 1 ? unique[0] : `[${unique.join(', ')}]`;
-  const about = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
+  // The strategies of these two still name the group that they came from.
+  const group =
+    kind.group === 'networking.k8s.io' && (kind.kind === 'NetworkPolicy' || kind.kind === 'Ingress') ? 'extensions' : kind.group;
+  const about = group === '' ? kind.kind : `${kind.kind}.${group}`;
   return new ApiError(422, 'Invalid', `${about} "${name}" is invalid: ${list}`, {
     name,
-    ...(kind.group === '' ? {} : { group: kind.group }),
+    ...(group === '' ? {} : { group }),
     kind: kind.kind,
     causes,
   });
@@ -105,6 +109,24 @@ export function internal(why: string): ApiError {
 /** What this API server does not model says so, in a Status that every client prints. */
 export function notSimulated(what: string): ApiError {
   return new ApiError(501, 'NotImplemented', `not simulated: ${what}`);
+}
+
+export function noSuchResource(): ApiError {
+  return new ApiError(404, 'NotFound', 'the server could not find the requested resource', {});
+}
+
+/** An error that the real server does not foresee: no reason, code 500. */
+export function unforeseen(message: string): ApiError {
+  return new ApiError(500, undefined, message);
+}
+
+/** A request's own options are refused as an object of a type of their own. */
+export function invalidOptions(kind: string, cause: FieldCause): ApiError {
+  return new ApiError(422, 'Invalid', `${kind}.meta.k8s.io "" is invalid: ${cause.field}: ${cause.message}`, {
+    group: 'meta.k8s.io',
+    kind,
+    causes: [cause],
+  });
 }
 
 export function isNotFound(error: unknown): boolean {

@@ -1,18 +1,31 @@
 import { formatSelector } from '../labels.ts';
-import type { Pod } from '../objects.ts';
+import { type Pod, timestamp } from '../objects.ts';
 import type { ApiRequest, ApiResponse, ApiServer, KubernetesObject, LabelSelector, ObjectInput, WatchEvent } from '../types.ts';
 import { serverSideApply } from './apply.ts';
 import type { Core, DeleteOptions, Draft } from './core.ts';
-import { copy, isObject } from './decode.ts';
+import { copy, fillZeros, isObject } from './decode.ts';
 import { aggregatedDiscovery, legacyGroupOf, legacyGroups, legacyResources, legacyVersions } from './discovery.ts';
-import { ApiError, badRequest, expired, isNotFound, methodNotAllowed, notFound, notSimulated, unsupportedMediaType } from './errors.ts';
+import {
+  ApiError,
+  badRequest,
+  expired,
+  isNotFound,
+  methodNotAllowed,
+  noSuchResource,
+  notFound,
+  notSimulated,
+  unsupportedMediaType,
+} from './errors.ts';
 import { openApiDocument, openApiIndex } from './openapi.ts';
+import { checkDeleteOptions, checkOptions } from './options.ts';
 import { jsonPatch, mergePatch, shapeOf, strategicMerge } from './patch.ts';
 import { podLog } from './pod-log.ts';
+import { checkScale, goMap, invalidPatch, missingScale, refuseOtherIdentity, refuseUntyped } from './refusals.ts';
 import { groupVersion, type Resource, type ServedVersion } from './registry.ts';
 import { selectionOf } from './selectors.ts';
 import type { Change } from './store.ts';
 import { type Column, tableOf } from './tables.ts';
+import { objectWarnings } from './warnings.ts';
 
 /** Where a path leads. */
 interface Target {
@@ -64,7 +77,11 @@ export class HttpApi {
     const review = this.#review(segments, request);
     if (review !== undefined) return review;
     const target = this.#target(segments);
-    if (target === undefined) return { status: 404, body: '404 page not found' };
+    if (target === undefined) {
+      if (isServedGroup(this.#core, segments)) throw noSuchResource();
+      return { status: 404, body: '404 page not found' };
+    }
+    checkOptions(request);
     if (target.version.deprecationWarning !== undefined) warnings.push(target.version.deprecationWarning);
     if (target.subresource !== undefined && target.subresource !== 'status') return this.#subresource(target, request);
     switch (request.method) {
@@ -86,7 +103,10 @@ export class HttpApi {
         if (target.name === undefined) throw methodNotAllowed();
         return this.#patch(target, target.name, request, warnings);
       case 'DELETE':
-        return target.name === undefined ? this.#deleteCollection(target, request) : this.#delete(target, target.name, request);
+        checkDeleteOptions(request);
+        if (target.name !== undefined) return this.#delete(target, target.name, request);
+        if (!hasDeleteCollection(target.resource)) throw methodNotAllowed();
+        return this.#deleteCollection(target, request);
     }
   }
 
@@ -215,7 +235,7 @@ export class HttpApi {
 
   #list(target: Target, request: ApiRequest): unknown {
     const all = this.#select(target, request.query);
-    const limit = Number(request.query['limit'] ?? 0);
+    const limit = integerOf(request.query['limit'] ?? '0');
     const start = request.query['continue'] === undefined ? 0 : continueAt(request.query['continue']);
     const items = limit > 0 ? all.slice(start, start + limit) : all.slice(start);
     const remaining = all.length - start - items.length;
@@ -343,19 +363,34 @@ export class HttpApi {
 
   #body(target: Target, request: ApiRequest): Draft {
     const { body } = request;
-    if (!isObject(body))
+    const { kind } = target.resource;
+    if (!isObject(body)) {
+      const hex = Array.from(new TextEncoder().encode(JSON.stringify(body) ?? ''), (byte) => byte.toString(16).padStart(2, '0')).join('');
       throw badRequest(
-        "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: unexpected end of JSON input",
+        body === undefined
+          ? `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: unexpected end of JSON input ()`
+          : `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: json: cannot unmarshal ${Array.isArray(body) ? 'array' : typeof body} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" } (${hex})`,
       );
+    }
     const apiVersion = groupVersion(target.resource, target.version.name);
-    if (body['kind'] === undefined || body['kind'] === '') throw badRequest("Object 'Kind' is missing in the request body");
-    if (body['apiVersion'] !== apiVersion || body['kind'] !== target.resource.kind) {
-      if (body['apiVersion'] !== apiVersion && body['kind'] === target.resource.kind)
+    const isCustom = target.version.schema !== undefined;
+    if (isCustom && (body['kind'] === undefined || body['kind'] === '')) throw badRequest("Object 'Kind' is missing in the request body");
+    // A built-in type knows itself by its path.
+    const given = {
+      apiVersion: body['apiVersion'] || (isCustom ? undefined : apiVersion),
+      kind: body['kind'] || (isCustom ? undefined : kind),
+    };
+    if (given.apiVersion !== apiVersion || given.kind !== kind) {
+      if (isCustom && given.kind === kind)
         throw badRequest(
-          `the API version in the data (${String(body['apiVersion'])}) does not match the expected API version (${apiVersion})`,
+          `the API version in the data (${String(given.apiVersion)}) does not match the expected API version (${apiVersion})`,
         );
+      const served = this.#core.registry.findKind(String(given.apiVersion), String(given.kind));
+      const shortVersion = String(given.apiVersion).split('/').at(-1);
       throw badRequest(
-        `${String(body['kind'])} in version "${String(body['apiVersion']).split('/').at(-1)}" cannot be handled as a ${target.resource.kind}: no kind "${String(body['kind'])}" is registered for version "${String(body['apiVersion'])}"`,
+        served === undefined || isCustom
+          ? `${String(given.kind)} in version "${shortVersion}" cannot be handled as a ${kind}: no kind "${String(given.kind)}" is registered for version "${String(given.apiVersion)}"${isCustom ? '' : ' in scheme "pkg/runtime/scheme.go:100"'}`
+          : `${String(given.kind)} in version "${shortVersion}" cannot be handled as a ${kind}: converting (v1.${String(given.kind)}) to (core.${kind}): unknown conversion`,
       );
     }
     const metadata = isObject(body['metadata']) ? body['metadata'] : {};
@@ -385,7 +420,20 @@ export class HttpApi {
     return object;
   }
 
+  /** What a patch makes of an object is refused as the patch's fault. */
+  #decodePatched(target: Target, request: ApiRequest, merged: Draft, warnings: string[], isStrategic: boolean): Draft {
+    try {
+      const draft = this.#decode(target, request, merged, warnings);
+      if (target.subresource === 'status' && target.version.schema === undefined) fillZeros(target.resource.kind, draft);
+      return draft;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      throw invalidPatch(error, isStrategic ? goMap(request.body) : JSON.stringify(merged), isStrategic);
+    }
+  }
+
   #warn(object: Draft, warnings: string[]): void {
+    warnings.push(...objectWarnings(object));
     for (const check of this.#checks) warnings.push(...check(object as unknown as ObjectInput));
   }
 
@@ -419,6 +467,10 @@ export class HttpApi {
     const old = this.#core.get(resource, namespace, name);
     const shown = inVersion(old, groupVersion(resource, version.name));
     const shape = shapeOf(resource.kind, version.schema);
+    if (type !== 'application/json-patch+json' && !isObject(request.body))
+      throw badRequest(
+        `error decoding patch: json: cannot unmarshal ${Array.isArray(request.body) ? 'array' : typeof request.body} into Go value of type map[string]interface {}`,
+      );
     const merged =
       type === 'application/json-patch+json'
         ? jsonPatch(shown, request.body)
@@ -426,7 +478,8 @@ export class HttpApi {
           ? mergePatch(shown, request.body)
           : strategicMerge(shown, request.body, shape);
     if (!isObject(merged)) throw new ApiError(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
-    const draft = this.#decode(target, request, merged, warnings);
+    refuseOtherIdentity(old, merged);
+    const draft = this.#decodePatched(target, request, merged, warnings, type === 'application/strategic-merge-patch+json');
     this.#warn(draft, warnings);
     const object = this.#core.update(resource, version, namespace, name, draft, {
       dryRun: isDryRun(request),
@@ -451,7 +504,10 @@ export class HttpApi {
         },
       );
     const body = this.#body(target, request);
-    const applied = this.#decode(target, request, body, warnings);
+    if (isObject(body['metadata']) && (body['metadata']['managedFields'] ?? null) !== null)
+      throw badRequest('metadata.managedFields must be nil');
+    const { object: applied, unknownFields } = this.#core.decode(resource, version, body);
+    refuseUntyped(target, body, unknownFields);
     this.#warn(applied, warnings);
     const apiVersion = groupVersion(resource, version.name);
     const old = this.#core.store(resource).get(namespace, name);
@@ -470,6 +526,7 @@ export class HttpApi {
     const { object: draft } = this.#core.decode(resource, version, result as Draft);
     const write = { dryRun: isDryRun(request), subresource: target.subresource, ownership };
     if (old === undefined) {
+      if (isObject(draft['metadata'])) delete draft['metadata']['resourceVersion'];
       const created = this.#core.create(resource, version, namespace, draft, write);
       return { status: 201, body: this.#present(target, request, created) };
     }
@@ -480,6 +537,10 @@ export class HttpApi {
   #delete(target: Target, name: string, request: ApiRequest): { readonly status: number; readonly body: unknown } {
     const { resource, namespace } = target;
     const { object, isGone } = this.#core.delete(resource, namespace, name, deleteOptions(request));
+    if (resource.kind === 'Pod' && isGone) {
+      const metadata = { ...object.metadata, deletionTimestamp: timestamp(this.#core.clock.now()), deletionGracePeriodSeconds: 0 };
+      return { status: 200, body: { ...object, metadata } };
+    }
     if (!isGone) return { status: 200, body: inVersion(object, groupVersion(resource, target.version.name)) };
     const details = { name, ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.plural, uid: object.metadata.uid };
     return { status: 200, body: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details } };
@@ -511,7 +572,10 @@ export class HttpApi {
   #subresource(target: Target, request: ApiRequest): { readonly status: number; readonly body: unknown } {
     const { resource, namespace, subresource } = target;
     const name = target.name ?? '';
-    const object = this.#core.get(resource, namespace, name);
+    const object =
+      subresource === 'scale' && this.#core.store(resource).get(namespace, name) === undefined
+        ? missingScale(resource, name)
+        : this.#core.get(resource, namespace, name);
     switch (subresource) {
       case 'scale':
         return this.#scale(target, object, request);
@@ -556,12 +620,14 @@ export class HttpApi {
         : mergePatch(scale, request.body);
     else throw methodNotAllowed();
     const replicas = isObject(wanted) && isObject(wanted['spec']) ? (wanted['spec']['replicas'] ?? 0) : 0;
+    checkScale(object, wanted, replicas);
     const next = copy(object) as unknown as Draft;
     next['spec'] = { ...(next['spec'] as object), replicas };
     const version0 = isObject(wanted) && isObject(wanted['metadata']) ? wanted['metadata']['resourceVersion'] : undefined;
     if (version0 !== undefined) (next['metadata'] as Draft)['resourceVersion'] = version0;
     const updated = this.#core.update(resource, version, namespace, object.metadata.name, next, {
       dryRun: isDryRun(request),
+      subresource: 'scale',
       manager: managerOf(request),
     });
     return { status: 200, body: scaleOf(updated) };
@@ -585,7 +651,7 @@ export function bindPod(core: Core, resource: Resource, pod: Pod, nodeName: stri
   const next = { ...copy(pod), spec: { ...copy(pod.spec), nodeName } } as unknown as Draft;
   const version = resource.versions[0];
   if (version === undefined) throw notFound(resource, pod.metadata.name);
-  return core.update(resource, version, pod.metadata.namespace, pod.metadata.name, next, {});
+  return core.update(resource, version, pod.metadata.namespace, pod.metadata.name, next, { subresource: 'binding' });
 }
 
 function scaleOf(object: KubernetesObject): unknown {
@@ -604,6 +670,21 @@ function scaleOf(object: KubernetesObject): unknown {
 
 function inVersion(object: KubernetesObject, apiVersion: string): KubernetesObject {
   return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
+}
+
+/** A path below a group and version that the server has, where it has nothing. */
+function isServedGroup(core: Core, segments: readonly string[]): boolean {
+  if (segments[0] === 'api') return segments.length > 2;
+  return segments[0] === 'apis' && segments.length > 3 && core.registry.all.some(({ group }) => group === segments[1]);
+}
+
+function hasDeleteCollection(resource: Resource): boolean {
+  return resource.group !== '' || (resource.plural !== 'namespaces' && resource.plural !== 'services');
+}
+
+function integerOf(text: string): number {
+  if (!/^-?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
 }
 
 function wantsTable(request: ApiRequest): boolean {
@@ -632,7 +713,7 @@ function continueAt(token: string): number {
   } catch {
     // Told below: any text that we did not make.
   }
-  throw badRequest('continue key is not valid: illegal base64 data at input byte 0');
+  throw badRequest('invalid continue token: continue key is not valid: illegal base64 data at input byte 0');
 }
 
 function orMissing(body: unknown): { readonly status: number; readonly body: unknown } {

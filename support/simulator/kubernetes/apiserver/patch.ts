@@ -1,7 +1,7 @@
 import type { Schema } from '../types.ts';
 import { structOf, type Type } from './builtin-types.ts';
 import { copy, isEqual, isObject } from './decode.ts';
-import { ApiError, badRequest } from './errors.ts';
+import { ApiError, badRequest, unforeseen } from './errors.ts';
 
 type Json = Record<string, unknown>;
 
@@ -56,7 +56,8 @@ interface Operation {
 
 /** @throws ApiError 422, in the words that the server has for every patch it cannot apply */
 export function jsonPatch(target: unknown, patch: unknown): unknown {
-  if (!Array.isArray(patch)) throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch');
+  if (!Array.isArray(patch))
+    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp');
   let document = copy(target);
   for (const operation of patch as Operation[]) document = applyOperation(document, operation);
   return document;
@@ -140,7 +141,8 @@ export function strategicMerge(target: unknown, patch: unknown, shape: Shape): u
   const directive = patch['$patch'];
   if (directive === 'replace') return withoutDirectives(patch);
   if (directive === 'delete') return {};
-  if (directive !== undefined && directive !== 'merge') throw badRequest(`unknown patch type found: ${String(directive)}`);
+  if (directive !== undefined && directive !== 'merge')
+    throw unforeseen(`unknown patch type: ${String(directive)} in map: ${goMap(patch)}`);
   const output: Json = isObject(target) ? { ...target } : {};
   const retain = patch['$retainKeys'];
   if (Array.isArray(retain)) for (const key of Object.keys(output)) if (!retain.includes(key)) delete output[key];
@@ -190,7 +192,7 @@ function mergeList(target: unknown, patch: readonly unknown[], shape: Shape, ord
   for (const change of patch) {
     if (!isObject(change)) throw badRequest('cannot merge a list of maps with a list of values');
     const id = identity(change);
-    if (id === undefined) throw badRequest(`map: ${goMap(change)} does not contain declared merge key: ${key}`);
+    if (id === undefined) throw unforeseen(`map: ${goMap(change)} does not contain declared merge key: ${key}`);
     if (change['$patch'] === 'delete') {
       merged = merged.filter((value) => identity(value) !== id);
       continue;

@@ -42,7 +42,7 @@ v1 LimitRange limitranges limits namespaced - -
 v1 ResourceQuota resourcequotas quota namespaced - status
 v1 PersistentVolumeClaim persistentvolumeclaims pvc namespaced - status
 v1 PersistentVolume persistentvolumes pv cluster - status
-v1 ReplicationController replicationcontrollers rc namespaced all status,scale
+v1 ReplicationController replicationcontrollers rc namespaced all status,scale g
 apiextensions.k8s.io/v1 CustomResourceDefinition customresourcedefinitions crd,crds cluster api-extensions status g
 apps/v1 ControllerRevision controllerrevisions - namespaced - -
 apps/v1 DaemonSet daemonsets ds namespaced all status g

@@ -31,10 +31,17 @@ export function validateSchema(value: unknown, schema: Schema, path: string, cau
   if (schema['x-kubernetes-int-or-string'] === true) {
     if (typeof value !== 'string' && !Number.isInteger(value))
       causes.push(fieldTypeInvalid(path, jsonType(value), `${path} in body must be of type integer,string: "${jsonType(value)}"`));
+    else if (typeof value === 'string') validateString(value, schema, path, causes);
     return;
   }
   if (schema.type !== undefined && !hasType(value, schema.type)) {
     const found = jsonType(value);
+    if (schema.format !== undefined && typeof value !== 'string' && !Array.isArray(value)) {
+      // A format stands in for the type, on both sides.
+      const format = typeof value !== 'number' ? '' : Number.isInteger(value) ? 'int64' : 'double';
+      causes.push(fieldTypeInvalid(path, format, `${path} in body must be of type ${schema.format}: "${format}"`));
+      return;
+    }
     causes.push(fieldTypeInvalid(path, found, `${path} in body must be of type ${schema.type}: "${found}"`));
     return;
   }
@@ -54,7 +61,7 @@ function validateString(value: string, schema: Schema, path: string, causes: Fie
   if (schema.pattern !== undefined && !regexp(schema.pattern).test(value))
     causes.push(fieldInvalid(path, value, `${path} in body should match '${schema.pattern}'`));
   if (schema.format !== undefined && formats[schema.format]?.(value) === false)
-    causes.push(fieldInvalid(path, value, `${path} in body must be of type ${schema.format}: ${JSON.stringify(value)}`));
+    causes.push(fieldTypeInvalid(path, value, `${path} in body must be of type ${schema.format}: ${JSON.stringify(value)}`));
 }
 
 function validateNumber(value: number, schema: Schema, path: string, causes: FieldCause[]): void {
@@ -62,8 +69,6 @@ function validateNumber(value: number, schema: Schema, path: string, causes: Fie
     causes.push(fieldInvalid(path, value, `${path} in body should be greater than or equal to ${schema.minimum}`));
   if (schema.maximum !== undefined && value > schema.maximum)
     causes.push(fieldInvalid(path, value, `${path} in body should be less than or equal to ${schema.maximum}`));
-  if (schema.format === 'int32' && Math.abs(value) > 2 ** 31 - 1)
-    causes.push(fieldInvalid(path, value, `${path} in body must be of type int32: "${value}"`));
 }
 
 function validateList(value: readonly unknown[], schema: Schema, path: string, causes: FieldCause[]): void {
@@ -77,7 +82,12 @@ function validateList(value: readonly unknown[], schema: Schema, path: string, c
   const keys = schema['x-kubernetes-list-map-keys'] ?? [];
   const seen: unknown[] = [];
   for (const [index, item] of value.entries()) {
-    const identity = listType === 'set' ? item : isObject(item) ? Object.fromEntries(keys.map((key) => [key, item[key]])) : item;
+    const identity =
+      listType === 'set'
+        ? item
+        : isObject(item)
+          ? Object.fromEntries(keys.flatMap((key) => (item[key] === undefined ? [] : [[key, item[key]]])))
+          : item;
     if (seen.some((other) => isEqual(other, identity)))
       causes.push({
         reason: 'FieldValueDuplicate',
@@ -185,6 +195,10 @@ export function isIpv6(text: string): boolean {
   }
   if (!groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return false;
   return halves.length === 2 ? count < 8 : count === 8;
+}
+
+export function isAddress(text: string): boolean {
+  return isIpv4(text) || isIpv6(text);
 }
 
 export function isCidr(text: string): boolean {

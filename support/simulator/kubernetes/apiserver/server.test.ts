@@ -236,7 +236,7 @@ describe('patches', () => {
         { type: 'application/apply-patch+yaml', query },
       );
     expect(apply({ a: '1', b: '2' }, { fieldManager: 'one' }).status).toBe(201);
-    expect(message(apply({ a: '9' }, { fieldManager: 'two' }))).toBe('Apply failed with 1 conflict: conflict with "one" using v1: .data.a');
+    expect(message(apply({ a: '9' }, { fieldManager: 'two' }))).toBe('Apply failed with 1 conflict: conflict with "one": .data.a');
     expect((apply({ a: '1' }, { fieldManager: 'one' }).body as unknown as { data: unknown }).data).toEqual({ a: '1' });
     expect((apply({ a: '9' }, { fieldManager: 'two', force: 'true' }).body as unknown as { data: unknown }).data).toEqual({ a: '9' });
   });

@@ -21,13 +21,15 @@ export interface ApiServerOptions {
   /** One of a family, or two of different ones; the first is primary. */
   readonly serviceSubnets: readonly string[];
   readonly podSubnets: readonly string[];
+  /** `--service-node-port-range` */
+  readonly nodePortRange?: readonly [lowest: number, highest: number] | undefined;
 }
 
 /** An API server with empty storage, but for what a real one makes at its start. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { clock, version } = options;
   const random = options.random.stream('apiserver');
-  const core = new Core(clock, random, new ServiceAllocator(options.serviceSubnets, random.stream('services')));
+  const core = new Core(clock, random, new ServiceAllocator(options.serviceSubnets, random.stream('services'), options.nodePortRange));
   const client = createClient(core);
   const server: ApiServer = {
     clock,

@@ -38,7 +38,7 @@ function isUnset(value: unknown): boolean {
   return value === undefined || value === null || value === '';
 }
 
-export function isHeadless(spec: Readonly<Draft>): boolean {
+function isHeadless(spec: Readonly<Draft>): boolean {
   const list = texts(spec['clusterIPs']);
   return list.length === 1 && list[0] === 'None';
 }

@@ -322,6 +322,19 @@ function validateKeptFamilies(spec: Json, old: Json, causes: FieldCause[]): void
 
 // ── endpoints ───────────────────────────────────────────────────────────────────────────────────────────────
 
+/** `status.loadBalancer`, which whoever gives addresses writes. */
+export function validateServiceStatus(object: Json, causes: FieldCause[]): void {
+  const status = isObject(object['status']) ? object['status'] : {};
+  const balancer = isObject(status['loadBalancer']) ? status['loadBalancer'] : {};
+  for (const [index, { ip, hostname }] of items(balancer['ingress']).entries()) {
+    const at = `status.loadBalancer.ingress[${index}]`;
+    if (isSet(ip) && !isAddress(String(ip))) causes.push(fieldInvalid(`${at}.ip`, ip, 'must be a valid IP address'));
+    if (!isSet(hostname)) continue;
+    if (!isSubdomain(String(hostname))) causes.push(fieldInvalid(`${at}.hostname`, hostname, subdomainMessage));
+    if (isAddress(String(hostname))) causes.push(fieldInvalid(`${at}.hostname`, hostname, 'must be a DNS name, not an IP address'));
+  }
+}
+
 export function validateEndpoints(object: Json, causes: FieldCause[]): void {
   for (const [index, subset] of items(object['subsets']).entries()) {
     const at = `subsets[${index}]`;
@@ -329,7 +342,7 @@ export function validateEndpoints(object: Json, causes: FieldCause[]): void {
     if (lists.every((list) => items(subset[list]).length === 0))
       causes.push(fieldRequired(at, 'must specify `addresses` or `notReadyAddresses`'));
     for (const list of lists)
-      for (const [place, { ip, hostname }] of items(subset[list]).entries()) {
+      for (const [place, { ip, hostname, nodeName }] of items(subset[list]).entries()) {
         const address = String(ip ?? '');
         const path = `${at}.${list}[${place}]`;
         if (!isAddress(address)) {
@@ -338,6 +351,8 @@ export function validateEndpoints(object: Json, causes: FieldCause[]): void {
         } else validateNonSpecial(address, `${path}.ip`, causes);
         if (typeof hostname === 'string' && hostname !== '' && !isLabel(hostname))
           causes.push(fieldInvalid(`${path}.hostname`, hostname, labelMessage));
+        if (typeof nodeName === 'string' && !isSubdomain(nodeName))
+          causes.push(fieldInvalid(`${path}.nodeName`, nodeName, subdomainMessage));
       }
     const ports = items(subset['ports']);
     for (const [place, port] of ports.entries()) {
@@ -370,6 +385,11 @@ export function validateEndpointSlice(object: Json, old: Json | undefined, cause
         causes.push(fieldInvalid(path, address, 'must be a valid IP address'));
       else if (type === 'IPv4' || type === 'IPv6') validateNonSpecial(address, path, causes);
     }
+    const { nodeName, hostname } = endpoint;
+    if (typeof nodeName === 'string' && !isSubdomain(nodeName))
+      causes.push(fieldInvalid(`endpoints[${index}].nodeName`, nodeName, subdomainMessage));
+    if (typeof hostname === 'string' && !isLabel(hostname))
+      causes.push(fieldInvalid(`endpoints[${index}].hostname`, hostname, labelMessage));
   }
   const names = new Set<string>();
   for (const [index, port] of items(object['ports']).entries()) {

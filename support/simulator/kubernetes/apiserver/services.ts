@@ -25,8 +25,8 @@ interface Port extends Draft {
   nodePort?: number;
 }
 
-const lowestNodePort = 30000;
-const highestNodePort = 32767;
+/** `--service-node-port-range`, unless the API server is told another one. */
+const defaultNodePorts = [30000, 32767] as const;
 
 /**
  * Cluster addresses and node ports of services (Kubernetes 1.27: `pkg/registry/core/service`). A node port is taken as a
@@ -35,9 +35,11 @@ const highestNodePort = 32767;
 export class ServiceAllocator {
   readonly #ranges: readonly { readonly prefix: Prefix; readonly family: FamilyName; readonly used: Set<string> }[];
   readonly #nodePorts = new Set<number>();
+  readonly #nodePortRange: readonly [lowest: number, highest: number];
   readonly #random: Random;
 
-  constructor(subnets: readonly string[], random: Random) {
+  constructor(subnets: readonly string[], random: Random, nodePorts: readonly [lowest: number, highest: number] = defaultNodePorts) {
+    this.#nodePortRange = nodePorts;
     this.#ranges = subnets.map((subnet) => {
       const range = prefix(subnet);
       return { prefix: range, family: range.family === 4 ? 'IPv4' : 'IPv6', used: new Set<string>() };
@@ -231,8 +233,9 @@ export class ServiceAllocator {
   }
 
   #take(number: number, undo: Undo): string | undefined {
-    if (number < lowestNodePort || number > highestNodePort)
-      return `provided port is not in the valid range. The range of valid ports is ${lowestNodePort}-${highestNodePort}`;
+    const [lowest, highest] = this.#nodePortRange;
+    if (number < lowest || number > highest)
+      return `provided port is not in the valid range. The range of valid ports is ${lowest}-${highest}`;
     if (this.#nodePorts.has(number)) return 'provided port is already allocated';
     this.#nodePorts.add(number);
     undo.push(() => this.#nodePorts.delete(number));
@@ -240,10 +243,11 @@ export class ServiceAllocator {
   }
 
   #takeAny(undo: Undo, whyNot: string): number {
-    const count = highestNodePort - lowestNodePort + 1;
-    const first = this.#random.integer(lowestNodePort, highestNodePort);
+    const [lowest, highest] = this.#nodePortRange;
+    const count = highest - lowest + 1;
+    const first = this.#random.integer(lowest, highest);
     for (let step = 0; step < count; step++) {
-      const number = lowestNodePort + ((first - lowestNodePort + step) % count);
+      const number = lowest + ((first - lowest + step) % count);
       if (this.#take(number, undo) === undefined) return number;
     }
     throw internal(whyNot);

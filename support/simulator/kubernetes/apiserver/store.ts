@@ -93,6 +93,7 @@ export class Store {
   /** Keys in order; a change of an object leaves them as they are. */
   #keys: string[] | undefined;
   #sorted: KubernetesObject[] | undefined;
+  readonly #sortedOfNamespace = new Map<string, readonly KubernetesObject[]>();
 
   constructor(broadcaster: Broadcaster) {
     this.#broadcaster = broadcaster;
@@ -108,13 +109,23 @@ export class Store {
 
   /** In order of namespace and name. */
   list(options: ListOptions = {}): readonly KubernetesObject[] {
+    const { namespace } = options;
+    if (namespace !== undefined && options.labels === undefined && options.ownerUid === undefined && options.nodeName === undefined) {
+      const known = this.#sortedOfNamespace.get(namespace) ?? this.#collect(this.#byNamespace.get(namespace), options);
+      this.#sortedOfNamespace.set(namespace, known);
+      return known;
+    }
     const narrow = this.#smallestSet(options);
     if (narrow === undefined) {
       const all = this.#inOrder();
       return options.labels === undefined ? all : all.filter((object) => matchesSelector(options.labels, object.metadata.labels));
     }
+    return this.#collect(narrow, options);
+  }
+
+  #collect(keys: ReadonlySet<string>, options: ListOptions): readonly KubernetesObject[] {
     const found: KubernetesObject[] = [];
-    for (const key of narrow) {
+    for (const key of keys) {
       const object = this.#objects.get(key);
       if (object !== undefined && this.#matches(object, options)) found.push(object);
     }
@@ -127,6 +138,7 @@ export class Store {
     if (old !== undefined) this.#unindex(key, old, object);
     else this.#keys = undefined;
     this.#sorted = undefined;
+    this.#sortedOfNamespace.delete(object.metadata.namespace ?? '');
     this.#objects.set(key, object);
     this.#index(key, object);
     this.#tell(old === undefined ? { type: 'ADDED', object, resourceVersion } : { type: 'MODIFIED', object, old, resourceVersion });
@@ -141,6 +153,7 @@ export class Store {
     this.#objects.delete(key);
     this.#keys = undefined;
     this.#sorted = undefined;
+    this.#sortedOfNamespace.delete(object.metadata.namespace ?? '');
     this.#tell({ type: 'DELETED', object, old, resourceVersion });
   }
 

@@ -22,33 +22,15 @@ import type {
 import { conditionOf, nodeAddresses, parseTimestamp } from '../objects.ts';
 import type { KubernetesObject, LabelSelector, PrinterColumn } from '../types.ts';
 import { humanDuration } from './age.ts';
+import { furtherTables } from './further-tables.ts';
+import { type Column, columns, type Table } from './table-columns.ts';
 
-export interface Column {
-  readonly name: string;
-  readonly type: string;
-  readonly format: string;
-  readonly description: string;
-  readonly priority: number;
-}
-
-export interface Table {
-  readonly columns: readonly Column[];
-  cells(object: KubernetesObject, now: number): readonly unknown[];
-}
+export type { Column, Table };
 
 /** The columns of a type as `kubectl get` shows them (`pkg/printers/internalversion` of Kubernetes 1.27). */
 export function tableOf(kind: string, customColumns: readonly PrinterColumn[] | undefined): Table {
   if (customColumns !== undefined) return customTable(customColumns);
   return builtinTables[kind] ?? { columns: columns('Name Age'), cells: (object, now) => [object.metadata.name, ageOf(object, now)] };
-}
-
-/** `Name Ready:integer IP*`: a star marks a column of `-o wide`, `_` stands for a blank. */
-function columns(text: string): readonly Column[] {
-  return text.split(' ').map((word, index) => {
-    const isWide = word.endsWith('*');
-    const [name = '', type = 'string'] = (isWide ? word.slice(0, -1) : word).split(':');
-    return { name: name.replaceAll('_', ' '), type, format: index === 0 ? 'name' : '', description: '', priority: isWide ? 1 : 0 };
-  });
 }
 
 export function ageOf(object: KubernetesObject, now: number): string {
@@ -222,9 +204,9 @@ const builtinTables: Readonly<Record<string, Table>> = {
         info['kubeletVersion'] ?? '',
         nodeAddresses(node)[0] ?? '<none>',
         nodeAddresses(node, 'ExternalIP')[0] ?? '<none>',
-        info['osImage'] ?? '<unknown>',
-        info['kernelVersion'] ?? '<unknown>',
-        info['containerRuntimeVersion'] ?? '<unknown>',
+        info['osImage'] || '<unknown>',
+        info['kernelVersion'] || '<unknown>',
+        info['containerRuntimeVersion'] || '<unknown>',
       ];
     },
   },
@@ -256,13 +238,16 @@ const builtinTables: Readonly<Record<string, Table>> = {
     columns: columns('Name AddressType Ports Endpoints Age'),
     cells(object, now) {
       const slice = object as EndpointSlice;
-      const ports = (slice.ports ?? []).map((port) => (port.port === undefined ? '*' : String(port.port)));
+      const ports = (slice.ports ?? []).map((port) => (port.port === undefined ? (port.name ?? '') || '*' : String(port.port)));
       const addresses = (slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses);
       return [slice.metadata.name, slice.addressType, listWithMore(ports, ','), listWithMore(addresses, ','), ageOf(slice, now)];
     },
   },
   Event: {
-    columns: columns('Last_Seen Type Reason Object Subobject* Source* Message First_Seen* Count* Name*'),
+    columns: columns('Last_Seen Type Reason Object Subobject* Source* Message First_Seen* Count* Name*').map((column, index) => ({
+      ...column,
+      format: index === 9 ? 'name' : '',
+    })),
     cells(object, now) {
       const event = object as KubeEvent;
       const about = event.involvedObject;
@@ -316,17 +301,17 @@ const builtinTables: Readonly<Record<string, Table>> = {
     },
   },
   PriorityClass: {
-    columns: columns('Name Value Global-Default Age'),
+    columns: columns('Name Value:integer Global-Default:boolean Age'),
     cells: (object, now) => [object.metadata.name, object['value'], object['globalDefault'] ?? false, ageOf(object, now)],
   },
   PodDisruptionBudget: {
-    columns: columns('Name Min_Available Max_Unavailable Allowed_Disruptions Age'),
+    columns: columns('Name Min_Available Max_Unavailable Allowed_Disruptions:integer Age'),
     cells(object, now) {
       const spec = object['spec'] as { readonly minAvailable?: unknown; readonly maxUnavailable?: unknown };
       return [
         object.metadata.name,
-        spec.minAvailable ?? 'N/A',
-        spec.maxUnavailable ?? 'N/A',
+        String(spec.minAvailable ?? 'N/A'),
+        String(spec.maxUnavailable ?? 'N/A'),
         (object['status'] as { readonly disruptionsAllowed?: number } | undefined)?.disruptionsAllowed ?? 0,
         ageOf(object, now),
       ];
@@ -365,8 +350,9 @@ const builtinTables: Readonly<Record<string, Table>> = {
       ];
     },
   },
-  ClusterRole: { columns: columns('Name Created_At'), cells: (object) => [object.metadata.name, object.metadata.creationTimestamp] },
-  Role: { columns: columns('Name Created_At'), cells: (object) => [object.metadata.name, object.metadata.creationTimestamp] },
+  ...furtherTables,
+  ClusterRole: { columns: columns('Name Created_At:date'), cells: (object) => [object.metadata.name, object.metadata.creationTimestamp] },
+  Role: { columns: columns('Name Created_At:date'), cells: (object) => [object.metadata.name, object.metadata.creationTimestamp] },
   ClusterRoleBinding: { columns: bindingColumns(), cells: bindingCells },
   RoleBinding: { columns: bindingColumns(), cells: bindingCells },
 };

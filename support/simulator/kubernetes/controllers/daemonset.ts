@@ -85,8 +85,29 @@ function nodeOf(pod: Pod): string | undefined {
   return pod.spec.nodeName ?? terms.flatMap((term) => term.matchFields ?? []).find((field) => field.key === 'metadata.name')?.values?.[0];
 }
 
+interface Verdict {
+  readonly shouldRun: boolean;
+  readonly mayStay: boolean;
+}
+
+/** By template and by the node's spec, which a heartbeat leaves as it is; good for as long as the labels are the same. */
+const verdicts = new WeakMap<
+  PodTemplate,
+  WeakMap<Node['spec'], { readonly labels: Node['metadata']['labels']; readonly verdict: Verdict }>
+>();
+
 /** Whether the set wants a pod on a node, and whether one that is there may stay (only NoExecute taints drive it out). */
-function verdict(set: DaemonSet, node: Node): { readonly shouldRun: boolean; readonly mayStay: boolean } {
+function verdict(set: DaemonSet, node: Node): Verdict {
+  const ofTemplate = verdicts.get(set.spec.template) ?? new WeakMap();
+  verdicts.set(set.spec.template, ofTemplate);
+  const known = ofTemplate.get(node.spec);
+  if (known !== undefined && known.labels === node.metadata.labels) return known.verdict;
+  const made = judge(set, node);
+  ofTemplate.set(node.spec, { labels: node.metadata.labels, verdict: made });
+  return made;
+}
+
+function judge(set: DaemonSet, node: Node): Verdict {
   const { spec } = set.spec.template;
   const tolerations = [...(spec.tolerations ?? []), ...daemonTolerations];
   const driving = (node.spec.taints ?? []).filter((taint) => taint.effect === 'NoExecute');
@@ -107,7 +128,9 @@ function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reco
     const byNode = new Map<string, Pod[]>();
     for (const pod of pods) {
       const node = nodeOf(pod) ?? '';
-      byNode.set(node, [...(byNode.get(node) ?? []), pod]);
+      const here = byNode.get(node);
+      if (here === undefined) byNode.set(node, [pod]);
+      else here.push(pod);
     }
     for (const node of client.list<Node>('nodes')) {
       const here = byNode.get(node.metadata.name) ?? [];

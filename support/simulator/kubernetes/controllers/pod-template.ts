@@ -26,8 +26,19 @@ export function podFrom(
   };
 }
 
+/** Stored objects are never changed in place, so a template keeps its hash. */
+const hashes = new WeakMap<PodTemplate, string>();
+
 /** Like `rand.SafeEncodeString` of a 32-bit FNV-1a hash: up to ten characters without vowels. */
 export function templateHash(template: PodTemplate, collisions = 0): string {
+  const known = collisions === 0 && Object.isFrozen(template) ? hashes.get(template) : undefined;
+  if (known !== undefined) return known;
+  const hash = computeHash(template, collisions);
+  if (collisions === 0) hashes.set(template, hash);
+  return hash;
+}
+
+function computeHash(template: PodTemplate, collisions: number): string {
   const text = stableText(withoutHash(template)) + (collisions === 0 ? '' : String(collisions));
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) {

@@ -316,11 +316,6 @@ export function withSource(verb: string, info: Info, error: unknown): KubectlErr
   return addSource(verb, info.source, error);
 }
 
-/** `deployment.apps/web`. */
-function slashName(info: Pick<Info, 'type' | 'name'>): string {
-  return `${lowerKind(info.type)}/${info.name}`;
-}
-
 /** `deployment.apps`. */
 export function lowerKind(type: ResourceType): string {
   return type.group === '' ? type.kind.toLowerCase() : `${type.kind.toLowerCase()}.${type.group}`;

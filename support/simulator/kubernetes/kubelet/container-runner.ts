@@ -2,7 +2,7 @@ import type { Timer } from '../../clock/clock.ts';
 import { parseImageReference } from '../../docker/image-reference.ts';
 import type { Container } from '../../docker/types.ts';
 import { type ContainerSpec, type ContainerStateView, type ContainerStatus, type Probe, timestamp } from '../objects.ts';
-import { environmentOf, expand, mountedFiles, PodConfigError } from './environment.ts';
+import { type ContainerEnvironment, environmentOf, expand, mountedFiles, PodConfigError } from './environment.ts';
 import type { PodRuntime } from './pod-worker.ts';
 import { type ProbeResult, runProbe } from './probes.ts';
 
@@ -130,7 +130,7 @@ export class ContainerRunner {
   #create(): void {
     const pod = this.#pod;
     const { spec } = this;
-    let env: Record<string, string>;
+    let env: ContainerEnvironment;
     let files: Record<string, string>;
     try {
       env = environmentOf(pod.client, pod.pod, spec, pod.facts);
@@ -148,9 +148,10 @@ export class ContainerRunner {
         name: `k8s_${spec.name}_${pod.pod.metadata.name}_${pod.pod.metadata.namespace}_${pod.pod.metadata.uid}_${this.restartCount}`,
         image: spec.image,
         hostname: pod.pod.spec.hostNetwork === true ? node.name : (pod.pod.spec.hostname ?? pod.pod.metadata.name),
-        ...(spec.command === undefined ? {} : { entrypoint: spec.command.map((word) => expand(word, env)) }),
-        ...(spec.args === undefined ? {} : { command: spec.args.map((word) => expand(word, env)) }),
-        env,
+        ...(spec.command === undefined ? {} : { entrypoint: spec.command.map((word) => expand(word, env.lookup)) }),
+        ...(spec.args === undefined ? {} : { command: spec.args.map((word) => expand(word, env.lookup)) }),
+        env: env.own,
+        linkedEnv: env.links,
         files,
         ...(spec.workingDir === undefined ? {} : { workingDirectory: spec.workingDir }),
         ...(spec.securityContext?.privileged === undefined ? {} : { privileged: spec.securityContext.privileged }),

@@ -11,10 +11,20 @@ export interface PodFacts {
   readonly hostIps: readonly string[];
 }
 
+export interface ContainerEnvironment {
+  /** Variables of the services that existed when the container was made; worked out when somebody asks. */
+  readonly links: () => Readonly<Record<string, string>>;
+  /** What the pod asks for; it wins. */
+  readonly own: Readonly<Record<string, string>>;
+  readonly lookup: (name: string) => string | undefined;
+}
+
 /** Environment of a container: service links, `envFrom`, `env` with `$(NAME)` references. @throws PodConfigError */
-export function environmentOf(client: ApiClient, pod: Pod, container: ContainerSpec, facts: PodFacts): Record<string, string> {
+export function environmentOf(client: ApiClient, pod: Pod, container: ContainerSpec, facts: PodFacts): ContainerEnvironment {
   const namespace = pod.metadata.namespace ?? 'default';
-  const env: Record<string, string> = serviceLinks(client, pod);
+  const links = serviceLinks(client, pod);
+  const env: Record<string, string> = {};
+  const lookup = (name: string): string | undefined => env[name] ?? links()[name];
   for (const source of container.envFrom ?? []) {
     const reference = source.configMapRef ?? source.secretRef;
     const values =
@@ -31,14 +41,14 @@ export function environmentOf(client: ApiClient, pod: Pod, container: ContainerS
   }
   for (const variable of container.env ?? []) {
     const value = variableValue(client, pod, container, variable, facts);
-    if (value !== undefined) env[variable.name] = expand(value, env);
+    if (value !== undefined) env[variable.name] = expand(value, lookup);
   }
-  return env;
+  return { links, own: env, lookup };
 }
 
 /** `$(NAME)` of known variables; `$$` stands for one `$` (third_party/forked/golang/expansion). */
-export function expand(text: string, env: Readonly<Record<string, string>>): string {
-  return text.replace(/\$\$|\$\(([^()]+)\)/g, (whole, name: string | undefined) => (name === undefined ? '$' : (env[name] ?? whole)));
+export function expand(text: string, lookup: (name: string) => string | undefined): string {
+  return text.replace(/\$\$|\$\(([^()]+)\)/g, (whole, name: string | undefined) => (name === undefined ? '$' : (lookup(name) ?? whole)));
 }
 
 function variableValue(client: ApiClient, pod: Pod, container: ContainerSpec, variable: EnvVar, facts: PodFacts): string | undefined {
@@ -109,13 +119,29 @@ function secretValues(client: ApiClient, namespace: string, name: string): Reado
   return Object.fromEntries(Object.entries(secret.data ?? {}).map(([key, value]) => [key, fromBase64(value)]));
 }
 
+/** The variables of one state of a namespace's services, for all the containers that were made while it lasted. */
+const linksOf = new WeakMap<readonly Service[], Map<Service | undefined, Readonly<Record<string, string>>>>();
+const noServices: readonly Service[] = [];
+
 /** Variables of the services that exist by now: the API server's always, the namespace's with `enableServiceLinks`. */
-function serviceLinks(client: ApiClient, pod: Pod): Record<string, string> {
-  const env: Record<string, string> = {};
+function serviceLinks(client: ApiClient, pod: Pod): () => Readonly<Record<string, string>> {
   const master = client.get<Service>('services', 'kubernetes', 'default');
   const own =
-    pod.spec['enableServiceLinks'] === false ? [] : client.list<Service>('services', { namespace: pod.metadata.namespace ?? 'default' });
-  for (const service of [...(master === undefined ? [] : [master]), ...own]) {
+    pod.spec['enableServiceLinks'] === false
+      ? noServices
+      : client.list<Service>('services', { namespace: pod.metadata.namespace ?? 'default' });
+  return () => {
+    const known = linksOf.get(own) ?? new Map<Service | undefined, Readonly<Record<string, string>>>();
+    linksOf.set(own, known);
+    const made = known.get(master) ?? variablesOf([...(master === undefined ? [] : [master]), ...own]);
+    known.set(master, made);
+    return made;
+  };
+}
+
+function variablesOf(services: readonly Service[]): Readonly<Record<string, string>> {
+  const env: Record<string, string> = {};
+  for (const service of services) {
     const ip = service.spec.clusterIP;
     const ports = service.spec.ports ?? [];
     const first = ports[0];

@@ -106,6 +106,12 @@ export class PodWorker implements PodRuntime {
     if (pod.metadata.deletionTimestamp !== undefined) this.terminate(pod.metadata.deletionGracePeriodSeconds ?? 30);
   }
 
+  /** The node has got its addresses: pods on its network have them too. A pod's address never changes once it has one. */
+  addressed(): void {
+    if (this.pod.spec.hostNetwork === true && this.#ips.length === 0) this.#ips = this.#host.hostIps;
+    this.changed();
+  }
+
   // ── sandbox ───────────────────────────────────────────────────────────────────────────────────────────────
 
   #again(delayMs: number, action: () => void): void {

@@ -1,20 +1,29 @@
 import type { Command } from '../../docker/types.ts';
 import { curl } from './curl.ts';
 import { dig, getent, host, nslookup } from './dns-tools.ts';
+import { envsubst } from './envsubst.ts';
+import { grep } from './grep.ts';
 import { ip } from './ip/ip.ts';
 import { iptablesCommand } from './iptables.ts';
 import { pingCommand } from './ping.ts';
+import { pgrep, pidof } from './process-search.ts';
 import { arping, nc, netstat, nft, ss } from './sockets.ts';
 import { sysctl } from './sysctl.ts';
-import { hostname, id, notSimulated, ps, simulatedRandom, systemctl, uname, whoami } from './system.ts';
+import { chown, hostname, id, notSimulated, ps, simulatedRandom, systemctl, uname, whoami } from './system.ts';
 import { date, sleep, timeout, watch } from './time.ts';
 import { tracepath, traceroute } from './trace.ts';
 import { bridge, ethtool, tc, tcpdump } from './traffic.ts';
 import { wget } from './wget.ts';
+import { xargs } from './xargs.ts';
+
+/** jq's language is only read by labs that use it. */
+const jq: Command = async (args, context) => (await import('../jq/command.ts')).jq(args, context);
 
 /** Programs that only some images have: an image (or its description) lists them in `commands`. */
 const extra: readonly (readonly [string, Command])[] = [
   ['curl', curl],
+  ['jq', jq],
+  ['envsubst', envsubst],
   ['tcpdump', tcpdump],
   ['ss', ss],
   ['iptables', iptablesCommand(4)],
@@ -38,6 +47,10 @@ const common: readonly (readonly [string, Command])[] = [
   ['ping', pingCommand(undefined)],
   ['ping6', pingCommand(6)],
   ['wget', wget],
+  ['xargs', xargs],
+  ['grep', grep('grep')],
+  ['egrep', grep('egrep')],
+  ['fgrep', grep('fgrep')],
   ['nc', nc],
   ['ncat', nc],
   ['traceroute', traceroute],
@@ -48,6 +61,10 @@ const common: readonly (readonly [string, Command])[] = [
   ['getent', getent],
   ['hostname', hostname],
   ['ps', ps],
+  ['pgrep', pgrep],
+  ['pidof', pidof],
+  ['pkill', notSimulated('pkill')],
+  ['killall', notSimulated('killall')],
   ['uname', uname],
   ['id', id],
   ['whoami', whoami],
@@ -56,6 +73,9 @@ const common: readonly (readonly [string, Command])[] = [
   ['timeout', timeout],
   ['watch', watch],
   ['systemctl', systemctl],
+  ['chown', chown],
+  ['chgrp', chown],
+  ['trap', notSimulated('bash: trap')],
   ['ifconfig', notSimulated('ifconfig')],
   ['route', notSimulated('route')],
   ['simulated-random', simulatedRandom],

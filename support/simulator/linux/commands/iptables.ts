@@ -14,7 +14,20 @@ const builtinChains: Readonly<Record<Table, readonly string[]>> = {
 };
 
 interface Task {
-  verb: 'append' | 'insert' | 'delete' | 'check' | 'policy' | 'flush' | 'new' | 'delete-chain' | 'zero' | 'list' | 'list-rules' | undefined;
+  verb:
+    | 'append'
+    | 'replace'
+    | 'insert'
+    | 'delete'
+    | 'check'
+    | 'policy'
+    | 'flush'
+    | 'new'
+    | 'delete-chain'
+    | 'zero'
+    | 'list'
+    | 'list-rules'
+    | undefined;
   chain: string | undefined;
   position: number | undefined;
   table: Table;
@@ -73,7 +86,7 @@ function execute(name: string, family: Family, args: readonly string[], context:
     const next = words[0];
     if (next !== undefined && !next.startsWith('-') && next !== '!') task.chain = words.shift();
     else if (!isOptional) bad(`option "${verb}" requires an argument`);
-    if ((verb === 'insert' || verb === 'delete' || verb === 'list-rules') && /^\d+$/.test(words[0] ?? ''))
+    if ((verb === 'insert' || verb === 'replace' || verb === 'delete' || verb === 'list-rules') && /^\d+$/.test(words[0] ?? ''))
       task.position = Number(words.shift());
   };
   while (words.length > 0) {
@@ -102,6 +115,11 @@ function execute(name: string, family: Family, args: readonly string[], context:
       case '-I':
       case '--insert':
         chainWord('insert', false);
+        break;
+      case '-R':
+      case '--replace':
+        chainWord('replace', false);
+        if (task.position === undefined) bad('-R requires a rule number');
         break;
       case '-D':
       case '--delete':
@@ -213,7 +231,7 @@ function execute(name: string, family: Family, args: readonly string[], context:
       case '--ctstate':
       case '--state': {
         const states = take(word).toLowerCase().split(',');
-        const known = ['new', 'established', 'related', 'invalid'] as const;
+        const known = ['new', 'established', 'related', 'invalid', 'untracked'] as const;
         rule.connectionState = states.map((state) => known.find((other) => other === state) ?? bad(`Bad state "${state.toUpperCase()}"`));
         break;
       }
@@ -317,7 +335,13 @@ function execute(name: string, family: Family, args: readonly string[], context:
     );
   const rules = chains.get(chain)?.rules ?? [];
   if (verb === 'append') netfilter.append(family, table, chain, rule);
-  else if (verb === 'insert') {
+  else if (verb === 'replace') {
+    const position = task.position ?? 1;
+    const old = rules[position - 1];
+    if (old === undefined) throw new CommandFailure(`${name}: Index of replacement too big.\n`, 1);
+    netfilter.insert(family, table, chain, rule, position);
+    netfilter.delete(family, table, chain, old);
+  } else if (verb === 'insert') {
     if ((task.position ?? 1) > rules.length + 1) throw new CommandFailure(`${name}: Index of insertion too big.\n`, 1);
     netfilter.insert(family, table, chain, rule, task.position ?? 1);
   } else {
@@ -436,7 +460,7 @@ function ruleText(rule: NetfilterRule, family: Family): string {
 
 /** The kernel keeps states as bits and prints them in this order. */
 function stateText(states: readonly string[]): string {
-  return ['invalid', 'new', 'related', 'established']
+  return ['invalid', 'new', 'related', 'established', 'untracked']
     .filter((state) => states.includes(state))
     .join(',')
     .toUpperCase();

@@ -74,6 +74,7 @@ interface PingOptions {
   readonly size: number;
   readonly ttl: number | undefined;
   readonly isQuiet: boolean;
+  readonly mayNotFragment: boolean;
   readonly source: Ip | undefined;
   readonly device: string | undefined;
 }
@@ -138,6 +139,7 @@ function readOptions(args: readonly string[], context: CommandContext, fixedFami
     size: Number(lastOf(parsed, 's') ?? 56),
     ttl: ttlText === undefined ? undefined : Number(ttlText),
     isQuiet: parsed.options.has('q'),
+    mayNotFragment: lastOf(parsed, 'M') === 'do',
     source,
     device,
   };
@@ -163,6 +165,7 @@ function send(options: PingOptions, context: CommandContext): { stdout: string; 
       ? `PING ${options.target} (${ip.text})${from} ${options.size}(${options.size + 28}) bytes of data.\n`
       : `PING ${options.target}(${ip.text})${from} ${options.size} data bytes\n`;
   let stderr = '';
+  const linkMtu = decision.kind === 'forward' ? Math.min(decision.device.mtu, decision.route.mtu ?? decision.device.mtu) : 65_536;
   const startedAt = clock.now();
   let lastAt = startedAt;
   let sent = 0;
@@ -178,6 +181,12 @@ function send(options: PingOptions, context: CommandContext): { stdout: string; 
       errors++;
       if (!options.isQuiet) stdout += `From ${text}\n`;
     };
+    const mtu = Math.min(linkMtu, namespace.pathMtu(ip)?.mtu ?? linkMtu);
+    if (options.mayNotFragment && options.size + (ip.family === 4 ? 28 : 48) > mtu) {
+      errors++;
+      stderr += `ping: local error: message too long, mtu=${mtu}\n`;
+      return;
+    }
     namespace.sockets.ping({
       destination: ip,
       ...(options.source === undefined ? {} : { source: options.source }),
@@ -185,6 +194,7 @@ function send(options: PingOptions, context: CommandContext): { stdout: string; 
       ...(options.ttl === undefined ? {} : { ttl: options.ttl }),
       identifier,
       sequence,
+      ...(options.mayNotFragment ? { dontFragment: true } : {}),
       size: options.size,
       onReply: (reply) => {
         if (reply.kind !== 'echo-reply')

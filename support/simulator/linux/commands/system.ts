@@ -105,6 +105,20 @@ export const ps: Command = (args, context) => {
 export const systemctl: Command = () =>
   failure("System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down\n");
 
+/** chown(1), chgrp(1): everything belongs to root here, so only a missing file shows. */
+export const chown: Command = (args, context) => {
+  const [owner, ...paths] = args.filter((arg) => !arg.startsWith('-'));
+  if (owner === undefined) return failure("chown: missing operand\nTry 'chown --help' for more information.\n");
+  if (paths.length === 0) return failure(`chown: missing operand after '${owner}'\nTry 'chown --help' for more information.\n`);
+  const absent = paths.filter((path) => {
+    const full = path.startsWith('/') ? path : `${context.cwd}/${path}`;
+    return context.files.read(full) === undefined && !context.files.isDirectory(full);
+  });
+  return absent.length === 0
+    ? output('')
+    : failure(absent.map((path) => `chown: cannot access '${path}': No such file or directory\n`).join(''));
+};
+
 /** Programs that change what is not modelled: they say so. */
 export function notSimulated(name: string): Command {
   return () => failure(`${name}: not simulated\n`);

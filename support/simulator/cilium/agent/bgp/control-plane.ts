@@ -6,12 +6,13 @@ import { type CiliumNode, ciliumNamespace, type LoadBalancerIpPool, resources } 
 import type { BgpNodeConfig } from '../../operator/bgp-node-configs.ts';
 import { createTrigger } from '../../trigger.ts';
 import type { AgentContext, AgentPart, BgpControlPlaneView, BgpPeerState } from '../../types.ts';
-import { isAtLeast } from '../../version.ts';
+import { isAtLeast, isBefore } from '../../version.ts';
 import { dependsOnEndpoints, hasLocalBackend } from './announcements.ts';
 import type { DesiredState } from './desired.ts';
 import { type BgpAdvertisement, type BgpPeerConfigObject, planNodeConfig } from './node-config.ts';
 import { defaultGateway, interfaceAddresses, macRouterId } from './node-devices.ts';
 import { type NodeView, type PeeringPolicy, planPolicies } from './peering-policy.ts';
+import { type ServiceFollower, ServiceIndex } from './service-index.ts';
 import { VirtualRouter } from './virtual-router.ts';
 
 const podCidrSource = 'pod-cidrs';
@@ -135,7 +136,11 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
       router.speaker.stop('graceful');
       routers.delete(name);
     }
-    const services = wanted.size > 0 ? api.list<Service>(resources.service) : [];
+    isNarrow = state.instances.every(({ addressTypes }) => !addressTypes.has('ClusterIP'));
+    index?.refresh(follower);
+    const candidates = (): readonly Service[] =>
+      (isNarrow ? index?.candidates(node.name) : undefined) ?? api.list<Service>(resources.service);
+    const services = wanted.size > 0 ? candidates() : [];
     for (const [name, instance] of wanted) {
       let router = routers.get(name);
       if (router === undefined) {
@@ -199,7 +204,7 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
   });
 
   /** Status of the NodeConfig (v2), which 1.16 does not write yet; not oftener than the reporter's interval. */
-  const reportsStatus = isAtLeast(version, 17) && config.get('enable-bgp-control-plane-status-report') !== 'false';
+  const reportsStatus = !isBefore(version, 16, 2) && config.get('enable-bgp-control-plane-status-report') !== 'false';
   const reportStatus = createTrigger(clock, statusIntervalMs, () => {
     if (source !== 'v2' || !reportsStatus) return;
     const nodeConfig = api.get<BgpNodeConfig>(resources.bgpNodeConfig, node.name);
@@ -228,6 +233,10 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
     reconcile.fire();
   };
 
+  let isNarrow = true;
+  let index: ServiceIndex | undefined;
+  const follower: ServiceFollower = { nodeName: node.name, isNarrow: () => isNarrow, touch };
+
   return {
     name: 'bgp-control-plane',
     get routers() {
@@ -237,37 +246,31 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
       const v2 = [resources.bgpNodeConfig, resources.bgpPeerConfig, resources.bgpAdvertisement];
       const kinds = hasV1 ? [resources.bgpPeeringPolicy, ...v2] : v2;
       stops = kinds.map((kind) =>
-        api.watch(kind, ({ object, old }) => {
-          // A status that this agent wrote itself changes nothing.
-          if (
-            kind === resources.bgpNodeConfig &&
-            (object.metadata.name !== node.name || (old !== undefined && old.metadata.generation === object.metadata.generation))
-          )
-            return;
-          all();
-        }),
+        api.watch(
+          kind,
+          ({ object, old }) => {
+            // A status that this agent wrote itself changes nothing.
+            if (kind === resources.bgpNodeConfig && old !== undefined && old.metadata.generation === object.metadata.generation) return;
+            all();
+          },
+          kind === resources.bgpNodeConfig ? { name: node.name } : {},
+        ),
       );
       stops.push(
-        api.watch(resources.node, ({ object }) => {
-          if (object.metadata.name === node.name) all();
-        }),
+        api.watch(resources.node, all, { name: node.name }),
         node.namespace.routes.onChange(() => {
           if (usesDevices) all();
         }),
-        api.watch(resources.pool, () => {
-          if (routers.size > 0) all();
+        api.watch(resources.pool, ({ object, old }) => {
+          // The operator's counts of addresses change nothing.
+          const isStatus = old !== undefined && old.metadata.generation === object.metadata.generation;
+          if (routers.size > 0 && !(isStatus && old.metadata.labels === object.metadata.labels)) all();
         }),
         api.watch('secrets', ({ object }) => {
           if (object.metadata.namespace === secretsNamespace && object['type'] !== 'helm.sh/release.v1') all();
         }),
-        api.watch<Service>(resources.service, ({ object }) => touch(object.metadata.namespace, object.metadata.name)),
-        api.watch<EndpointSlice>(resources.endpointSlice, ({ object }) => {
-          const name = object.metadata.labels?.['kubernetes.io/service-name'];
-          const service =
-            name === undefined || routers.size === 0 ? undefined : api.get<Service>(resources.service, name, object.metadata.namespace);
-          if (service !== undefined && dependsOnEndpoints(service)) touch(object.metadata.namespace, name);
-        }),
       );
+      index = ServiceIndex.join(api, follower);
       stops.push(
         node.container.onStateChange(({ state }) => {
           if (state === 'paused') freeze();
@@ -279,6 +282,8 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
     stop(how) {
       for (const stop of stops) stop();
       stops = [];
+      index?.leave(follower);
+      index = undefined;
       silence?.cancel();
       reconcile.stop();
       reportStatus.stop();

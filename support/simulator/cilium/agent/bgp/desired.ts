@@ -2,6 +2,7 @@ import type { PeerConfig } from '../../../bgp/types.ts';
 import type { Service } from '../../../kubernetes/objects.ts';
 import type { Ip, Prefix } from '../../../net/types.ts';
 import type { LoadBalancerIpPool } from '../../objects.ts';
+import type { AddressType } from './announcements.ts';
 import type { ExportPolicy } from './route-policies.ts';
 
 /** What a peer's policy adds to the paths that it lets through. */
@@ -34,6 +35,8 @@ export interface DesiredInstance {
   readonly peers: readonly (PeerConfig & { readonly name: string })[];
   /** What a peer gets that no rule names: everything (v1), or nothing (v2). */
   readonly exportsByDefault: boolean;
+  /** Kinds of service addresses that it announces, of services that it selects. */
+  readonly addressTypes: ReadonlySet<AddressType>;
   podCidrs(): readonly Announcement[];
   /** Its export policies as the agent lists them (v1; in v2 they follow from the announcements). */
   exportPolicies?(pools: readonly LoadBalancerIpPool[]): readonly ExportPolicy[];

@@ -153,6 +153,9 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
       listenPort: port !== undefined && port > 0 ? port : undefined,
       peers,
       exportsByDefault: false,
+      addressTypes: new Set(
+        advertised.flatMap(({ byFamily }) => [...byFamily.values()].flat().flatMap(({ service }) => service?.addresses ?? [])),
+      ),
       podCidrs: () => nodeAnnouncements(view, advertised),
       service(service, surroundings) {
         const labels = serviceSelectorLabels(service);

@@ -169,6 +169,7 @@ function planRouter(
     listenPort: annotation.localPort !== undefined && annotation.localPort > 0 ? annotation.localPort : undefined,
     peers,
     exportsByDefault: true,
+    addressTypes: new Set(router.serviceAdvertisements ?? ['LoadBalancerIP']),
     exportPolicies: (pools) => exportPolicies(router, view, pools),
     podCidrs() {
       if (!exportsPodCidrs) return [];

@@ -1,25 +1,22 @@
-import type { EndpointSlice, Endpoints, Namespace, Pod, Service } from '../../../kubernetes/objects.ts';
-import { keyOf } from '../../../kubernetes/objects.ts';
+import type { Namespace, Pod } from '../../../kubernetes/objects.ts';
 import type { CniPlugin, KubernetesObject } from '../../../kubernetes/types.ts';
-import { parseIp, prefix } from '../../../net/address.ts';
+import { prefix } from '../../../net/address.ts';
 import type { Ip, NetworkInterface, TcpConnection } from '../../../net/types.ts';
 import { type CiliumNode, resources } from '../../objects.ts';
-import { createTrigger, type Trigger } from '../../trigger.ts';
 import type { AgentContext, AgentPart, FlowStore } from '../../types.ts';
+import { ClusterView } from './cluster-view.ts';
 import { readDatapathConfig } from './config.ts';
 import { debugDatapath } from './debug.ts';
 import { selectDevices } from './devices.ts';
 import type { EgressGatewayPolicyObject } from './egress-gateway.ts';
 import { EgressManager } from './egress-manager.ts';
-import { type CiliumEndpointObject, endpointResource, workloadOf } from './endpoint-objects.ts';
-import { addressesOf, EndpointManager } from './endpoints.ts';
+import { EndpointManager } from './endpoints.ts';
 import { FlowRing } from './flows.ts';
-import { IdentityStore } from './identities.ts';
-import { labelsOfIdentity, reserved, reservedIdentity } from './identity.ts';
+import { reserved, reservedIdentity } from './identity.ts';
 import { PodRange } from './ipam.ts';
 import type { IpcacheEntry } from './ipcache.ts';
 import { Kernel, kernelOf } from './kernel.ts';
-import { NodeManager, nodeResource, setUpHostDevice } from './nodes.ts';
+import { NodeManager, setUpHostDevice } from './nodes.ts';
 import { PolicyManager } from './policy-manager.ts';
 import { Programs } from './programs.ts';
 import { createSocketHook } from './socket-lb.ts';
@@ -36,8 +33,6 @@ export interface Datapath extends AgentPart {
   readonly unmodelledPolicies: readonly string[];
 }
 
-/** Changes of services and slices are applied after this pause at most. */
-const serviceDelayMs = 5;
 const egressPolicyResource = 'ciliumegressgatewaypolicies.cilium.io';
 
 export function createDatapath(context: AgentContext): Datapath {
@@ -49,18 +44,14 @@ class AgentDatapath implements Datapath {
   readonly #context: AgentContext;
   readonly #kernel: Kernel;
   readonly #programs: Programs;
-  readonly #identities: IdentityStore;
   readonly #endpoints: EndpointManager;
   readonly #nodes: NodeManager;
   readonly #egress: EgressManager;
   readonly #ring: FlowRing | undefined;
   readonly #stops: (() => void)[] = [];
-  readonly #triggers: Trigger[] = [];
-  readonly #dirtyServices = new Set<string>();
-  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
-  readonly #remoteEntries = new Map<string, readonly (readonly [Ip, IpcacheEntry])[]>();
   readonly #policies: PolicyManager;
   readonly #localHostEntries = new Map<Ip, IpcacheEntry>();
+  #joined: ClusterView | undefined;
   #isStarted = false;
   #isReady = false;
 
@@ -72,16 +63,15 @@ class AgentDatapath implements Datapath {
     // An agent of another release loads its own programs over the maps that it finds.
     this.#kernel.version = context.version;
     this.#programs = new Programs(this.#kernel);
-    this.#identities = new IdentityStore(context.api, random.stream('identities'));
     this.#endpoints = new EndpointManager(
       context,
       this.#kernel,
       this.#programs,
-      this.#identities,
+      () => this.#view.identities,
       createSocketHook(this.#kernel, this.#programs),
     );
     this.#nodes = new NodeManager(context, this.#kernel);
-    this.#egress = new EgressManager(context, this.#kernel, () => this.#nodes.nodes);
+    this.#egress = new EgressManager(context, this.#kernel);
     this.#policies = new PolicyManager(context, this.#kernel, (policies) => this.#endpoints.setPolicies(policies));
     this.#ring = config.hasHubble ? new FlowRing(config.hubbleCapacity, clock.now()) : undefined;
   }
@@ -103,7 +93,12 @@ class AgentDatapath implements Datapath {
   }
 
   debug(args: readonly string[]) {
-    return debugDatapath(this.#kernel, this.#identities, this.#nodes.nodes, args);
+    return debugDatapath(this.#kernel, this.#view.identities, this.#nodes.nodes, args);
+  }
+
+  get #view(): ClusterView {
+    if (this.#joined === undefined) throw new Error('the datapath has not been started');
+    return this.#joined;
   }
 
   // ── life ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -113,7 +108,9 @@ class AgentDatapath implements Datapath {
     this.#kernel.agent = this.#endpoints;
     this.#kernel.flows = this.#ring;
     this.#setSysctls();
-    this.#watchNodes();
+    this.#joined = ClusterView.join(this.#context);
+    this.#kernel.attach(this.#joined);
+    this.#watchOwnNode();
     this.#becomeReady();
   }
 
@@ -121,9 +118,9 @@ class AgentDatapath implements Datapath {
     if (!this.#isStarted) return;
     this.#isStarted = false;
     for (const stop of this.#stops.splice(0)) stop();
-    for (const trigger of this.#triggers.splice(0)) trigger.stop();
-    this.#identities.stop();
     this.#egress.stop();
+    this.#kernel.detach(this.#view);
+    this.#view.leave();
     if (this.#kernel.agent === this.#endpoints) this.#kernel.agent = undefined;
     if (this.#kernel.flows === this.#ring) this.#kernel.flows = undefined;
   }
@@ -166,16 +163,14 @@ class AgentDatapath implements Datapath {
     });
     this.#kernel.routerIps = routers;
     setUpHostDevice(this.#kernel, routers);
+    this.#nodes.routeAll();
     if (this.#kernel.hostDevice !== undefined) this.#kernel.hostDevice.egress = this.#programs.toHostDevice;
     if (config.routingMode === 'tunnel' || config.hasEgressGateway)
       this.#programs.tunnel = createTunnel(this.#kernel, this.#programs.fromOverlay);
-    this.#identities.start(() => undefined);
     this.#attachHostSockets();
     this.#watchDevices();
-    this.#watchServices();
     this.#stops.push(this.#policies.start());
     this.#watchPods();
-    this.#watchEndpoints();
     if (config.hasEgressGateway) this.#watchEgressPolicies();
     this.#endpoints.restore();
     if (config.hasHealthEndpoint && this.#endpoints.health === undefined) {
@@ -203,24 +198,33 @@ class AgentDatapath implements Datapath {
     for (const object of this.#context.api.list<T>(resource)) listener({ type: 'ADDED', object });
   }
 
-  // ── nodes and devices ───────────────────────────────────────────────────────────────────────────────────
+  // ── node and devices ───────────────────────────────────────────────────────────────────────────────────
 
-  #watchNodes(): void {
-    const own = this.#context.node.name;
-    this.#watch<CiliumNode>(nodeResource, (event) => {
-      const { name } = event.object.metadata;
-      if (event.type === 'DELETED') this.#nodes.remove(name);
-      else this.#nodes.upsert(event.object);
-      this.#egress.trigger();
-      if (name !== own) return;
-      // Deleted and made again, it lacks the addresses of the datapath.
-      if (this.#isReady && event.type !== 'DELETED') this.#publishAddresses();
-      else this.#becomeReady();
-    });
-    this.#watch<Endpoints>('endpoints', (event) => {
-      if (event.object.metadata.name === 'kubernetes' && event.object.metadata.namespace === 'default')
-        this.#nodes.setApiServer(event.type === 'DELETED' ? undefined : event.object);
-    });
+  #watchOwnNode(): void {
+    const { api, node } = this.#context;
+    const follow = (object: CiliumNode | undefined): void => {
+      if (object !== undefined) {
+        this.#kernel.internalIps = new Set(this.#nodes.own?.internalIps);
+        // Deleted and made again, it lacks the addresses of the datapath.
+        if (this.#isReady) this.#publishAddresses();
+      }
+      if (!this.#isReady) this.#becomeReady();
+    };
+    const own = api.get<CiliumNode>(resources.node, node.name);
+    // It may have been written this very moment.
+    if (own !== undefined) this.#view.learnNode(own);
+    this.#stops.push(
+      this.#nodes.start(this.#view),
+      api.watch<CiliumNode>(
+        resources.node,
+        ({ type, object }) => {
+          if (this.#isStarted) follow(type === 'DELETED' ? undefined : object);
+        },
+        { name: node.name },
+      ),
+    );
+    this.#egress.start(this.#view);
+    follow(own);
   }
 
   #watchDevices(): void {
@@ -345,89 +349,24 @@ class AgentDatapath implements Datapath {
     });
   }
 
-  // ── services ────────────────────────────────────────────────────────────────────────────────────────────
-
-  #watchServices(): void {
-    const trigger = createTrigger(this.#context.clock, serviceDelayMs, () => this.#applyServices());
-    this.#triggers.push(trigger);
-    const touch = (key: string): void => {
-      this.#dirtyServices.add(key);
-      trigger.fire();
-    };
-    this.#watch<Service>(resources.service, (event) => touch(keyOf(event.object)));
-    this.#watch<EndpointSlice>(resources.endpointSlice, (event) => {
-      const slice = event.object;
-      const service = slice.metadata.labels?.['kubernetes.io/service-name'];
-      if (service === undefined) return;
-      const key = `${slice.metadata.namespace ?? 'default'}/${service}`;
-      const known = this.#slices.get(key) ?? new Map<string, EndpointSlice>();
-      this.#slices.set(key, known);
-      if (event.type === 'DELETED') known.delete(slice.metadata.name);
-      else known.set(slice.metadata.name, slice);
-      touch(key);
-    });
-    this.#applyServices();
-  }
-
-  #applyServices(): void {
-    for (const key of this.#dirtyServices) {
-      const [namespace, name] = key.split('/');
-      const service = this.#context.api.get<Service>(resources.service, name ?? '', namespace);
-      this.#kernel.services.set(key, service, [...(this.#slices.get(key)?.values() ?? [])]);
-    }
-    this.#dirtyServices.clear();
-  }
-
-  // ── pods, endpoints, identities ─────────────────────────────────────────────────────────────────────────
+  // ── pods and policies ─────────────────────────────────────────────────────────────────────────
 
   #watchPods(): void {
     const { name } = this.#context.node;
     this.#stops.push(
-      this.#context.api.watch<Pod>('pods', (event) => {
-        if (!this.#isStarted || event.type !== 'MODIFIED' || event.object.spec.nodeName !== name) return;
-        if (event.object.metadata.labels !== event.old?.metadata.labels) this.#endpoints.podChanged(event.object);
-      }),
+      this.#context.api.watch<Pod>(
+        'pods',
+        (event) => {
+          if (!this.#isStarted || event.type !== 'MODIFIED' || event.object.spec.nodeName !== name) return;
+          if (event.object.metadata.labels !== event.old?.metadata.labels) this.#endpoints.podChanged(event.object);
+        },
+        { nodeName: name },
+      ),
       this.#context.api.watch<Namespace>('namespaces', (event) => {
         if (this.#isStarted && event.type === 'MODIFIED' && event.object.metadata.labels !== event.old?.metadata.labels)
           this.#endpoints.namespaceChanged(event.object.metadata.name);
       }),
     );
-  }
-
-  #watchEndpoints(): void {
-    const { ipcache, endpoints: local } = this.#kernel;
-    this.#watch<CiliumEndpointObject>(endpointResource, (event) => {
-      const { object } = event;
-      const key = keyOf(object);
-      for (const [address, entry] of this.#remoteEntries.get(key) ?? []) ipcache.delete(address, entry);
-      this.#remoteEntries.delete(key);
-      const identity = object.status?.identity;
-      if (event.type === 'DELETED' || identity === undefined) {
-        this.#egress.removeEndpoint(key);
-        this.#kernel.namedPorts.set(key, []);
-        return;
-      }
-      const ips = addressesOf(object);
-      const labels = identity.labels ?? this.#identities.get(identity.id)?.labels ?? [];
-      const nodeText = object.status?.networking?.node;
-      // As the endpoint's own node wrote it: its CiliumNode may come later than its endpoints.
-      const nodeIp = nodeText === undefined ? undefined : parseIp(nodeText);
-      const pod = this.#context.api.get<Pod>('pods', object.metadata.name, object.metadata.namespace);
-      const entry: IpcacheEntry = {
-        identity: { id: identity.id, labels },
-        nodeIp,
-        namespace: object.metadata.namespace ?? 'default',
-        podName: object.metadata.name,
-        ...(pod === undefined ? {} : { workload: workloadOf(pod) }),
-      };
-      const entries = ips.filter((address) => !local.has(address)).map((address) => [address, entry] as const);
-      for (const [address] of entries) ipcache.set(address, entry);
-      this.#remoteEntries.set(key, entries);
-      this.#kernel.namedPorts.set(key, object.status?.['named-ports'] ?? []);
-      if (this.#kernel.config.hasEgressGateway) {
-        this.#egress.setEndpoint(key, { uid: object.metadata.uid, labels: labelsOfIdentity(labels), ips, nodeIp });
-      }
-    });
   }
 
   #watchEgressPolicies(): void {

@@ -1,9 +1,10 @@
 import { compareIps } from '../../../net/address.ts';
+import type { ClusterNode } from './cluster-view.ts';
 import { formatColumns, formatEgressList } from './egress-gateway.ts';
-import type { IdentityStore } from './identities.ts';
+import type { ClusterIdentities } from './identities.ts';
 import { isIdentityLabel, reservedIdentity, reservedName } from './identity.ts';
 import type { Kernel, LocalEndpoint } from './kernel.ts';
-import type { ClusterNode } from './nodes.ts';
+
 import { eligibleBackends, type Frontend } from './services.ts';
 
 interface Result {
@@ -17,7 +18,7 @@ const ok = (stdout: string): Result => ({ stdout, stderr: '', exitCode: 0 });
 /** The words of `cilium-dbg` that are about the datapath; undefined for all others. */
 export function debugDatapath(
   kernel: Kernel,
-  identities: IdentityStore,
+  identities: ClusterIdentities,
   nodes: readonly ClusterNode[],
   args: readonly string[],
 ): Result | undefined {
@@ -236,7 +237,7 @@ function identityRows(list: readonly { readonly id: number; readonly labels: rea
   return columns(rows);
 }
 
-function identityList(kernel: Kernel, identities: IdentityStore, output: 'text' | 'json'): string {
+function identityList(kernel: Kernel, identities: ClusterIdentities, output: 'text' | 'json'): string {
   const list = [
     ...Array.from({ length: 10 }, (_, index) => reservedIdentity(index + 1)),
     ...identities.all,

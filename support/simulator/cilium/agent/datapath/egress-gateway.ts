@@ -48,7 +48,9 @@ export function parseEgressGatewayPolicy(object: EgressGatewayPolicyObject): Egr
   if (!name) return { problem: 'must have a name' };
   const spec = object.spec ?? {};
   if (spec.destinationCIDRs === undefined) return { problem: "destinationCIDRs can't be empty" };
-  const fields = [...(spec.egressGateway === undefined ? [] : [spec.egressGateway]), ...(spec.egressGateways ?? [])];
+  // With a list the single field, which the schema asks for all the same, is not looked at (ParseCEGP, v1.18.0).
+  const listed = spec.egressGateways ?? [];
+  const fields = listed.length > 0 || spec.egressGateway === undefined ? listed : [spec.egressGateway];
   if (fields.length === 0) return { problem: "egressGateway can't be empty" };
   const gateways: { nodeSelector: LabelSelector; interface: string | undefined; egressIp: Ip | undefined }[] = [];
   for (const field of fields) {

@@ -3,37 +3,42 @@ import { prefix } from '../../../net/address.ts';
 import type { Ip } from '../../../net/types.ts';
 import type { AgentContext } from '../../types.ts';
 import { isAtLeast } from '../../version.ts';
+import type { ClusterView } from './cluster-view.ts';
 import {
   computeEgressEntries,
-  type EgressEndpoint,
   type EgressGatewayPolicy,
   type EgressGatewayPolicyObject,
   type GatewayConfiguration,
   parseEgressGatewayPolicy,
 } from './egress-gateway.ts';
 import type { Kernel } from './kernel.ts';
-import type { ClusterNode } from './nodes.ts';
 
 /** The agent's side of the egress gateway: policies, endpoints and nodes in, the policy map out, at most once a second. */
 export class EgressManager {
   readonly #context: AgentContext;
   readonly #kernel: Kernel;
-  readonly #nodes: () => readonly ClusterNode[];
   readonly #policies = new Map<string, EgressGatewayPolicy>();
-  readonly #endpoints = new Map<string, EgressEndpoint>();
   readonly #told = new Set<string>();
   #lastRun = Number.NEGATIVE_INFINITY;
   #pending: Timer | undefined;
+  #view: ClusterView | undefined;
+  #unfollow: (() => void) | undefined;
 
-  constructor(context: AgentContext, kernel: Kernel, nodes: () => readonly ClusterNode[]) {
+  constructor(context: AgentContext, kernel: Kernel) {
     this.#context = context;
     this.#kernel = kernel;
-    this.#nodes = nodes;
+  }
+
+  start(view: ClusterView): void {
+    this.#view = view;
+    this.trigger();
   }
 
   stop(): void {
     this.#pending?.cancel();
     this.#pending = undefined;
+    this.#unfollow?.();
+    this.#unfollow = undefined;
   }
 
   /** A refused object has no effect; what was in force before stays. */
@@ -56,17 +61,15 @@ export class EgressManager {
     this.trigger();
   }
 
-  setEndpoint(key: string, endpoint: EgressEndpoint): void {
-    this.#endpoints.set(key, endpoint);
-    this.trigger();
-  }
-
-  removeEndpoint(key: string): void {
-    if (this.#endpoints.delete(key)) this.trigger();
-  }
-
+  /** Nodes and endpoints matter to an agent for as long as it has a policy, or the rest of one. */
   trigger(): void {
-    if (this.#pending !== undefined || (this.#policies.size === 0 && this.#kernel.egress.isEmpty)) return;
+    if (this.#policies.size === 0 && this.#kernel.egress.isEmpty) {
+      this.#unfollow?.();
+      this.#unfollow = undefined;
+      return;
+    }
+    this.#unfollow ??= this.#view?.onChange(() => this.trigger());
+    if (this.#pending !== undefined) return;
     const { clock } = this.#context;
     const waitMs = Math.max(0, this.#lastRun + this.#kernel.config.egressReconcileMs - clock.now());
     this.#pending = clock.schedule(waitMs, () => {
@@ -79,8 +82,8 @@ export class EgressManager {
   #reconcile(): void {
     const { entries, clashes } = computeEgressEntries({
       policies: [...this.#policies.values()],
-      endpoints: [...this.#endpoints.values()],
-      nodes: this.#nodes(),
+      endpoints: [...(this.#view?.endpoints.values() ?? [])],
+      nodes: this.#view?.nodes ?? [],
       localNode: this.#context.node.name,
       derive: (gateway, policy) => this.#derive(gateway, policy),
     });

@@ -1,5 +1,6 @@
 import type { Pod } from '../../../kubernetes/objects.ts';
 import type { KubernetesObject, ObjectInput } from '../../../kubernetes/types.ts';
+import { ip as parse } from '../../../net/address.ts';
 import type { Ip } from '../../../net/types.ts';
 import type { LocalEndpoint } from './kernel.ts';
 
@@ -73,4 +74,14 @@ export function workloadOf(pod: Pod): { readonly kind: string; readonly name: st
   if (owner.kind === 'ReplicaSet' && hash !== undefined && owner.name.endsWith(`-${hash}`))
     return { kind: 'Deployment', name: owner.name.slice(0, -hash.length - 1) };
   return { kind: owner.kind, name: owner.name };
+}
+
+/** Addresses of a CiliumEndpoint. */
+export function addressesOf(object: CiliumEndpointObject): Ip[] {
+  const found: Ip[] = [];
+  for (const pair of object.status?.networking?.addressing ?? []) {
+    if (pair.ipv4) found.push(parse(pair.ipv4));
+    if (pair.ipv6) found.push(parse(pair.ipv6));
+  }
+  return found;
 }

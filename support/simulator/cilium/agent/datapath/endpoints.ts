@@ -1,10 +1,11 @@
+import type { Random } from '../../../clock/random.ts';
 import type { Namespace, Pod } from '../../../kubernetes/objects.ts';
 import type { CniPlugin, PodSandbox } from '../../../kubernetes/types.ts';
-import { hostPrefix, ip as parse, prefix } from '../../../net/address.ts';
+import { hostPrefix, prefix } from '../../../net/address.ts';
 import type { Ip, NetworkInterface, SocketHook } from '../../../net/types.ts';
 import type { AgentContext, Identity } from '../../types.ts';
 import { type CiliumEndpointObject, endpointObject, endpointResource, namedPortsOf, workloadOf } from './endpoint-objects.ts';
-import type { IdentityStore } from './identities.ts';
+import type { ClusterIdentities } from './identities.ts';
 import { identityLabels, reserved, reservedIdentity } from './identity.ts';
 import type { PodRange } from './ipam.ts';
 import type { IpcacheEntry } from './ipcache.ts';
@@ -25,17 +26,19 @@ export class EndpointManager {
   readonly #context: AgentContext;
   readonly #kernel: Kernel;
   readonly #programs: Programs;
-  readonly #identities: IdentityStore;
+  readonly #identities: () => ClusterIdentities;
+  readonly #identityRandom: Random;
   readonly #hook: SocketHook;
   readonly cni: CniPlugin;
   ranges: readonly PodRange[] = [];
   policies: readonly ParsedPolicy[] = [];
 
-  constructor(context: AgentContext, kernel: Kernel, programs: Programs, identities: IdentityStore, hook: SocketHook) {
+  constructor(context: AgentContext, kernel: Kernel, programs: Programs, identities: () => ClusterIdentities, hook: SocketHook) {
     this.#context = context;
     this.#kernel = kernel;
     this.#programs = programs;
     this.#identities = identities;
+    this.#identityRandom = context.random.stream('identities');
     this.#hook = hook;
     this.cni = {
       name: 'cilium',
@@ -194,7 +197,7 @@ export class EndpointManager {
       clusterName: config.clusterName,
       labelFilter: config.identityLabelFilter,
     });
-    return this.#identities.allocate(labels, namespace);
+    return this.#identities().allocate(labels, namespace, this.#identityRandom);
   }
 
   /** Creates the CiliumEndpoint, or brings it up to date. */
@@ -344,16 +347,6 @@ export class EndpointManager {
     for (const endpoint of this.#kernel.endpointById.values()) if (endpoint.kind === 'health') return endpoint;
     return undefined;
   }
-}
-
-/** Addresses of a CiliumEndpoint. */
-export function addressesOf(object: CiliumEndpointObject): Ip[] {
-  const found: Ip[] = [];
-  for (const pair of object.status?.networking?.addressing ?? []) {
-    if (pair.ipv4) found.push(parse(pair.ipv4));
-    if (pair.ipv6) found.push(parse(pair.ipv6));
-  }
-  return found;
 }
 
 export function messageOf(error: unknown): string {

@@ -10,34 +10,26 @@ export interface CiliumIdentityObject extends KubernetesObject {
 export const identityResource = 'ciliumidentities.cilium.io';
 
 /** Identities of the cluster, as CiliumIdentity objects: one number for each set of security labels (`identity-allocation-mode: crd`). */
-export class IdentityStore {
+export class ClusterIdentities {
   readonly #api: ApiClient;
-  readonly #random: Random;
   readonly #byLabels = new Map<string, Identity>();
   readonly #byId = new Map<number, Identity>();
-  #stop: (() => void) | undefined;
 
-  constructor(api: ApiClient, random: Random) {
+  constructor(api: ApiClient) {
     this.#api = api;
-    this.#random = random;
   }
 
-  start(onChange: (id: number) => void): void {
+  /** @returns what stops it */
+  start(): () => void {
     for (const object of this.#api.list<CiliumIdentityObject>(identityResource)) this.#learn(object);
-    this.#stop = this.#api.watch<CiliumIdentityObject>(identityResource, (event) => {
+    return this.#api.watch<CiliumIdentityObject>(identityResource, (event) => {
       const id = Number(event.object.metadata.name);
       if (event.type === 'DELETED') {
         const known = this.#byId.get(id);
         if (known !== undefined) this.#byLabels.delete(known.labels.join(';'));
         this.#byId.delete(id);
       } else this.#learn(event.object);
-      onChange(id);
     });
-  }
-
-  stop(): void {
-    this.#stop?.();
-    this.#stop = undefined;
   }
 
   get(id: number): Identity | undefined {
@@ -56,18 +48,15 @@ export class IdentityStore {
     return identity;
   }
 
-  /** The number of a set of labels; a new one is written down before it is used. */
-  allocate(labels: readonly string[], namespace: string): Identity {
-    const key = labels.join(';');
-    const known = this.#byLabels.get(key);
+  /** The number of a set of labels; a new one, drawn by the agent that asks, is written down before it is used. */
+  allocate(labels: readonly string[], namespace: string, random: Random): Identity {
+    const known = this.#byLabels.get(labels.join(';'));
     if (known !== undefined) return known;
-    // Another node may have made it within this very moment: the API knows before the watch tells.
-    for (const object of this.#api.list<CiliumIdentityObject>(identityResource))
-      if (!this.#byId.has(Number(object.metadata.name))) this.#learn(object);
-    const learned = this.#byLabels.get(key);
-    if (learned !== undefined) return learned;
-    let id = this.#random.integer(256, 65_535);
-    while (this.#byId.has(id)) id = this.#random.integer(256, 65_535);
+    // Somebody else may have made it within this very moment: the API knows before the watch tells.
+    const isTaken = (id: number): boolean =>
+      this.#byId.has(id) || this.#api.get<CiliumIdentityObject>(identityResource, String(id)) !== undefined;
+    let id = random.integer(256, 65_535);
+    while (isTaken(id)) id = random.integer(256, 65_535);
     const object = this.#api.create<CiliumIdentityObject>({
       apiVersion: 'cilium.io/v2',
       kind: 'CiliumIdentity',

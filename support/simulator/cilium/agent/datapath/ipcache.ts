@@ -13,8 +13,27 @@ export interface IpcacheEntry {
   readonly workload?: { readonly kind: string; readonly name: string };
 }
 
+/** An address of a node, as that node sees it (undefined: the node has an entry of its own) and as all the others do. */
+export interface NodeAddress {
+  readonly node: string;
+  readonly toItself: IpcacheEntry | undefined;
+  readonly toOthers: IpcacheEntry;
+}
+
+/** What the whole cluster knows of its addresses: the same tables for every node. */
+export interface ClusterAddresses {
+  readonly nodes: ReadonlyMap<Ip, NodeAddress>;
+  readonly endpoints: ReadonlyMap<Ip, IpcacheEntry>;
+}
+
+const nothing: ClusterAddresses = { nodes: new Map(), endpoints: new Map() };
+
 /** Address → identity, for every endpoint and node of the cluster; the rest is the world. */
 export class Ipcache {
+  /** The cluster's tables while an agent runs, the last it left behind when none does. */
+  cluster: ClusterAddresses = nothing;
+  readonly #nodeName: string;
+  /** What this node itself has put there: its endpoints, its addresses. */
   readonly #entries = new Map<Ip, IpcacheEntry>();
   readonly #world: { readonly 4: IpcacheEntry; readonly 6: IpcacheEntry };
 
@@ -23,7 +42,8 @@ export class Ipcache {
   readonly #isDualStack: boolean;
   #lastCidrId = localIdentityScope;
 
-  constructor(isDualStack: boolean) {
+  constructor(nodeName: string, isDualStack: boolean) {
+    this.#nodeName = nodeName;
     this.#isDualStack = isDualStack;
     this.#world = {
       4: { identity: reservedIdentity(worldIdentity(4, isDualStack)), nodeIp: undefined },
@@ -32,11 +52,17 @@ export class Ipcache {
   }
 
   get entries(): ReadonlyMap<Ip, IpcacheEntry> {
-    return this.#entries;
+    const all = new Map(this.cluster.endpoints);
+    for (const address of this.cluster.nodes.keys()) {
+      const entry = this.#ofNode(address);
+      if (entry !== undefined) all.set(address, entry);
+    }
+    for (const [address, entry] of this.#entries) all.set(address, entry);
+    return all;
   }
 
   get(ip: Ip): IpcacheEntry {
-    return this.#entries.get(ip) ?? this.#cidrs.longestMatch(ip)?.value ?? this.#world[ip.family];
+    return this.find(ip) ?? this.#cidrs.longestMatch(ip)?.value ?? this.#world[ip.family];
   }
 
   get cidrs(): readonly (readonly [Prefix, IpcacheEntry])[] {
@@ -54,7 +80,12 @@ export class Ipcache {
   }
 
   find(ip: Ip): IpcacheEntry | undefined {
-    return this.#entries.get(ip);
+    return this.#entries.get(ip) ?? this.#ofNode(ip) ?? this.cluster.endpoints.get(ip);
+  }
+
+  #ofNode(ip: Ip): IpcacheEntry | undefined {
+    const address = this.cluster.nodes.get(ip);
+    return address?.node === this.#nodeName ? address.toItself : address?.toOthers;
   }
 
   set(ip: Ip, entry: IpcacheEntry): void {
@@ -67,6 +98,6 @@ export class Ipcache {
   }
 
   isLocalHost(ip: Ip): boolean {
-    return this.#entries.get(ip)?.identity.id === reserved.host;
+    return this.find(ip)?.identity.id === reserved.host;
   }
 }

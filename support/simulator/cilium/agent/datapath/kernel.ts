@@ -3,6 +3,7 @@ import type { Random } from '../../../clock/random.ts';
 import type { KubeNode } from '../../../kubernetes/types.ts';
 import type { Family, Ip, NetworkInterface, NetworkNamespace, Prefix } from '../../../net/types.ts';
 import type { CiliumVersion, Identity } from '../../types.ts';
+import type { ClusterView } from './cluster-view.ts';
 import type { DatapathConfig } from './config.ts';
 import { Conntrack } from './conntrack.ts';
 import { EgressMap } from './egress-gateway.ts';
@@ -11,7 +12,8 @@ import { Ipcache, type IpcacheEntry } from './ipcache.ts';
 import { NamedPorts } from './named-ports.ts';
 import { NatTable, ServiceConnections } from './nat.ts';
 import type { EndpointPolicy, ServicePeer } from './policy.ts';
-import { AffinityTable, ServiceTable } from './services.ts';
+import { ServiceTable } from './service-tables.ts';
+import { AffinityTable } from './services.ts';
 
 /** An endpoint of this node: a pod's interface pair and what the datapath knows of it. */
 export interface LocalEndpoint {
@@ -53,7 +55,7 @@ export class Kernel {
   readonly nat: NatTable;
   readonly serviceConnections = new ServiceConnections();
   readonly egress = new EgressMap();
-  /** Ports with a name, of every pod in the cluster. */
+  /** Ports with a name, of this node's pods and, while an agent runs, of every pod in the cluster. */
   readonly namedPorts = new NamedPorts();
   /** Whether an address is a backend of a service that a policy names; the agent that runs now knows. */
   isBackendOf: ((service: ServicePeer, address: Ip) => boolean) | undefined;
@@ -78,7 +80,7 @@ export class Kernel {
     this.config = config;
     this.version = version;
     const families: Family[] = [...(config.hasIpv4 ? [4 as const] : []), ...(config.hasIpv6 ? [6 as const] : [])];
-    this.ipcache = new Ipcache(config.hasIpv4 && config.hasIpv6);
+    this.ipcache = new Ipcache(node.name, config.hasIpv4 && config.hasIpv6);
     this.services = new ServiceTable(node.name, families, config.replacesKubeProxy);
     this.conntrack = new Conntrack(config);
     this.nat = new NatTable(random.stream('nat'));
@@ -108,11 +110,25 @@ export class Kernel {
 
   removeEndpoint(endpoint: LocalEndpoint): void {
     this.endpointById.delete(endpoint.id);
+    if (endpoint.kind === 'pod') this.namedPorts.set(`${endpoint.podNamespace}/${endpoint.podName}`, []);
     this.endpointByNamespace.delete(endpoint.namespace);
     for (const address of endpoint.ips) {
       if (this.endpoints.get(address) === endpoint) this.endpoints.delete(address);
       this.ipcache.delete(address, endpoint.entry);
     }
+  }
+
+  /** From now on an agent keeps the maps, which the cluster tells. */
+  attach(view: ClusterView): void {
+    this.ipcache.cluster = view.addresses;
+    this.namedPorts.cluster = view.namedPorts;
+    this.services.attach(view.services);
+  }
+
+  /** The agent is gone: what it knew stays. */
+  detach(view: ClusterView): void {
+    this.ipcache.cluster = view.snapshot();
+    this.services.detach();
   }
 
   setIdentity(endpoint: LocalEndpoint, identity: Identity): void {

@@ -9,6 +9,8 @@ export interface NamedPort {
  * all ports in the cluster that have the name.
  */
 export class NamedPorts {
+  /** The cluster's, where these are those of one node. */
+  cluster: NamedPorts | undefined;
   readonly #ofPod = new Map<string, readonly NamedPort[]>();
   /** How many pods have `name protocol port`. */
   readonly #uses = new Map<string, number>();
@@ -31,11 +33,12 @@ export class NamedPorts {
 
   isOf(pod: string, name: string, protocol: string, port: number): boolean {
     const key = keyOf(name, protocol, port);
-    return this.#ofPod.get(pod)?.some((own) => keyOf(own.name, own.protocol, own.port) === key) ?? false;
+    const isHere = this.#ofPod.get(pod)?.some((own) => keyOf(own.name, own.protocol, own.port) === key) ?? false;
+    return isHere || this.cluster?.isOf(pod, name, protocol, port) === true;
   }
 
   isAnywhere(name: string, protocol: string, port: number): boolean {
-    return this.#uses.has(keyOf(name, protocol, port));
+    return this.#uses.has(keyOf(name, protocol, port)) || this.cluster?.isAnywhere(name, protocol, port) === true;
   }
 }
 

@@ -1,66 +1,41 @@
-import type { Endpoints } from '../../../kubernetes/objects.ts';
-import { contains, hostPrefix, parseIp, parsePrefix, prefixOf } from '../../../net/address.ts';
-import type { Ip, NextHop, Prefix, RouteInput } from '../../../net/types.ts';
+import { contains, hostPrefix, prefixOf } from '../../../net/address.ts';
+import type { Ip, NextHop, RouteInput } from '../../../net/types.ts';
 import { type CiliumNode, resources } from '../../objects.ts';
 import type { AgentContext } from '../../types.ts';
+import type { ClusterNode, ClusterView } from './cluster-view.ts';
 import { messageOf } from './endpoints.ts';
-import { reserved, reservedIdentity } from './identity.ts';
-import type { IpcacheEntry } from './ipcache.ts';
 import type { Kernel } from './kernel.ts';
 
 export const nodeResource = resources.node;
 
-/** A node of the cluster as its CiliumNode tells. */
-export interface ClusterNode {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly internalIps: readonly Ip[];
-  readonly routerIps: readonly Ip[];
-  readonly healthIps: readonly Ip[];
-  readonly podCidrs: readonly Prefix[];
-}
-
-export function readClusterNode(object: CiliumNode): ClusterNode {
-  const ofType = (type: string): Ip[] =>
-    (object.spec?.addresses ?? []).filter((address) => address.type === type).flatMap((address) => parseIp(address.ip) ?? []);
-  const health = object.spec?.health;
-  const healthIps = isRecord(health)
-    ? [health.ipv4, health.ipv6].flatMap((text) => (typeof text === 'string' ? (parseIp(text) ?? []) : []))
-    : [];
-  return {
-    name: object.metadata.name,
-    labels: object.metadata.labels ?? {},
-    internalIps: ofType('InternalIP'),
-    routerIps: ofType('CiliumInternalIP'),
-    healthIps,
-    podCidrs: (object.spec?.ipam?.podCIDRs ?? []).flatMap((text) => parsePrefix(text) ?? []),
-  };
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Keeps the node's own CiliumNode as its Node says, and what this node knows of all the others: ipcache and routes. */
+/** Keeps the node's own CiliumNode as its Node says, and routes to the others where the routing mode asks for them. */
 export class NodeManager {
   readonly #context: AgentContext;
   readonly #kernel: Kernel;
-  readonly #nodes = new Map<string, ClusterNode>();
-  readonly #entries = new Map<string, readonly (readonly [Ip, IpcacheEntry])[]>();
   readonly #routes = new Map<string, readonly RouteInput[]>();
-  #apiServerIps = new Set<Ip>();
+  #view: ClusterView | undefined;
 
   constructor(context: AgentContext, kernel: Kernel) {
     this.#context = context;
     this.#kernel = kernel;
   }
 
+  /** @returns what stops it */
+  start(view: ClusterView): () => void {
+    const { config } = this.#kernel;
+    this.#view = view;
+    // Without routes of its own the node has nothing to do when another one changes.
+    if (config.routingMode !== 'tunnel' && !config.hasAutoDirectNodeRoutes) return () => undefined;
+    this.routeAll();
+    return view.onNode((node, name) => this.#follow(node, name));
+  }
+
   get nodes(): readonly ClusterNode[] {
-    return [...this.#nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return this.#view?.nodes ?? [];
   }
 
   get own(): ClusterNode | undefined {
-    return this.#nodes.get(this.#context.node.name);
+    return this.#view?.node(this.#context.node.name);
   }
 
   /**
@@ -86,45 +61,15 @@ export class NodeManager {
     }
   }
 
-  /** Identity of the API server's addresses: those behind the Service `default/kubernetes`. */
-  setApiServer(endpoints: Endpoints | undefined): void {
-    this.#apiServerIps = new Set(
-      (endpoints?.subsets ?? []).flatMap((subset) => (subset.addresses ?? []).flatMap((address) => parseIp(address.ip) ?? [])),
-    );
-    for (const node of this.#nodes.values()) this.#apply(node);
+  /** Once more, when the node has the router address that its routes lead to. */
+  routeAll(): void {
+    const { config } = this.#kernel;
+    if (config.routingMode === 'tunnel' || config.hasAutoDirectNodeRoutes) for (const node of this.nodes) this.#follow(node, node.name);
   }
 
-  upsert(object: CiliumNode): void {
-    const node = readClusterNode(object);
-    this.#nodes.set(node.name, node);
-    this.#apply(node);
-  }
-
-  remove(name: string): void {
-    this.#nodes.delete(name);
-    for (const [address, entry] of this.#entries.get(name) ?? []) this.#kernel.ipcache.delete(address, entry);
-    this.#entries.delete(name);
-    this.#withdraw(name);
-  }
-
-  #apply(node: ClusterNode): void {
-    const { ipcache, config } = this.#kernel;
-    const isOwn = node.name === this.#context.node.name;
-    for (const [address, entry] of this.#entries.get(node.name) ?? []) ipcache.delete(address, entry);
-    const entries: (readonly [Ip, IpcacheEntry])[] = [];
-    const tunnelEnd = node.internalIps.find((address) => address.family === 4) ?? node.internalIps[0];
-    const add = (address: Ip, identity: number, nodeIp: Ip | undefined): void => {
-      const entry: IpcacheEntry = { identity: reservedIdentity(identity), nodeIp };
-      entries.push([address, entry]);
-      ipcache.set(address, entry);
-    };
-    for (const address of node.internalIps)
-      add(address, isOwn ? reserved.host : this.#apiServerIps.has(address) ? reserved.kubeApiserver : reserved.remoteNode, undefined);
-    for (const address of node.routerIps) add(address, isOwn ? reserved.host : reserved.remoteNode, isOwn ? undefined : tunnelEnd);
-    for (const address of node.healthIps) if (!isOwn) add(address, reserved.health, tunnelEnd);
-    this.#entries.set(node.name, entries);
-    if (!isOwn) this.#route(node);
-    else if (config.hasIpv4 || config.hasIpv6) this.#kernel.internalIps = new Set(node.internalIps);
+  #follow(node: ClusterNode | undefined, name: string): void {
+    if (node === undefined) this.#withdraw(name);
+    else if (name !== this.#context.node.name) this.#route(node);
   }
 
   /** Routes to another node's pods: over `cilium_host` in tunnel mode, to its address with `auto-direct-node-routes`, else none. */

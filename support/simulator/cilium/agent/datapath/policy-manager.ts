@@ -56,8 +56,21 @@ export class PolicyManager {
     const { api, cluster } = this.#context;
     const stops: (() => void)[] = [];
     let isStopped = false;
+    let unfollow: (() => void) | undefined;
+    /** Services matter only while a policy names one. */
+    const followServices = (isWanted: boolean): void => {
+      if (isWanted === (unfollow !== undefined)) return;
+      unfollow?.();
+      unfollow = undefined;
+      if (!isWanted) return;
+      const watches = [resources.service, resources.endpointSlice].map((resource) => api.watch(resource, () => trigger.fire()));
+      unfollow = () => {
+        for (const stop of watches) stop();
+      };
+    };
     const apply = (): void => {
       const policies = [...this.#policies.values()].flat();
+      followServices(policies.some((policy) => servicePeers(policy).length > 0));
       this.#kernel.ipcache.setCidrs([...cidrsOf(policies), ...this.#backendsOf(policies)]);
       this.#apply(policies);
     };
@@ -87,15 +100,12 @@ export class PolicyManager {
       follow<CidrGroupObject>(cidrGroupResource, () => {
         for (const [key, object] of this.#objects) if (JSON.stringify(object).includes('cidrGroup')) this.#learn(key, object);
       });
-    const refresh = (): void => {
-      if (!isStopped && [...this.#policies.values()].flat().some((policy) => servicePeers(policy).length > 0)) trigger.fire();
-    };
-    stops.push(api.watch(resources.service, refresh), api.watch(resources.endpointSlice, refresh));
     this.#kernel.isBackendOf = (service, address) => this.#isBackendOf(service, address);
     apply();
     return () => {
       isStopped = true;
       trigger.stop();
+      followServices(false);
       for (const stop of stops) stop();
     };
   }

@@ -263,9 +263,7 @@ export function createL2Announcer(context: AgentContext, devices: () => readonly
           if (old === undefined || old.metadata.generation !== object.metadata.generation || object.metadata.generation === undefined)
             all();
         }),
-        api.watch<CiliumNode>(resources.node, ({ object }) => {
-          if (object.metadata.name === node.name) all();
-        }),
+        api.watch<CiliumNode>(resources.node, all, { name: node.name }),
         api.watch<Service>(resources.service, ({ object }) => {
           if (policies.length === 0 && elections.size === 0) return;
           dirty.add(`${object.metadata.namespace}/${object.metadata.name}`);

@@ -16,6 +16,7 @@ export function startLbIpam({ api, clock, config, version, log }: OperatorContex
       hasIpv6: isOn('enable-ipv6'),
       hasBgp: isOn('enable-bgp-control-plane'),
       hasL2Announcements: isOn('enable-l2-announcements'),
+      comparesProtocols: isAtLeast(version, 19) || (isAtLeast(version, 17) && isOn('bpf-lb-proto-diff', true)),
       isDefault: (config.get('default-lb-service-ipam') ?? 'lbipam') === 'lbipam',
     },
     () => timestamp(clock.now()),

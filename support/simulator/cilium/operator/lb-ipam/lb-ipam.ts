@@ -6,7 +6,15 @@ import { isAtLeast } from '../../version.ts';
 import { AddressPools, type Log, type Range as PoolRange, UnusableSelector } from './address-pools.ts';
 import { withCondition } from './conditions.ts';
 import { type Quirks, quirksOf } from './quirks.ts';
-import { isHandled, type LbIpamSettings, type ServiceView, sharingProblem, viewService } from './service-view.ts';
+import {
+  isHandled,
+  isSameMetadata,
+  isSatisfied,
+  type LbIpamSettings,
+  type ServiceView,
+  sharingProblem,
+  viewService,
+} from './service-view.ts';
 import { type SharedAddress, SharedAddresses } from './shared-addresses.ts';
 
 /** What LB-IPAM wants written: the whole list of conditions that it owns, and the whole list of addresses. */
@@ -33,6 +41,10 @@ interface ServiceState {
   allocated: Allocation[];
   ingress: readonly string[];
   condition: Condition | undefined;
+  /** Something happened that upstream writes; not every change of the two above is noticed. */
+  isModified: boolean;
+  /** What the API server has: a write that changes nothing there is left out. */
+  written: string;
   /** The state of the world in which it could not be satisfied. */
   triedAt: number;
 }
@@ -46,6 +58,7 @@ interface ServiceState {
 export class LbIpam {
   readonly #settings: LbIpamSettings;
   readonly #quirks: Quirks;
+  readonly #comparesProtocols: boolean;
   readonly #now: () => string;
   readonly #log: Log;
   readonly #pools: AddressPools<ServiceState>;
@@ -61,6 +74,7 @@ export class LbIpam {
   constructor(settings: LbIpamSettings, now: () => string, log: Log = () => {}) {
     this.#settings = settings;
     this.#quirks = quirksOf(settings.version);
+    this.#comparesProtocols = settings.comparesProtocols ?? isAtLeast(settings.version, 17);
     this.#now = now;
     this.#log = log;
     this.#pools = new AddressPools(settings.version, this.#quirks, now, log);
@@ -143,6 +157,8 @@ export class LbIpam {
         allocated: [],
         ingress: [],
         condition: undefined,
+        isModified: false,
+        written: '',
         triedAt: -1,
       };
       service.object = object;
@@ -152,6 +168,7 @@ export class LbIpam {
       if (!this.#dirty.has(key)) {
         service.ingress = (object.status.loadBalancer?.ingress ?? []).map((entry) => entry.ip ?? '');
         service.condition = object.status.conditions?.find(({ type }) => type === serviceConditionType);
+        service.written = statusText(service);
       }
       if (isAsleep) return;
       this.#process(service);
@@ -172,7 +189,11 @@ export class LbIpam {
     this.#removed.clear();
     const services = [...this.#dirty].map((key) => this.#services.get(key)).filter((service) => service !== undefined);
     this.#dirty.clear();
-    for (const { object, ingress, condition } of services.toSorted(byOrder)) {
+    for (const service of services.toSorted(byOrder)) {
+      const text = statusText(service);
+      if (text === service.written) continue;
+      service.written = text;
+      const { object, ingress, condition } = service;
       writes.push({ kind: 'service', namespace: object.metadata.namespace ?? 'default', name: object.metadata.name, ingress, condition });
     }
     for (const { object, conditions } of this.#pools.takeChanged()) writes.push({ kind: 'pool', name: object.metadata.name, conditions });
@@ -268,11 +289,11 @@ export class LbIpam {
       this.#log('error', 'service upsert failed', { error: `handleUpsertService: ${error.message}` });
       service.ingress = ingress;
       service.condition = condition;
+      service.isModified = false;
       service.triedAt = this.#world;
     }
-    // Of two failures each is told in turn: the condition comes to what it was.
-    if (JSON.stringify(service.condition) === JSON.stringify(condition)) service.condition = condition;
-    if (service.ingress.join() !== ingress.join() || service.condition !== condition) this.#dirty.add(service.view.key);
+    if (service.isModified) this.#dirty.add(service.view.key);
+    service.isModified = false;
     if (isSatisfied(service)) this.#unsatisfied.delete(service);
     else this.#unsatisfied.add(service);
   }
@@ -290,7 +311,7 @@ export class LbIpam {
   }
 
   #areCompatible(a: ServiceState, b: ServiceState): boolean {
-    return sharingProblem(a.view, b.view, this.#settings.version) === undefined;
+    return sharingProblem(a.view, b.view, this.#comparesProtocols) === undefined;
   }
 
   #keepOrImport(service: ServiceState): void {
@@ -301,6 +322,7 @@ export class LbIpam {
       if (!service.allocated.some(({ ip }) => ip === address) && !this.#import(service, address)) continue;
       if (ingress.at(-1) !== text) ingress.push(text);
     }
+    if (ingress.length !== service.ingress.length) service.isModified = true;
     service.ingress = ingress;
   }
 
@@ -322,11 +344,11 @@ export class LbIpam {
 
   #satisfy(service: ServiceState): void {
     if (service.view.requested.length > 0) this.#allocateRequested(service);
-    // IPv4 before IPv6; the last failure is the one that is told.
-    else for (const family of service.view.families.toSorted()) this.#allocateFamily(service, family);
+    else this.#allocateFamilies(service);
     for (const entry of service.allocated) {
       if (service.ingress.some((text) => parseIp(text) === entry.ip)) continue;
       service.ingress = [...service.ingress, entry.ip.text];
+      service.isModified = true;
       if (service.view.sharingKey !== undefined) this.#share(service.view.sharingKey, entry);
     }
     if (isSatisfied(service)) this.#tell(service, 'satisfied', '', 'True');
@@ -336,7 +358,10 @@ export class LbIpam {
   #tell(service: ServiceState, reason: string, message: string, status: Condition['status'] = 'False'): void {
     const old = service.condition === undefined ? [] : [service.condition];
     const value = { type: serviceConditionType, status, reason, message };
-    service.condition = withCondition(old, value, service.object.metadata.generation, this.#now)[0];
+    const condition = withCondition(old, value, service.object.metadata.generation, this.#now)[0];
+    if (condition === service.condition) return;
+    service.condition = condition;
+    service.isModified = true;
   }
 
   #allocateRequested(service: ServiceState): void {
@@ -356,7 +381,7 @@ export class LbIpam {
         continue;
       }
       // Nobody has an address that the pool keeps back: who asks for it with a sharing key gets it.
-      const problem = group?.map((other) => sharingProblem(other.view, view, this.#settings.version)).find((found) => found !== undefined);
+      const problem = group?.map((other) => sharingProblem(other.view, view, this.#comparesProtocols)).find((found) => found !== undefined);
       if (problem !== undefined) {
         this.#tellOfSharing(service, ip, problem);
         continue;
@@ -376,9 +401,24 @@ export class LbIpam {
     }
   }
 
+  /**
+   * IPv4 before IPv6; the last failure is the one that is told. Whether there is anything to write is asked of the last attempt alone: when
+   * both families fail for the same reason the second one changes nothing, and the condition is not written (1.16 to 1.19).
+   */
+  #allocateFamilies(service: ServiceState): void {
+    const wasModified = service.isModified;
+    let isModified = false;
+    for (const family of service.view.families.toSorted()) {
+      if (service.allocated.some(({ ip }) => ip.family === family)) continue;
+      service.isModified = false;
+      this.#allocateFamily(service, family);
+      isModified = service.isModified;
+    }
+    service.isModified = wasModified || isModified;
+  }
+
   #allocateFamily(service: ServiceState, family: Family): void {
     const { view } = service;
-    if (service.allocated.some(({ ip }) => ip.family === family)) return;
     // The key alone decides, not the pool: its selector and whether it is disabled are not looked at.
     for (const { ip, range } of view.sharingKey === undefined ? [] : this.#shared.of(view.sharingKey)) {
       const group = range.allocator.ownerOf(ip) ?? [];
@@ -416,18 +456,5 @@ export class LbIpam {
   }
 }
 
+const statusText = ({ ingress, condition }: ServiceState) => JSON.stringify([ingress, condition]);
 const byOrder = (a: ServiceState, b: ServiceState) => a.order - b.order;
-
-function isSatisfied({ view, ingress }: ServiceState): boolean {
-  const addresses = ingress.map((text) => parseIp(text));
-  if (view.requested.length > 0) return view.requested.every((address) => addresses.includes(address));
-  return view.families.every((family) => addresses.some((address) => address?.family === family));
-}
-
-/** Whether what LB-IPAM reads of the metadata is the same: a write of status alone is no news. */
-function isSameMetadata(a: Service, b: Service): boolean {
-  return (
-    JSON.stringify(a.metadata.labels) === JSON.stringify(b.metadata.labels) &&
-    JSON.stringify(a.metadata.annotations) === JSON.stringify(b.metadata.annotations)
-  );
-}

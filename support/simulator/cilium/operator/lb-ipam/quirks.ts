@@ -1,5 +1,5 @@
 import type { CiliumVersion } from '../../types.ts';
-import { isAtLeast } from '../../version.ts';
+import { isBefore } from '../../version.ts';
 
 /** Where releases differ in what they do with the same objects; each is a change in upstream's operator/pkg/lbipam. */
 export interface Quirks {
@@ -19,13 +19,11 @@ export interface Quirks {
 }
 
 export function quirksOf(version: CiliumVersion): Quirks {
-  const isBefore = (minor: number, patch: number) =>
-    !isAtLeast(version, minor) || (version.major === 1 && version.minor === minor && version.patch < patch);
   return {
-    reassignsOnChange: isBefore(18, 2),
-    countsOneByOne: isBefore(18, 2),
-    forgetsSharedEarly: isBefore(16, 1),
-    importsSharingKeys: !isBefore(16, 3),
-    hasCapitalErrors: isBefore(17, 0),
+    reassignsOnChange: isBefore(version, 18, 2),
+    countsOneByOne: isBefore(version, 18, 2),
+    forgetsSharedEarly: isBefore(version, 16, 1),
+    importsSharingKeys: !isBefore(version, 16, 3),
+    hasCapitalErrors: isBefore(version, 17, 0),
   };
 }

@@ -5,9 +5,15 @@ import type { Ip } from '../../../net/types.ts';
 interface Block {
   from: bigint;
   to: bigint;
+  /** By which the heap is ordered: one less than there are addresses, but of a block that a freed address began it is 1. */
+  size: bigint;
 }
 
-const sizeOf = (block: Block) => block.to - block.from;
+const blockOf = (from: bigint, to: bigint): Block => ({ from, to, size: to - from });
+const freed = (value: bigint): Block => ({ from: value, to: value, size: 1n });
+const resize = (block: Block) => {
+  block.size = block.to - block.from;
+};
 
 /**
  * Addresses of one range. Free space is kept as contiguous blocks in a binary min-heap by size, and an address is
@@ -27,7 +33,7 @@ export class RangeAllocator<Owner> {
     if (from.value > to.value) throw new RangeError("'start' must be less then or equal to 'stop'");
     this.from = from;
     this.to = to;
-    this.#heap = [{ from: from.value, to: to.value }];
+    this.#heap = [blockOf(from.value, to.value)];
   }
 
   get size(): bigint {
@@ -95,14 +101,16 @@ export class RangeAllocator<Owner> {
       this.#remove(index);
     } else if (block.from === value) {
       block.from++;
+      resize(block);
       this.#fix(index);
     } else if (block.to === value) {
       block.to--;
+      resize(block);
       this.#fix(index);
     } else {
       this.#remove(index);
-      this.#push({ from: block.from, to: value - 1n });
-      this.#push({ from: value + 1n, to: block.to });
+      this.#push(blockOf(block.from, value - 1n));
+      this.#push(blockOf(value + 1n, block.to));
     }
   }
 
@@ -113,7 +121,7 @@ export class RangeAllocator<Owner> {
   #put(value: bigint): void {
     const root = this.#heap[0];
     if (root === undefined) {
-      this.#push({ from: value, to: value });
+      this.#push(freed(value));
       return;
     }
     const byAddress = this.#heap.toSorted((a, b) => (a.from < b.from ? -1 : 1));
@@ -128,25 +136,27 @@ export class RangeAllocator<Owner> {
     const growsRightBlock = touchesRight && (rootIsRight || !touchesLeft);
     if (growsRightBlock && right !== undefined) {
       right.from = value;
+      resize(right);
       if (touchesLeft && left !== undefined) this.#merge(left, right);
     } else if (touchesLeft && left !== undefined) {
       left.to = value;
+      resize(left);
       const steps = Math.abs(byAddress.indexOf(left) - start);
       if (steps < this.#heap.length) this.#fix(steps);
       if (touchesRight && right !== undefined) this.#merge(left, right);
     } else {
-      this.#push({ from: value, to: value });
+      this.#push(freed(value));
     }
   }
 
   #merge(left: Block, right: Block): void {
     this.#remove(this.#heap.indexOf(left));
     this.#remove(this.#heap.indexOf(right));
-    this.#push({ from: left.from, to: right.to });
+    this.#push(blockOf(left.from, right.to));
   }
 
   #less(a: number, b: number): boolean {
-    return sizeOf(this.#heap[a] as Block) < sizeOf(this.#heap[b] as Block);
+    return (this.#heap[a] as Block).size < (this.#heap[b] as Block).size;
   }
 
   #swap(a: number, b: number): void {

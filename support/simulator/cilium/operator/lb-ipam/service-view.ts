@@ -3,7 +3,6 @@ import { parseIp } from '../../../net/address.ts';
 import type { Family, Ip } from '../../../net/types.ts';
 import { type Labels, serviceSelectorLabels } from '../../selector.ts';
 import type { CiliumVersion } from '../../types.ts';
-import { isAtLeast } from '../../version.ts';
 import { addressProblem } from './pool-ranges.ts';
 
 export interface LbIpamSettings {
@@ -12,6 +11,8 @@ export interface LbIpamSettings {
   readonly hasIpv6: boolean;
   readonly hasBgp: boolean;
   readonly hasL2Announcements: boolean;
+  /** `loadBalancer.protocolDifferentiation`: a port of TCP and the same of UDP are two (1.17 and 1.18; before never, after always). */
+  readonly comparesProtocols?: boolean;
   /** `defaultLBServiceIPAM` (1.17+): who serves services without a class. */
   readonly isDefault: boolean;
 }
@@ -105,14 +106,13 @@ function areSelectorsEqual(a: Labels, b: Labels): boolean {
 }
 
 /** Section 1.11: why two services cannot have one address, in the order of the checks; undefined when they can. */
-export function sharingProblem(a: ServiceView, b: ServiceView, version: CiliumVersion): string | undefined {
+export function sharingProblem(a: ServiceView, b: ServiceView, comparesProtocol: boolean): string | undefined {
   if (a.sharingKey === undefined || a.sharingKey !== b.sharingKey) return 'different sharing key';
   if (a.namespace !== b.namespace) {
     const permits = (one: ServiceView, other: ServiceView) =>
       one.sharingNamespaces.includes('*') || one.sharingNamespaces.includes(other.namespace);
     if (!permits(a, b) || !permits(b, a)) return 'different and not permitted namespace';
   }
-  const comparesProtocol = isAtLeast(version, 17);
   const collide = a.ports.some((mine) =>
     b.ports.some((other) => mine.port === other.port && (!comparesProtocol || mine.protocol === other.protocol)),
   );
@@ -122,4 +122,19 @@ export function sharingProblem(a: ServiceView, b: ServiceView, version: CiliumVe
     return 'compatible ExternalTrafficPolicy local but selecting different set of pods';
   }
   return undefined;
+}
+
+/** Whether it has every address that it asks for. */
+export function isSatisfied({ view, ingress }: { readonly view: ServiceView; readonly ingress: readonly string[] }): boolean {
+  const addresses = ingress.map((text) => parseIp(text));
+  if (view.requested.length > 0) return view.requested.every((address) => addresses.includes(address));
+  return view.families.every((family) => addresses.some((address) => address?.family === family));
+}
+
+/** Whether what LB-IPAM reads of the metadata is the same: a write of status alone is no news. */
+export function isSameMetadata(a: Service, b: Service): boolean {
+  return (
+    JSON.stringify(a.metadata.labels) === JSON.stringify(b.metadata.labels) &&
+    JSON.stringify(a.metadata.annotations) === JSON.stringify(b.metadata.annotations)
+  );
 }

@@ -186,6 +186,7 @@ function broadcastShown(device: NetworkInterface, address: InterfaceAddress): st
 function addressFlags(device: NetworkInterface, address: InterfaceAddress): readonly string[] {
   const flags: string[] = [];
   if (address.ip.family === 6 && address.scope === 'global' && isDockerDevice(device)) flags.push('nodad');
+  if (address.dadFailed === true) flags.push('dadfailed');
   if (address.state === 'tentative') flags.push('tentative');
   if (address.noPrefixRoute === true) flags.push('noprefixroute');
   return flags;

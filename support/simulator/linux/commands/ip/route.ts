@@ -334,6 +334,7 @@ export function routeText(route: Route, context: IpContext, omitted: Omitted): s
   const isSilent = route.type === 'blackhole' || route.type === 'unreachable' || route.type === 'prohibit' || route.type === 'throw';
   let text = route.type === 'unicast' ? '' : `${route.type} `;
   text += `${destinationText(route.destination)} `;
+  if (route.nextHopId !== undefined) text += `nhid ${route.nextHopId} `;
   if (only !== undefined && !omitted.via) text += viaText(only, family);
   const device = only?.device ?? (isSilent && family === 6 ? 'lo' : undefined);
   if (device !== undefined && !omitted.device) text += `dev ${device} `;
@@ -378,6 +379,7 @@ function routeJson(route: Route, context: IpContext, omitted: Omitted): Record<s
   return {
     ...(route.type === 'unicast' ? {} : { type: route.type }),
     dst: destinationText(route.destination),
+    ...(route.nextHopId === undefined ? {} : { nhid: route.nextHopId }),
     ...(only === undefined || omitted.via ? {} : via(only)),
     ...(device === undefined || omitted.device ? {} : { dev: device }),
     ...(omitted.table || route.table === 254 ? {} : { table: tableNames[route.table] ?? String(route.table) }),
@@ -508,9 +510,12 @@ function get(words: Words, context: IpContext): CommandResult {
   }
   if (source !== undefined && from.source === undefined) text += `src ${source.text} `;
   text += 'uid 0 ';
+  const learnt = isLocal ? undefined : context.namespace.pathMtu(destination);
+  const mtu = learnt?.mtu ?? route.mtu;
+  const expires = learnt === undefined ? '' : `expires ${Math.floor((learnt.expiresAt - context.command.clock.now()) / 1000)}sec `;
   const separator = context.isOneLine ? '\\' : '\n';
   return output(
-    `${text}${separator}    cache ${isLocal || isLoopback(destination) ? '<local> ' : ''}${route.mtu === undefined ? '' : `mtu ${route.mtu} `}${from.inputDevice === undefined ? '' : `iif ${from.inputDevice} `}\n`,
+    `${text}${separator}    cache ${isLocal || isLoopback(destination) ? '<local> ' : ''}${expires}${mtu === undefined ? '' : `mtu ${mtu} `}${from.inputDevice === undefined ? '' : `iif ${from.inputDevice} `}\n`,
   );
 }
 

@@ -1,0 +1,3 @@
+import { playSessions } from './play.ts';
+
+playSessions('linux', 8);

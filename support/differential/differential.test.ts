@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { differencesOf, reportOf, unexplained } from './comparison.ts';
+import { exceptions } from './exceptions.ts';
+import { randomPlan } from './plan.ts';
+import { findRealFrr, observeReal } from './real-network.ts';
+import { readRecording, staleness } from './recording.ts';
+import { observeSimulated } from './simulated-network.ts';
+
+const recording = readRecording();
+const recordedSeeds = Object.keys(recording.seeds).map(Number);
+
+describe(`the simulated routers do what FRR ${recording.header.frr} did on ${recording.header.date}`, () => {
+  it('at least sixty networks are recorded', () => expect(recordedSeeds.length).toBeGreaterThanOrEqual(60));
+
+  it.each(recordedSeeds)('seed %i', async (seed) => {
+    const plan = randomPlan(seed);
+    expect(staleness(recording, plan)).toBeUndefined();
+    const differences = differencesOf(recording.seeds[seed]?.views ?? [], await observeSimulated(plan));
+    const left = unexplained(seed, differences, exceptions);
+    if (left.length > 0) expect.fail(reportOf(seed, left));
+  });
+});
+
+const frr = findRealFrr(process.env);
+const first = Number(process.env['OUTPOST_DIFFERENTIAL_FIRST'] ?? 1);
+const count = Number(process.env['OUTPOST_DIFFERENTIAL_SEEDS'] ?? 4);
+/** As many networks at a time as two cores carry without their timers running late. */
+const atOnce = 25;
+
+describe('the simulated routers do what real ones do now', () => {
+  if (typeof frr === 'string') {
+    it.skip(`not here: ${frr}`, () => {});
+    return;
+  }
+  it(`seeds ${first} to ${first + count - 1}`, async () => {
+    const waiting = Array.from({ length: count }, (_, index) => first + index);
+    const reports: string[] = [];
+    const look = async (seed: number) => {
+      const plan = randomPlan(seed);
+      return unexplained(seed, differencesOf(await observeReal(plan, frr), await observeSimulated(plan)), exceptions);
+    };
+    const work = async () => {
+      for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
+        // Real daemons race, more so on a busy machine: what differs twice is a difference.
+        if ((await look(seed)).length === 0) continue;
+        const left = await look(seed);
+        if (left.length > 0) reports.push(reportOf(seed, left));
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(atOnce, count) }, work));
+    if (reports.length > 0) expect.fail(reports.join('\n\n'));
+  }, 1_200_000);
+});

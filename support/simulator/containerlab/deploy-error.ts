@@ -1,0 +1,2 @@
+/** A deployment that containerlab gives up. */
+export class DeployError extends Error {}
