@@ -38,11 +38,6 @@ function isUnset(value: unknown): boolean {
   return value === undefined || value === null || value === '';
 }
 
-function isHeadless(spec: Readonly<Draft>): boolean {
-  const list = texts(spec['clusterIPs']);
-  return list.length === 1 && list[0] === 'None';
-}
-
 function hasSameClusterIps(spec: Draft, old: Spec): boolean {
   return (spec['clusterIP'] ?? '') === (old.clusterIP ?? '') && isEqual(texts(spec['clusterIPs']), old.clusterIPs ?? []);
 }
