@@ -63,14 +63,17 @@ class GradingWorker {
     cwd: clone,
     stdio: ['pipe', 'inherit', 'inherit', 'pipe'],
   });
-  readonly #waiting: ((answer: Answer) => void)[] = [];
+  readonly #waiting: { readonly resolve: (answer: Answer) => void; readonly reject: (error: Error) => void }[] = [];
 
   constructor() {
     let rest = '';
     (this.#child.stdio[3] as Readable).setEncoding('utf8').on('data', (text: string) => {
       const lines = (rest + text).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) this.#waiting.shift()?.(JSON.parse(line) as Answer);
+      for (const line of lines) this.#waiting.shift()?.resolve(JSON.parse(line) as Answer);
+    });
+    this.#child.once('exit', (status) => {
+      for (const { reject } of this.#waiting) reject(new Error(`the grading worker ended with ${status}`));
     });
     // It ends with the tests: nothing waits for it.
     this.#child.unref();
@@ -82,8 +85,7 @@ class GradingWorker {
 
   run(args: readonly string[]): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push(resolve);
-      this.#child.once('exit', (status) => reject(new Error(`the grading worker ended with ${status}`)));
+      this.#waiting.push({ resolve, reject });
       this.#child.stdin?.write(`${JSON.stringify(args)}\n`);
     });
   }
