@@ -1,3 +1,4 @@
+import { humanDuration } from '../docker/text-table.ts';
 import type { Container, DockerEngine } from '../docker/types.ts';
 import { type BoxRow, boxTable } from './box-table.ts';
 import type { DeployedLab } from './deploy.ts';
@@ -53,22 +54,9 @@ function compare(a: string, b: string): number {
 }
 
 function statusOf(container: Container, now: number): string {
-  if (container.state === 'exited') return `Exited (${container.exitCode}) ${ago(now - (container.finishedAt ?? now))} ago`;
+  if (container.state === 'exited') return `Exited (${container.exitCode}) ${humanDuration(now - (container.finishedAt ?? now))} ago`;
   if (container.state !== 'running' && container.state !== 'paused') return container.state;
-  return `Up ${ago(now - (container.startedAt ?? now))}${container.state === 'paused' ? ' (Paused)' : ''}`;
-}
-
-/** As Docker words a duration. */
-function ago(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  if (seconds < 1) return 'Less than a second';
-  if (seconds === 1) return '1 second';
-  if (seconds < 60) return `${seconds} seconds`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes === 1) return 'About a minute';
-  if (minutes < 60) return `${minutes} minutes`;
-  const hours = Math.round(minutes / 60);
-  return hours === 1 ? 'About an hour' : `${hours} hours`;
+  return `Up ${humanDuration(now - (container.startedAt ?? now))}${container.state === 'paused' ? ' (Paused)' : ''}`;
 }
 
 export interface TableStyle {

@@ -97,6 +97,7 @@ export function parseKindConfig(config: unknown): KindConfig {
     name,
     nodes,
     ipFamily,
+    // kind's own defaults (pkg/apis/config/v1alpha4/default.go).
     podSubnets: subnets(networking['podSubnet'], ipFamily, ['10.244.0.0/16', 'fd00:10:244::/56'], 'networking.podSubnet'),
     serviceSubnets: subnets(networking['serviceSubnet'], ipFamily, ['10.96.0.0/16', 'fd00:10:96::/112'], 'networking.serviceSubnet'),
     disableDefaultCni: boolean(networking['disableDefaultCNI'], 'networking.disableDefaultCNI'),
