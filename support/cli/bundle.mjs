@@ -70,7 +70,7 @@ function run(file, codeFile) {
 }
 
 /** Packages that find files beside themselves or hold native code; a command loads them only when it needs them. */
-const external = ['just-bash', 'dockerode', 'execa', 'esbuild', 'allure-commandline', '@cucumber/html-formatter'];
+const external = ['just-bash', 'dockerode', 'elkjs', 'execa', 'esbuild', 'allure-commandline', '@cucumber/html-formatter'];
 
 /** Files that Cucumber imports, in this order. */
 function vocabularySources() {
