@@ -364,7 +364,8 @@ describe('laws of a range', () => {
               const given = allocator.allocateAny('x')?.text;
               expect(before.length === 0 ? [undefined] : before.map(({ from }) => text(from))).toContain(given);
             } else if (allocator.free(address)) {
-              const isLone = !before.some(({ from, size }) => size === 1 || from + size === index || from === index + 1);
+              // The heap files a freed address under size 1, like a block of two: only larger ones are sure to come after it.
+              const isLone = !before.some(({ from, size }) => size <= 2 || from + size === index || from === index + 1);
               if (isLone) expect(allocator.allocateAny('x')?.text).toBe(text(index));
             }
             const free = freeBlocks(allocator).reduce((sum, { size }) => sum + size, 0);

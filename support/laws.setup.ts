@@ -1,0 +1,7 @@
+/** Laws (fast-check) look at the same cases in every run; other cases, and more of them, on request. */
+import { configureGlobal } from 'fast-check';
+
+configureGlobal({
+  seed: Number(process.env['OUTPOST_LAWS_SEED'] ?? 1),
+  ...(process.env['OUTPOST_LAWS_RUNS'] === undefined ? {} : { numRuns: Number(process.env['OUTPOST_LAWS_RUNS']) }),
+});
