@@ -76,7 +76,7 @@ const content: readonly Row[] = [
     name: 'a second document',
     edit: [lab, adding('---\nname: b\n')],
     exitCode: 4,
-    says: 'lab/lab.yaml:69: the file has 2 documents, and a lab.yaml is one',
+    says: 'lab/lab.yaml:72: the file has 2 documents, and a lab.yaml is one',
   },
   {
     name: 'a missing file',
@@ -88,7 +88,7 @@ const content: readonly Row[] = [
     name: 'a folder for a feature',
     edit: [lab, replacing('../features/3-egress-gateway.feature', '../features')],
     exitCode: 4,
-    says: 'lab/lab.yaml:58: "../features" is a folder, not a file',
+    says: 'lab/lab.yaml:61: "../features" is a folder, not a file',
   },
   {
     name: 'a device for a file',
@@ -184,7 +184,7 @@ const content: readonly Row[] = [
     name: 'a program in the place of a tool',
     edit: [lab, replacing('  starcom: ', '  kubectl: ')],
     exitCode: 4,
-    says: 'lab/lab.yaml:10: "kubectl" is a tool of the lab host, and cannot be a program of the lab',
+    says: 'lab/lab.yaml:13: "kubectl" is a tool of the lab host, and cannot be a program of the lab',
   },
   {
     name: 'Gherkin',

@@ -1,4 +1,4 @@
-import type { UpStep } from '../live/steps.ts';
+import type { UpStep } from '../live/step.ts';
 import type { UpProgress } from '../live/up.ts';
 import { formatDuration } from '../waiting/waiting.ts';
 import type { Terminal } from './terminal.ts';
@@ -35,11 +35,11 @@ export class UpLines implements UpProgress {
     this.#last = (lines.at(-1) ?? this.#last).replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '').trim();
   }
 
-  onEnd(step: UpStep, how: 'done' | 'there' | 'failed', durationMs: number): void {
+  onEnd(step: UpStep, how: 'done' | 'there' | 'failed', durationMs: number, remark = ''): void {
     this.close();
     const mark = how === 'failed' ? this.#terminal.paint('red', '✘') : this.#terminal.paint('green', '✔');
     const time = how === 'there' ? 'is there' : formatDuration(durationMs);
-    this.#terminal.tell(`${mark} ${step.title}  ${this.#terminal.paint('grey', time)}`);
+    this.#terminal.tell(`${mark} ${step.title}  ${this.#terminal.paint('grey', remark === '' ? time : `${time}  ${remark}`)}`);
   }
 
   close(): void {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OutpostError } from '../verdict/errors.ts';
+import { podImages } from './builds.ts';
 import { loadLab } from './lab.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -47,6 +48,8 @@ describe('the reference lab', () => {
       'lb-pool.yaml',
     ]);
     expect(lab.topology?.files.get('router0/daemons')).toContain('bgpd=yes');
+    expect([...lab.builds.keys()]).toEqual(['outpost-lab/remote-outpost:1.0', 'outpost-lab/starship:1.0']);
+    expect([...podImages(lab.homeFiles)]).toEqual(['quay.io/cilium/starwars:v2.1', 'outpost-lab/starship:1.0']);
   });
 });
 
@@ -90,7 +93,7 @@ describe('broken content is refused with file and line', () => {
       file: 'lab/lab.yaml',
       from: '        points: 5',
       to: '        marks: 5',
-      says: 'lab/lab.yaml:18: unknown field "marks"',
+      says: 'lab/lab.yaml:21: unknown field "marks"',
     },
     {
       name: 'a missing file',
@@ -112,6 +115,34 @@ describe('broken content is refused with file and line', () => {
       from: 'version: 1.16.0',
       to: 'version: 1.12.0',
       says: 'lab/lab.yaml:5: Cilium 1.12.0 is not modelled',
+    },
+    {
+      name: 'an image to build that kubelet would look for in a registry',
+      file: 'lab/lab.yaml',
+      from: 'outpost-lab/starship:1.0:',
+      to: 'outpost-lab/starship:latest:',
+      says: 'lab/lab.yaml:11: "outpost-lab/starship:latest" needs a tag, other than latest',
+    },
+    {
+      name: 'an image to build that has no such name',
+      file: 'lab/lab.yaml',
+      from: 'outpost-lab/starship:1.0:',
+      to: 'outpost-lab/Starship:1.0:',
+      says: 'lab/lab.yaml:11: "outpost-lab/Starship:1.0" cannot be the name of an image that is built',
+    },
+    {
+      name: 'an image to build from a folder that is not there',
+      file: 'lab/lab.yaml',
+      from: 'images/starship',
+      to: 'images/starship.yaml',
+      says: 'lab/lab.yaml:11: "images/starship.yaml" is not a folder',
+    },
+    {
+      name: 'an image to build without a Dockerfile',
+      file: 'lab/lab.yaml',
+      from: 'images/starship',
+      to: 'images',
+      says: 'lab/lab.yaml:11: there is no Dockerfile in "images"',
     },
     {
       name: 'a link to a node that does not exist',

@@ -4,6 +4,7 @@ import { type ContentPath, ContentProblem, FieldReader } from '../port/content-p
 import { parseTopology, type Topology } from '../simulator/containerlab/topology.ts';
 import { type Dialogue, parseDialogue } from '../simulator/host/dialogue.ts';
 import { ContentError, UsageError } from '../verdict/errors.ts';
+import { type Builds, readBuilds } from './builds.ts';
 import { checkManifests, type HomeObject } from './manifests.ts';
 import { checking, contentErrorAt, readText, readYamlFile, shown, type YamlFile } from './yaml-file.ts';
 
@@ -47,12 +48,14 @@ export interface LabDefinition {
   readonly setup: readonly string[];
   /** Parsed files that describe the behaviour of images. */
   readonly images: readonly YamlFile[];
+  /** Images that `outpost up` builds, each with the folder of its Dockerfile. */
+  readonly builds: Builds;
   /** Programs of the lab host that this lab brings along: a conversation each. */
   readonly programs: ReadonlyMap<string, Dialogue>;
   readonly challenges: readonly Challenge[];
 }
 
-const knownFields = ['name', 'title', 'cluster', 'topology', 'cilium', 'home', 'setup', 'images', 'programs', 'challenges'];
+const knownFields = ['name', 'title', 'cluster', 'topology', 'cilium', 'home', 'setup', 'images', 'build', 'programs', 'challenges'];
 
 /** What a file that lab.yaml names holds one of. */
 const documentWords: Readonly<Record<string, string>> = {
@@ -122,6 +125,7 @@ function readLab(source: YamlFile, directory: string, root: string): LabDefiniti
     homeObjects,
     setup,
     images: lab.strings('images').flatMap((path, index) => imageFiles(existing(join(directory, path), [...lab.at('images'), index], path))),
+    builds: readBuilds(lab, directory),
     programs: readPrograms(lab, directory),
     challenges: readChallenges(lab, directory),
   };
@@ -244,6 +248,7 @@ function loadKindFolder(folder: string, asked: string): LabDefinition {
       homeObjects: [],
       setup: [],
       images: [],
+      builds: new Map(),
       programs: new Map(),
       challenges: [],
     };

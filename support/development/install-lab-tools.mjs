@@ -6,7 +6,9 @@ register();
 const { installCommand, toolPins } = await import('../live/versions.ts');
 const arch = process.arch === 'arm64' ? 'arm64' : 'amd64';
 const platform = process.platform === 'darwin' ? 'darwin' : 'linux';
-for (const { tool } of toolPins) {
+for (const { tool, pinned } of toolPins) {
+  // Docker is the machine's own.
+  if (pinned === '') continue;
   const command = installCommand(tool, platform, arch);
   console.log(command);
   if (process.argv.includes('--print')) continue;

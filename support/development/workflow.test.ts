@@ -51,10 +51,14 @@ describe('the workflow', () => {
   it('grades, and tells the verdict in the summary of its job, with the exit status of the run', () => {
     const summary = join(folder, 'summary.md');
     const env = { ...process.env, OUTPOST_REPORTS: join(folder, 'reports'), GITHUB_STEP_SUMMARY: summary };
-    const { status } = spawnSync(join(clone, '.github/grade'), ['simulator'], { cwd: clone, env, encoding: 'utf8' });
+    const { status } = spawnSync(join(clone, '.github/grade'), ['simulator', '--lab', 'examples/ipv4-only'], {
+      cwd: clone,
+      env,
+      encoding: 'utf8',
+    });
     expect(status).toBe(0);
     expect(readFileSync(summary, 'utf8')).toMatch(
-      /^### ✅ discovery on the simulator, seed 1\n\n\d+ passed, 0 failed, \d+ skipped; 100 of 100 points in \d+ s\n\n\| challenge \| points \| scenarios that failed \|\n\|---\|---\|---\|\n\| BGP and dual stack \| 60 of 60 \| none \|\n/,
+      /^### ✅ ipv4-only on the simulator, seed 1\n\n3 passed, 0 failed, 0 skipped; 30 of 30 points in \d+ s\n\n\| challenge \| points \| scenarios that failed \|\n\|---\|---\|---\|\n\| Pods and services over IPv4 \| 30 of 30 \| none \|\n/,
     );
     for (const name of ['verdict.json', 'junit.xml', 'cucumber.html', 'recording'])
       expect(existsSync(join(folder, 'reports', name))).toBe(true);

@@ -1,17 +1,21 @@
 import { existsSync, rmSync } from 'node:fs';
 import type Docker from 'dockerode';
 import { EnvironmentError, OutpostError } from '../verdict/errors.ts';
+import { clusterContainers } from './cluster-step.ts';
+import { explainEngineError } from './engine-error.ts';
+import { removeImage } from './images.ts';
 import type { LabRecord, LabState } from './lab-state.ts';
 import { type HostRunner, need } from './live-context.ts';
-import { backupOf } from './up.ts';
+import { minute } from './step.ts';
+import { backupOf, currentContext } from './up.ts';
 
 /** A thing that `up` made, and that is gone or not. */
 export interface Removal {
   readonly what: string;
   readonly failure?: OutpostError;
+  /** Why it is left: somebody else's by now. */
+  readonly left?: string;
 }
-
-const minute = 60_000;
 
 /**
  * Takes away what the record of a lab says was made, the last first: the topology, the cluster, and of the engine's networks those
@@ -24,11 +28,12 @@ export async function takeDown(
 ): Promise<void> {
   const { docker, run, state } = context;
   const failures: OutpostError[] = [];
-  const attempt = async (what: string, remove: () => Promise<unknown>) => {
+  const attempt = async (what: string, remove: () => Promise<string | undefined>) => {
     try {
-      await remove();
-      onRemoved({ what });
-    } catch (error) {
+      const left = await remove();
+      onRemoved(left === undefined ? { what } : { what, left });
+    } catch (caught) {
+      const error = explainEngineError(caught);
       if (!(error instanceof OutpostError) || error.code === 'run/interrupted') throw error;
       failures.push(error);
       onRemoved({ what, failure: error });
@@ -38,12 +43,12 @@ export async function takeDown(
   if (topology !== undefined && record.steps['topology'] !== undefined) {
     await attempt(`topology "${topology.name}"`, async () => await destroyTopology(docker, run, topology, record));
   }
-  if (record.steps['cluster'] !== undefined) {
-    await attempt(`kind cluster "${cluster}"`, () =>
-      need(run, ['kind', 'delete', 'cluster', '--name', cluster], { timeoutMs: 5 * minute }),
-    );
-  }
+  if (record.steps['cluster'] !== undefined)
+    await attempt(`kind cluster "${cluster}"`, async () => await deleteCluster(docker, run, record));
   if (failures.length === 0) {
+    for (const image of record.images ?? []) {
+      if (await removeImage(docker, image, record.root)) onRemoved({ what: `image ${image}` });
+    }
     for (const name of ['kind', topology?.network ?? 'clab']) {
       if (!record.before.networks.includes(name) && (await removeUnused(docker, name))) onRemoved({ what: `network ${name}` });
     }
@@ -61,26 +66,49 @@ export async function takeDown(
   );
 }
 
+const isForeign = 'it was made anew, and not by outpost';
+
+/** @returns why it is left, if it is */
 async function destroyTopology(
   docker: Docker,
   run: HostRunner,
   topology: NonNullable<LabRecord['topology']>,
   record: LabRecord,
-): Promise<void> {
+): Promise<string | undefined> {
   const containers = await docker.listContainers({ all: true, filters: { label: [`containerlab=${topology.name}`] } });
+  // containerlab goes by the name of the lab: of another file, it is another's.
+  if (containers.some(({ Labels }) => Labels['clab-topo-file'] !== topology.file)) return isForeign;
   if (containers.length > 0) {
     const keep = record.before.networks.includes(topology.network) ? ['--keep-mgmt-net'] : [];
     if (existsSync(topology.file)) {
       await need(run, ['containerlab', 'destroy', '--topo', topology.file, '--cleanup', ...keep], { timeoutMs: 5 * minute });
     } else {
       // The file is gone, and containerlab needs it; its containers know which file they came from.
-      for (const { Id, Labels } of containers) {
-        if (Labels['clab-topo-file'] === topology.file) await docker.getContainer(Id).remove({ force: true, v: true });
-      }
+      for (const { Id } of containers) await docker.getContainer(Id).remove({ force: true, v: true });
     }
   }
   const backup = backupOf(topology.file);
   if (!record.before.files.includes(backup)) rmSync(backup, { force: true });
+  return undefined;
+}
+
+/** @returns why it is left, if it is */
+async function deleteCluster(docker: Docker, run: HostRunner, record: LabRecord): Promise<string | undefined> {
+  const { cluster, nodeIds, before, steps } = record;
+  // kind goes by the name of the cluster.
+  const isOurs = ({ Id }: Docker.ContainerInfo) => steps['cluster']?.state === 'begun' || nodeIds === undefined || nodeIds.includes(Id);
+  const containers = await clusterContainers(docker, cluster);
+  if (!containers.every(isOurs)) {
+    for (const { Id } of containers.filter(isOurs)) await docker.getContainer(Id).remove({ force: true, v: true });
+    return isForeign;
+  }
+  // The context is taken out of the file that it was written into, whichever KUBECONFIG names now.
+  const env = record.kubeconfig === undefined ? {} : { env: { KUBECONFIG: record.kubeconfig } };
+  await need(run, ['kind', 'delete', 'cluster', '--name', cluster], { timeoutMs: 5 * minute, ...env });
+  // kind chose the context when it made the cluster, and leaves none behind.
+  if (before.context !== undefined && before.context !== '' && (await currentContext(run, env.env)) === '')
+    await run(['kubectl', 'config', 'use-context', before.context], { timeoutMs: minute, ...env });
+  return undefined;
 }
 
 /** A network that has no container left. */

@@ -28,7 +28,11 @@ export function explainEngineError(error: unknown, container?: string): unknown 
   }
   if (container !== undefined && statusCode === 404)
     return new EnvironmentError('exec/no-container', `there is no container ${container}`, { fix: 'docker ps -a' }, { cause: error });
-  if (container !== undefined && statusCode === 409) {
+  // 500: it stopped between the two requests of an exec.
+  if (
+    container !== undefined &&
+    (statusCode === 409 || (statusCode === 500 && /container not running|is not running/.test(error.message)))
+  ) {
     const isPaused = /is paused/.test(error.message);
     return new EnvironmentError(
       'exec/not-running',

@@ -7,7 +7,7 @@ import { EnvironmentError } from '../verdict/errors.ts';
 import { explainEngineError } from './engine-error.ts';
 import { execVariable, killExec } from './kill-exec.ts';
 import { defaultMaxOutputBytes, type LiveExecOptions, lastSaid, type Output, OutputBuffer, tooLate, tooMuch } from './live-exec.ts';
-import { interrupted, running } from './running.ts';
+import { interrupted, runId, running, runVariable } from './running.ts';
 
 /** The engine that DOCKER_HOST names, or the local one. */
 export function connectDocker(): Docker {
@@ -28,7 +28,7 @@ export async function execInContainer(
   options: LiveExecOptions = {},
 ): Promise<Output> {
   const id = randomUUID();
-  const env = Object.entries({ ...options.env, [execVariable]: id }).map(([name, value]) => `${name}=${value}`);
+  const env = Object.entries({ ...options.env, [runVariable]: runId, [execVariable]: id }).map(([name, value]) => `${name}=${value}`);
   const kill = () => killExec(docker, container, id).catch(() => undefined);
   // Whoever leaves between the two requests that start an exec has to wait for the second, and end it then.
   let stop: (error: Error) => Promise<void> = async () => undefined;

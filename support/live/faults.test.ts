@@ -15,7 +15,8 @@ const canMount =
 
 describe('a disk that is full', () => {
   it.skipIf(!canMount)('while reports are written, leaves the lab unjudged, and says which disk', () => {
-    const script = 'mount -t tmpfs -o size=128k none "$1" && exec "$2" support/cli/outpost.mjs run --driver simulator --reports "$1"';
+    const script =
+      'mount -t tmpfs -o size=128k none "$1" && exec "$2" support/cli/outpost.mjs run --driver simulator --lab examples/ipv4-only --reports "$1"';
     const { status, stderr } = spawnSync(
       'unshare',
       ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', folder, process.execPath],

@@ -1,15 +1,18 @@
 import { constants } from 'node:os';
+import { delimiter, resolve } from 'node:path';
 import { readOutput } from '../port/output.ts';
 import { EnvironmentError } from '../verdict/errors.ts';
 import { defaultMaxOutputBytes, type LiveExecOptions, lastSaid, type Output, OutputBuffer, tooLate, tooMuch } from './live-exec.ts';
-import { interrupted, running } from './running.ts';
+import { interrupted, runId, running, runVariable } from './running.ts';
 
 /** Between asking a program to end, and ending it. */
-const graceMs = 2_000;
+const usualGraceMs = 2_000;
 
 export interface HostOptions extends LiveExecOptions {
   /** Hears what it prints, as it comes. */
   readonly onOutput?: (text: string) => void;
+  /** How long a program that is asked to end may take: 2 s, unless said otherwise. */
+  readonly graceMs?: number;
 }
 
 /**
@@ -29,7 +32,7 @@ export async function execOnHost(argv: readonly string[], home: string, options:
     buffer: false,
     detached: true,
     ...(options.stdin === undefined ? { stdin: 'ignore' as const } : { input: options.stdin }),
-    ...(options.env === undefined ? {} : { env: options.env }),
+    env: { ...absoluteKubeconfig(), [runVariable]: runId, ...options.env },
   });
   const { pid } = child;
   let why: Error | undefined;
@@ -38,7 +41,7 @@ export async function execOnHost(argv: readonly string[], home: string, options:
   const stop = (error: Error) => {
     why ??= error;
     signalGroup(pid, 'SIGTERM');
-    last ??= setTimeout(() => signalGroup(pid, 'SIGKILL'), graceMs);
+    last ??= setTimeout(() => signalGroup(pid, 'SIGKILL'), options.graceMs ?? usualGraceMs);
   };
   const limit = options.maxOutputBytes ?? defaultMaxOutputBytes;
   const buffer = new OutputBuffer(limit, () => stop(tooMuch(program, undefined, limit)));
@@ -82,6 +85,14 @@ export async function execOnHost(argv: readonly string[], home: string, options:
     if (why !== undefined) signalGroup(pid, 'SIGKILL');
     forget();
   }
+}
+
+/** A relative path in KUBECONFIG is one of the folder that this process was started in, not of the home. */
+function absoluteKubeconfig(): { readonly KUBECONFIG?: string } {
+  const { KUBECONFIG: named } = process.env;
+  if (named === undefined || named === '') return {};
+  const files = named.split(delimiter).map((file) => (file === '' ? file : resolve(file)));
+  return { KUBECONFIG: files.join(delimiter) };
 }
 
 function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type Docker from 'dockerode';
+import { runVariable } from './running.ts';
 
 /** Every exec carries this variable with a value of its own, and what it starts inherits it: so all of it can be found again. */
 export const execVariable = 'OUTPOST_EXEC';
@@ -19,7 +20,26 @@ const patienceMs = 5_000;
  */
 export async function killExec(docker: Docker, container: string, id: string): Promise<void> {
   const mark = `${execVariable}=${id}`;
-  if (killFromHere(mark)) return;
+  // As root on the engine's own machine the containers' programs are this machine's.
+  if (process.getuid?.() === 0 && killFromHere(mark)) return;
+  await killInside(docker, container, mark);
+}
+
+/** Ends what a process that was itself killed has left: its programs on this machine, and in the containers of labs. */
+export async function killLeftBy(run: string): Promise<void> {
+  const mark = `${runVariable}=${run}`;
+  killFromHere(mark);
+  try {
+    const { connectDocker } = await import('./engine.ts');
+    const docker = connectDocker();
+    const ofLabs = (await docker.listContainers()).filter(({ Labels }) => 'io.x-k8s.kind.cluster' in Labels || 'containerlab' in Labels);
+    await Promise.all(ofLabs.map(({ Id }) => killInside(docker, Id, mark).catch(() => undefined)));
+  } catch {
+    // Without an engine nothing runs in containers.
+  }
+}
+
+async function killInside(docker: Docker, container: string, mark: string): Promise<void> {
   const exec = await docker.getContainer(container).exec({
     Cmd: ['sh', '-c', script, 'sh', mark],
     User: 'root',
@@ -40,9 +60,9 @@ export async function killExec(docker: Docker, container: string, id: string): P
   });
 }
 
-/** As root on the engine's own machine the containers' programs are this machine's. @returns whether there was any */
+/** Of the programs of this machine, those that this user may look at. @returns whether there was any */
 function killFromHere(mark: string): boolean {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
+  if (process.platform !== 'linux') return false;
   let found = false;
   for (let round = 0; round < 3; round++) {
     let hasAny = false;

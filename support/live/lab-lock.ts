@@ -1,14 +1,16 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { EnvironmentError } from '../verdict/errors.ts';
-import { running } from './running.ts';
+import { runId, running } from './running.ts';
 
 interface Holder {
   readonly pid: number;
   /** Since a process id is used again, the moment its process started goes with it. */
   readonly startedAt: string;
   readonly what: string;
+  /** What the programs that it started carry. */
+  readonly run?: string;
 }
 
 export interface LockOptions {
@@ -19,20 +21,21 @@ export interface LockOptions {
   readonly onWait?: (text: string) => void;
 }
 
-const pollMs = 500;
+const pollMs = 200;
 
 /**
  * Takes a lab for this process alone. It is given back by the function that is returned, or when the process ends.
  * @throws EnvironmentError when another process has it, and nobody wants to wait
  */
 export async function lockLab(file: string, options: LockOptions): Promise<() => void> {
-  mkdirSync(dirname(file), { recursive: true });
+  let left: string | undefined;
   for (let hasTold = false; ; ) {
     if (take(file, options.what)) break;
     const holder = readHolder(file);
+    // Its process was killed; what it made stands in the record.
     if (holder === undefined || !isAlive(holder)) {
-      // Its process was killed; what it made stands in the record.
-      rmSync(file, { force: true });
+      left = holder?.run;
+      breakLock(file);
       continue;
     }
     if (options.wait !== true) {
@@ -48,37 +51,70 @@ export async function lockLab(file: string, options: LockOptions): Promise<() =>
   }
   const release = () => rmSync(file, { force: true });
   const forget = running.add({ stop: async () => undefined, stopNow: release });
+  if (left !== undefined) await (await import('./kill-exec.ts')).killLeftBy(left);
   return () => {
     forget();
     release();
   };
 }
 
+/** Takes it whole or not at all: whoever finds the file finds its holder in it. */
 function take(file: string, what: string): boolean {
-  let handle: number;
+  const own = `${file}.${process.pid}`;
+  const holder: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? '', what, run: runId };
   try {
-    handle = openSync(file, 'wx');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(own, JSON.stringify(holder));
+    linkSync(own, file);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(own)) return false;
+    throw new EnvironmentError(
+      'live/state',
+      `the lab cannot be taken for this command: ${(cause as Error).message}`,
+      { fix: 'name a folder that can be written with XDG_STATE_HOME' },
+      { cause },
+    );
+  } finally {
+    removeIfThere(own);
   }
-  const holder: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? '', what };
-  writeSync(handle, JSON.stringify(holder));
-  closeSync(handle);
-  return true;
+}
+
+function removeIfThere(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // Its folder is none.
+  }
+}
+
+/**
+ * Removes what a process left that was killed. Of several that find it so, one moves it away; should that one have moved what another
+ * has taken meanwhile, it is put back.
+ */
+function breakLock(file: string): void {
+  const away = `${file}.${process.pid}.left`;
+  try {
+    renameSync(file, away);
+  } catch {
+    // Another one was quicker.
+    return;
+  }
+  try {
+    const holder = readHolder(away);
+    if (holder !== undefined && isAlive(holder)) linkSync(away, file);
+  } catch {
+    // A third one has it already; the one in between goes on, as it would have done beside no lock at all.
+  }
+  rmSync(away, { force: true });
 }
 
 function readHolder(file: string): Holder | undefined {
-  // Between making the file and writing into it there is a moment in which it is empty.
-  for (let attempt = 0; attempt < 20; attempt++) {
-    try {
-      return JSON.parse(readFileSync(file, 'utf8')) as Holder;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
-    }
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Holder;
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
 
 function isAlive({ pid, startedAt }: Holder): boolean {

@@ -22,8 +22,19 @@ export interface LabRecord {
   readonly engine: string;
   readonly topology?: { readonly name: string; readonly file: string; readonly network: string };
   /** Of what the tools make beside containers, what was there before. */
-  readonly before: { readonly networks: readonly string[]; readonly files: readonly string[] };
+  readonly before: {
+    readonly networks: readonly string[];
+    readonly files: readonly string[];
+    /** The context that kubectl used. */
+    readonly context?: string;
+  };
   readonly steps: Readonly<Record<string, StepState>>;
+  /** Containers of the cluster: one of that name whose containers are others is somebody else's. */
+  readonly nodeIds?: readonly string[];
+  /** Images that it builds. */
+  readonly images?: readonly string[];
+  /** The files of KUBECONFIG, into which the cluster's context was written. */
+  readonly kubeconfig?: string;
   /** Addresses of the nodes when the lab was up: a restart of the engine may give them others. */
   readonly addresses?: Readonly<Record<string, readonly string[]>>;
 }
@@ -74,7 +85,16 @@ export class LabState {
   }
 
   forget(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    try {
+      rmSync(this.folder, { recursive: true, force: true });
+    } catch (cause) {
+      throw new EnvironmentError(
+        'live/state',
+        `${this.folder} cannot be removed: ${(cause as Error).message}`,
+        { hint: 'the lab is gone; what is left is its record, or files of containerlab', fix: `sudo rm -r ${this.folder}` },
+        { cause },
+      );
+    }
   }
 }
 

@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
 import type Docker from 'dockerode';
 import type { LabDefinition } from '../content/lab.ts';
 import { EnvironmentError } from '../verdict/errors.ts';
@@ -34,6 +36,12 @@ export function clusterName(content: { readonly cluster: { readonly documents: r
 }
 
 export const kubeContext = (cluster: string): string => `kind-${cluster}`;
+
+/** The files in which kubectl and kind look for contexts, as KUBECONFIG would name them. */
+export function kubeconfigFiles(env: NodeJS.ProcessEnv = process.env): string {
+  const named = (env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
+  return named.length === 0 ? join(homedir(), '.kube', 'config') : named.map((file) => resolve(file)).join(delimiter);
+}
 
 /** Nodes that a kind file asks for, by the names that kind gives their containers. */
 export function nodeNames(document: unknown, cluster: string): string[] {

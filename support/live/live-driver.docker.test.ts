@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Docker from 'dockerode';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type Docker from 'dockerode';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { labContract } from '../port/lab.contract.ts';
+import { cuttableEngine } from './cuttable-engine.fixture.ts';
 import { execInContainer } from './engine.ts';
+import { lockLab } from './lab-lock.ts';
 import { LiveLab } from './live-lab.ts';
 import { clientImage, clone, findEngine } from './real-lab.fixture.ts';
 
@@ -97,55 +98,55 @@ describe.skipIf('reason' in engine)(title, () => {
     expect(server.listening).toBe(false);
   });
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('leaves no exec and no child behind when %s ends it', async (signal) => {
-    const seconds = signal === 'SIGINT' ? 81 : 82;
-    const script = join(folder, `${signal}.ts`);
+  /** A grader that holds the lab, with a program in the container and one on the lab host. */
+  const grader = async (seconds: number, lock: string) => {
+    const script = join(folder, `${seconds}.mts`);
     writeFileSync(
       script,
       `import { connectDocker, execInContainer } from '${clone}support/live/engine.ts';
 import { execOnHost } from '${clone}support/live/host.ts';
+import { lockLab } from '${clone}support/live/lab-lock.ts';
 import { stopOnSignals } from '${clone}support/live/running.ts';
 stopOnSignals();
+await lockLab('${lock}', { what: 'a test' });
 const ended = (error: Error) => console.log(error.message);
 execInContainer(connectDocker(), '${name}', ['sh', '-c', 'sleep ${seconds}; echo']).catch(ended);
 execOnHost(['sh', '-c', 'sleep ${seconds}9; echo'], '/').catch(ended);
 `,
     );
-    const grader = spawn(process.execPath, ['--import', 'tsx', script], { cwd: clone, stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    grader.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    const end = new Promise((resolve) => grader.once('exit', resolve));
-    const hostProcesses = async () => await runLines(['ps', '-eo', 'args']);
-    while (!(await processes()).includes(`sleep ${seconds}\n`) || !(await hostProcesses()).includes(`sleep ${seconds}9`));
-    grader.kill(signal);
-    expect(await end).toBe(signal === 'SIGINT' ? 130 : 143);
-    expect(said).toContain(`outpost: interrupted (${signal}): stopping what runs in the lab`);
-    expect(await processes()).not.toContain(`sleep ${seconds}`);
-    expect(await hostProcesses()).not.toContain(`sleep ${seconds}9`);
+    const child = spawn(process.execPath, ['--import', 'tsx', script], { cwd: clone, stdio: ['ignore', 'pipe', 'pipe'] });
+    const said: string[] = [];
+    child.stderr.on('data', (chunk: Buffer) => said.push(chunk.toString()));
+    const end = new Promise((resolve) => child.once('exit', resolve));
+    const runs = async () => [
+      (await processes()).includes(`sleep ${seconds}\n`),
+      (await runLines(['ps', '-eo', 'args'])).includes(`sleep ${seconds}9`),
+    ];
+    await vi.waitFor(async () => expect(await runs()).toEqual([true, true]), { timeout: 50_000, interval: 300 });
+    return { child, said, end, runs };
+  };
+
+  it('leaves no exec and no child behind when a signal ends it', async () => {
+    const { child, said, end, runs } = await grader(82, join(folder, 'a.lock'));
+    child.kill('SIGTERM');
+    expect(await end).toBe(143);
+    expect(said.join('')).toContain('outpost: interrupted (SIGTERM): stopping what runs in the lab');
+    expect(await runs()).toEqual([false, false]);
+  });
+
+  it('ends what one has left that was killed without a chance to, before the lab is taken again', async () => {
+    const lock = join(folder, 'b.lock');
+    const { child, end, runs } = await grader(83, lock);
+    child.kill('SIGKILL');
+    await end;
+    expect(await runs()).toEqual([true, true]);
+    const unlock = await lockLab(lock, { what: 'a test' });
+    expect(await runs()).toEqual([false, false]);
+    unlock();
   });
 });
 
 async function runLines(argv: readonly string[]): Promise<string[]> {
   const { execOnHost } = await import('./host.ts');
   return (await execOnHost(argv, '/')).stdout.split('\n');
-}
-
-/** The engine behind a socket that can be taken away, as it is when the engine stops. */
-async function cuttableEngine(path: string): Promise<{ server: Server; cut: () => void; client: Docker }> {
-  const real = (process.env['DOCKER_HOST'] ?? '').replace(/^unix:\/\//, '');
-  const sockets = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (near) => {
-    const far = connect({ path: real, allowHalfOpen: true });
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-    }
-    near.pipe(far).pipe(near);
-  });
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  const cut = () => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  };
-  return { server, cut, client: new Docker({ socketPath: path }) };
 }

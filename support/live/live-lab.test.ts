@@ -1,7 +1,7 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { execOnHost } from './host.ts';
 import { lockLab } from './lab-lock.ts';
 import { LiveLab } from './live-lab.ts';
@@ -27,6 +27,15 @@ describe('programs of the lab host', () => {
   });
 });
 
+describe('KUBECONFIG', () => {
+  it('names files of the folder in which outpost was started, not of the one in which programs run', async () => {
+    vi.stubEnv('KUBECONFIG', 'one:/two');
+    const { stdout } = await execOnHost(['sh', '-c', 'echo "$KUBECONFIG"'], '/');
+    vi.unstubAllEnvs();
+    expect(stdout).toBe(`${join(process.cwd(), 'one')}:/two\n`);
+  });
+});
+
 describe('programs of the lab host that are stopped', () => {
   const processes = async () => (await execOnHost(['ps', '-eo', 'args'], '/')).stdout;
 
@@ -43,7 +52,9 @@ describe('programs of the lab host that are stopped', () => {
       code: 'exec/output-limit',
       shortMessage: 'yes printed more than 0.1 MiB and was stopped',
     });
-    await expect(execOnHost(['sh', '-c', 'trap "" TERM; sleep 9173; sleep 9173'], '/', { timeoutMs: 100 })).rejects.toMatchObject({
+    await expect(
+      execOnHost(['sh', '-c', 'trap "" TERM; sleep 9173; sleep 9173'], '/', { timeoutMs: 100, graceMs: 100 }),
+    ).rejects.toMatchObject({
       code: 'exec/timeout',
     });
     expect(await processes()).not.toContain('sleep 9173');
@@ -100,6 +111,19 @@ describe('one lab', () => {
     unlock();
     (await second)();
     expect(told).toEqual([`waiting for outpost run (process ${process.pid})`]);
+  });
+
+  it('is for one of those that find what a killed process left', async () => {
+    const file = join(folder, 'd.lock');
+    writeFileSync(file, JSON.stringify({ pid: 2 ** 22 + 1, startedAt: '1', what }));
+    const takers = await Promise.allSettled(['outpost up', 'outpost down', 'outpost run'].map((each) => lockLab(file, { what: each })));
+    expect(takers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(readdirSync(folder)).toEqual(['d.lock']);
+  });
+
+  it('is not judged where it cannot be taken', async () => {
+    writeFileSync(join(folder, 'a-file'), '');
+    await expect(lockLab(join(folder, 'a-file', 'e.lock'), { what })).rejects.toMatchObject({ code: 'live/state', fault: 'environment' });
   });
 
   it.each([

@@ -63,6 +63,8 @@ async function main([namespace = '', command = '', ...options]: readonly string[
   const ip = (...words: string[]) => need('nsenter', [`--net=${namespace}`, 'ip', ...words]);
   topology.links.forEach(({ a, b }, index) => {
     if (b === undefined) throw new Error('only links between two nodes');
+    // One that was cut off may have left its own behind.
+    attempt('nsenter', [`--net=${namespace}`, 'ip', 'link', 'del', `mini${index}a`]);
     ip('link', 'add', `mini${index}a`, 'mtu', '9500', 'type', 'veth', 'peer', 'name', `mini${index}b`, 'mtu', '9500');
     for (const [end, name] of [
       [a, `mini${index}a`],
@@ -83,8 +85,12 @@ async function main([namespace = '', command = '', ...options]: readonly string[
   }
 }
 
+function attempt(program: string, words: readonly string[]) {
+  return spawnSync(program, words, { encoding: 'utf8' });
+}
+
 function need(program: string, words: readonly string[]): void {
-  const { status, stderr, stdout } = spawnSync(program, words, { encoding: 'utf8' });
+  const { status, stderr, stdout } = attempt(program, words);
   if (status !== 0) throw new Error(`${program} ${words.join(' ')}: ${stderr}${stdout}`);
 }
 

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import { UsageError } from '../verdict/errors.ts';
+import { apiAnswers, clusterContainers, isMadeBy } from './cluster-step.ts';
 import { kubeContext, type LiveContext, need } from './live-context.ts';
-import { applyManifest } from './steps.ts';
+import { applyManifest, upSteps } from './steps.ts';
 
 const minute = 60_000;
 
@@ -33,4 +35,27 @@ export async function undoManifests(
   }
   for (const file of setup) await applyManifest(run, cluster, join(home, file));
   if (setup.length > 0) tell(`applied again: ${setup.join(', ')}`);
+}
+
+/**
+ * Starts the nodes that were lost on the way, since a task may be to lose one: those that `outpost up` made.
+ * @throws UsageError for a cluster that was made for another lab; EnvironmentError when it does not get ready again
+ */
+export async function startLost(context: LiveContext, tell: (text: string) => void): Promise<void> {
+  const { cluster, definition, docker, run, state } = context;
+  const record = state.read();
+  if (record !== undefined && record.root !== definition.root) {
+    throw new UsageError('usage/other-lab', `kind cluster "${cluster}" was made for the lab in ${record.root}`, {
+      fix: `outpost reset --lab ${record.root}`,
+    });
+  }
+  const lost = (await clusterContainers(docker, cluster)).filter(({ State }) => State !== 'running');
+  if (lost.length === 0 || !lost.every(({ Id }) => isMadeBy(record, Id))) return;
+  for (const { Id } of lost) await docker.getContainer(Id).start();
+  await apiAnswers(run, kubeContext(cluster));
+  await upSteps(context)
+    .find(({ name }) => name === 'ready')
+    ?.run({ earlier: 'done', onOutput: () => undefined });
+  const names = lost.map(({ Names }) => (Names[0] ?? '').replace(/^\//, '')).sort();
+  tell(`${names.join(', ')} ${names.length === 1 ? 'was' : 'were'} started again`);
 }

@@ -1,4 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { EnvironmentError } from '../verdict/errors.ts';
+
+/** What this process starts, on the lab host and in containers, carries this variable: what it leaves when it is killed can be found. */
+export const runVariable = 'OUTPOST_RUN';
+export const runId = randomUUID();
 
 /** How something that was started is ended. */
 export interface Started {

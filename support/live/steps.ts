@@ -1,35 +1,24 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { containerName } from '../simulator/containerlab/topology.ts';
 import { EnvironmentError } from '../verdict/errors.ts';
-import type { LabRecord } from './lab-state.ts';
+import { clusterStep } from './cluster-step.ts';
+import { buildStep, loadedImages, loadStep } from './image-steps.ts';
+import { folderHash } from './images.ts';
 import { lostLinks } from './links.ts';
-import { asTree, kubeContext, type LiveContext, need, nodeNames } from './live-context.ts';
-import { ciliumChart, defaultNodeImage } from './versions.ts';
-
-/** One part of bringing a lab up. */
-export interface UpStep {
-  readonly name: string;
-  readonly title: string;
-  /** What it is made from. */
-  readonly fingerprint: string;
-  /** Whether what it made is still there; what the record says is not asked again. */
-  stillThere(): Promise<boolean>;
-  /** Whether something is there that this lab did not make, and that it would trip over. */
-  foreign?(): Promise<EnvironmentError | undefined>;
-  /** @param earlier how far an earlier run came with it */
-  run(options: { readonly earlier: 'nothing' | 'begun' | 'done'; readonly onOutput: (text: string) => void }): Promise<void>;
-}
-
-const minute = 60_000;
+import { asTree, kubeContext, type LiveContext, need } from './live-context.ts';
+import { fingerprint, minute, type UpStep } from './step.ts';
+import { ciliumChart } from './versions.ts';
 
 /** What brings a lab up, in the order in which each part can rely on the one before. */
 export function upSteps(context: LiveContext): UpStep[] {
   const { definition } = context;
   return [
+    // Before what takes longer: it needs nothing but the engine.
+    ...(definition.builds.size === 0 ? [] : [buildStep(context)]),
     clusterStep(context),
+    ...(loadedImages(definition).length === 0 ? [] : [loadStep(context)]),
     ...(definition.topology === undefined ? [] : [topologyStep(context, definition.topology)]),
     ...(definition.cilium === undefined ? [] : [ciliumStep(context, definition.cilium)]),
     readyStep(context),
@@ -37,64 +26,28 @@ export function upSteps(context: LiveContext): UpStep[] {
   ];
 }
 
-export function fingerprint(...parts: readonly (string | undefined)[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
-}
-
 const fileText = (file: string | undefined) => (file === undefined ? undefined : readFileSync(file, 'utf8'));
 
-function clusterStep({ definition, cluster, docker, run }: LiveContext): UpStep {
-  const { file, documents } = definition.cluster;
-  const names = nodeNames(documents[0], cluster);
-  const containers = async () => await docker.listContainers({ all: true, filters: { label: [`io.x-k8s.kind.cluster=${cluster}`] } });
-  return {
-    name: 'cluster',
-    title: `kind cluster "${cluster}", ${names.length === 1 ? 'one node' : `${names.length} nodes`}`,
-    fingerprint: fingerprint(fileText(file)),
-    async stillThere() {
-      const running = (await containers()).filter(({ State }) => State === 'running').flatMap(({ Names }) => Names);
-      return names.every((name) => running.includes(`/${name}`));
-    },
-    async foreign() {
-      if ((await containers()).length === 0) return undefined;
-      return new EnvironmentError('up/foreign-cluster', `there is a kind cluster "${cluster}" that outpost did not make`, {
-        hint: `it is left alone; a lab that was brought up by hand can be judged as it is: outpost run --driver live`,
-        fix: `kind delete cluster --name ${cluster}, or give the cluster another name in ${file}`,
-      });
-    },
-    async run({ earlier, onOutput }) {
-      const there = await containers();
-      if (earlier === 'done' && names.every((name) => there.some(({ Names }) => Names.includes(`/${name}`)))) {
-        // Whole, and stopped: a restart of the machine, mostly. What the learner did in it is kept.
-        for (const { Id, State } of there) if (State !== 'running') await docker.getContainer(Id).start();
-        return;
-      }
-      if (earlier !== 'nothing') await need(run, ['kind', 'delete', 'cluster', '--name', cluster], { timeoutMs: 5 * minute, onOutput });
-      const { nodes } = asTree(documents[0]);
-      const hasImage = Array.isArray(nodes) && nodes.some((node) => asTree(node)['image'] !== undefined);
-      const image = hasImage ? [] : ['--image', defaultNodeImage];
-      await need(run, ['kind', 'create', 'cluster', '--name', cluster, '--config', file, ...image], {
-        timeoutMs: 15 * minute,
-        onOutput,
-      });
-    },
-  };
-}
-
-function topologyStep({ docker, run, state }: LiveContext, { source, parsed }: NonNullable<LiveContext['definition']['topology']>): UpStep {
+function topologyStep(
+  { definition, docker, run, state }: LiveContext,
+  { source, parsed }: NonNullable<LiveContext['definition']['topology']>,
+): UpStep {
   const containers = async () => await docker.listContainers({ all: true, filters: { label: [`containerlab=${parsed.name}`] } });
+  const built = parsed.nodes.flatMap(({ image = '' }) => definition.builds.get(image) ?? []).map(folderHash);
   const mounted = parsed.nodes.flatMap(({ binds }) => binds.map((bind) => join(dirname(source.file), bind.split(':')[0] ?? '')));
   return {
     name: 'topology',
     title: `topology "${parsed.name}", ${parsed.nodes.length} nodes and ${parsed.links.length} links`,
-    fingerprint: fingerprint(fileText(source.file), ...mounted.map((file) => (existsSync(file) ? safeText(file) : undefined))),
+    fingerprint: fingerprint(fileText(source.file), ...mounted.map((file) => (existsSync(file) ? safeText(file) : undefined)), ...built),
     async stillThere() {
       const running = (await containers()).filter(({ State }) => State === 'running').flatMap(({ Names }) => Names);
       if (!parsed.nodes.every(({ name }) => running.includes(`/${containerName(parsed, name)}`))) return false;
       return (await lostLinks(docker, parsed)).length === 0;
     },
-    async foreign() {
-      if ((await containers()).length === 0) return undefined;
+    async foreign(record) {
+      const isForeign = ({ Labels }: { Labels: Record<string, string> }) =>
+        record.steps['topology'] === undefined || Labels['clab-topo-file'] !== source.file;
+      if (!(await containers()).some(isForeign)) return undefined;
       return new EnvironmentError('up/foreign-topology', `containerlab runs a lab "${parsed.name}" that outpost did not make`, {
         hint: 'it is left alone',
         fix: `containerlab destroy --topo ${source.file}, or give the topology another name`,
@@ -124,7 +77,8 @@ function ciliumStep({ cluster, run }: LiveContext, cilium: NonNullable<LiveConte
       });
       return exitCode === 0;
     },
-    async run({ onOutput }) {
+    async run({ earlier, onOutput }) {
+      if (earlier === 'begun') await finishBrokenOff(run, context);
       const values = cilium.values === undefined ? [] : ['--values', cilium.values.file];
       await need(
         run,
@@ -136,6 +90,16 @@ function ciliumStep({ cluster, run }: LiveContext, cilium: NonNullable<LiveConte
       );
     },
   };
+}
+
+/** helm refuses to touch a release whose installation or upgrade was cut off ("another operation is in progress"). */
+async function finishBrokenOff(run: LiveContext['run'], context: string): Promise<void> {
+  const { release, namespace } = ciliumChart;
+  const where = [release, '--namespace', namespace, '--kube-context', context];
+  const { stdout, exitCode } = await run(['helm', 'status', ...where, '--output', 'json'], { timeoutMs: minute });
+  const state = exitCode === 0 ? /"status":\s*"(pending-[a-z]+)"/.exec(stdout)?.[1] : undefined;
+  if (state === 'pending-install') await need(run, ['helm', 'uninstall', ...where], { timeoutMs: 5 * minute });
+  else if (state !== undefined) await need(run, ['helm', 'rollback', ...where], { timeoutMs: 5 * minute });
 }
 
 function readyStep({ definition, cluster, run }: LiveContext): UpStep {
@@ -209,10 +173,4 @@ function safeText(file: string): string | undefined {
     // A folder that is mounted: its files are read by the router, not by this program.
     return undefined;
   }
-}
-
-/** Whether a record says that a step was finished from the content as it is now. */
-export function isDone(record: LabRecord | undefined, step: UpStep): boolean {
-  const known = record?.steps[step.name];
-  return known?.state === 'done' && known.fingerprint === step.fingerprint;
 }

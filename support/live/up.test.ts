@@ -1,74 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LabDefinition } from '../content/lab.ts';
-import { EnvironmentError } from '../verdict/errors.ts';
 import { takeDown } from './down.ts';
+import { FakeMachine } from './fake-machine.fixture.ts';
 import { LabState } from './lab-state.ts';
 import type { HostRunner, LiveContext } from './live-context.ts';
-import { undoManifests } from './reset.ts';
+import { startLost, undoManifests } from './reset.ts';
 import { applyManifest } from './steps.ts';
 import { bringUp } from './up.ts';
-
-interface Container {
-  name: string;
-  labels: Record<string, string>;
-  state: string;
-}
-
-/** An engine of a few containers, and tools that make and unmake them: what each was called with is kept. */
-class FakeMachine {
-  readonly containers: Container[] = [];
-  readonly networks = new Set(['bridge']);
-  readonly calls: string[] = [];
-  readonly failures = new Map<string, string>();
-
-  readonly docker = {
-    listContainers: async ({ filters, all = false }: { filters?: { label: string[] }; all?: boolean } = {}) =>
-      this.containers
-        .filter(({ state }) => all || state === 'running')
-        .filter(({ labels }) => (filters?.label ?? []).every((label) => labels[label.split('=')[0] ?? ''] === label.split('=')[1]))
-        .map(({ name, labels, state }) => ({
-          Id: name,
-          Names: [`/${name}`],
-          Labels: labels,
-          State: state,
-          NetworkSettings: { Networks: { kind: { IPAddress: '192.0.2.7', GlobalIPv6Address: '' } } },
-        })),
-    listNetworks: async () => [...this.networks].map((Name) => ({ Id: Name, Name })),
-    getNetwork: (name: string) => ({ inspect: async () => ({ Containers: {} }), remove: async () => void this.networks.delete(name) }),
-    getContainer: (name: string) => ({
-      start: async () => {
-        for (const container of this.containers) if (container.name === name) container.state = 'running';
-      },
-    }),
-  } as unknown as Docker;
-
-  readonly run: HostRunner = async (argv) => {
-    const line = argv.join(' ');
-    this.calls.push(line);
-    const failure = [...this.failures].find(([start]) => line.startsWith(start))?.[1];
-    if (failure !== undefined) {
-      if (failure === 'missing') throw new EnvironmentError('exec/not-run', `${argv[0]} could not be run: ENOENT`);
-      return { stdout: '', stderr: failure, exitCode: 1 };
-    }
-    if (line.startsWith('kind create cluster')) {
-      this.networks.add('kind');
-      for (const name of ['demo-control-plane', 'demo-worker'])
-        this.containers.push({ name, labels: { 'io.x-k8s.kind.cluster': 'demo' }, state: 'running' });
-    }
-    if (line.startsWith('kind delete cluster')) {
-      this.containers.splice(
-        0,
-        this.containers.length,
-        ...this.containers.filter(({ labels }) => labels['io.x-k8s.kind.cluster'] !== 'demo'),
-      );
-    }
-    return { stdout: '', stderr: '', exitCode: 0 };
-  };
-}
 
 describe('a live lab', () => {
   let folder: string;
@@ -88,6 +30,7 @@ describe('a live lab', () => {
       home: folder,
       homeFiles: new Map(),
       setup: ['bgp.yaml'],
+      builds: new Map(),
       topology: undefined,
       cluster: {
         file: join(folder, 'cluster.yaml'),
@@ -114,6 +57,7 @@ describe('a live lab', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   const create = () => `kind create cluster --name demo --config ${join(folder, 'cluster.yaml')} --image kindest/node:v1.32.2`;
+  const where = 'cilium --namespace kube-system --kube-context kind-demo';
   const upgrade =
     'helm upgrade --install cilium cilium --repo https://helm.cilium.io --version 1.16.0 --namespace kube-system --kube-context kind-demo';
   const ready = [
@@ -129,9 +73,10 @@ describe('a live lab', () => {
     expect(machine.calls).toEqual([create(), upgrade, ...ready, apply()]);
     expect(context.state.read()?.addresses).toEqual({ 'demo-control-plane': ['192.0.2.7'], 'demo-worker': ['192.0.2.7'] });
     machine.calls.length = 0;
+    machine.release = 'deployed';
     seen.length = 0;
     await bringUp(context, progress);
-    expect(machine.calls).toEqual(['helm status cilium --namespace kube-system --kube-context kind-demo', ...ready]);
+    expect(machine.calls).toEqual([`helm status ${where}`, ...ready]);
     expect(seen).toEqual(['cluster there', 'cilium there', 'ready done', 'setup there']);
   });
 
@@ -148,7 +93,7 @@ describe('a live lab', () => {
     machine.failures.clear();
     machine.calls.length = 0;
     await bringUp(context, progress);
-    expect(machine.calls).toEqual([upgrade, ...ready, apply()]);
+    expect(machine.calls).toEqual([`helm status ${where} --output json`, upgrade, ...ready, apply()]);
   });
 
   it('makes a cluster anew that it had only begun, and starts one that was stopped', async () => {
@@ -174,7 +119,7 @@ describe('a live lab', () => {
   });
 
   it('does not take over a cluster that is not its own, nor one of another clone', async () => {
-    machine.containers.push({ name: 'demo-control-plane', labels: { 'io.x-k8s.kind.cluster': 'demo' }, state: 'running' });
+    machine.add('demo-control-plane');
     await expect(bringUp(context, progress)).rejects.toMatchObject({ code: 'up/foreign-cluster' });
     expect(machine.calls).toEqual([]);
     machine.containers.length = 0;
@@ -200,12 +145,162 @@ describe('a live lab', () => {
     await gone();
     expect([...seen]).toEqual(['kind cluster "demo"', 'network kind']);
     expect(context.state.read()).toBeUndefined();
-    machine.networks.add('kind');
+    machine.networks.set('kind', '172.18.0.0/16');
     await bringUp(context, progress);
     seen.length = 0;
     await gone();
     expect([...seen]).toEqual(['kind cluster "demo"']);
-    expect([...machine.networks]).toEqual(['bridge', 'kind']);
+    expect([...machine.networks.keys()]).toEqual(['bridge', 'kind']);
+  });
+
+  it.each([
+    ['on an engine with no other network, what labs count on', [], '172.18.0.1', '172.18.0.0/16'],
+    ['whichever is free, where the lab does not care', ['172.18.0.0/16', '172.19.0.0/16'], '192.0.2.1', '172.20.0.0/16'],
+    ['none where somebody has what the lab writes addresses of', ['172.18.4.0/24'], '172.18.255.200', undefined],
+  ])('has nodes with the prefix %s', async (_name, taken, address, prefix) => {
+    for (const [index, subnet] of taken.entries()) machine.networks.set(`other${index}`, subnet);
+    const up = bringUp({ ...context, definition: definition({ homeFiles: new Map([['pool.yaml', `cidr: ${address}/32`]]) }) }, progress);
+    if (prefix === undefined)
+      await expect(up).rejects.toMatchObject({
+        code: 'up/network',
+        shortMessage: 'the lab uses addresses of 172.18.0.0/16, and the Docker network "other0" has it',
+      });
+    else await up;
+    expect(machine.networks.get('kind')).toBe(prefix);
+  });
+
+  it('is not made on a network of kind that has another prefix than the lab writes addresses of', async () => {
+    machine.networks.set('kind', '172.20.0.0/16');
+    const homeFiles = new Map([['pool.yaml', 'start: 172.18.255.200']]);
+    await expect(bringUp({ ...context, definition: definition({ homeFiles }) }, progress)).rejects.toMatchObject({
+      code: 'up/network',
+      shortMessage: 'the Docker network "kind" has 172.20.0.0/16, and the lab uses addresses of 172.18.0.0/16',
+    });
+    await bringUp(context, progress);
+    expect(machine.networks.get('kind')).toBe('172.20.0.0/16');
+  });
+
+  it('leaves a cluster of its name alone that somebody made in the place of its own', async () => {
+    await bringUp(context, progress);
+    machine.removeCluster();
+    machine.add('demo-control-plane');
+    machine.add('demo-worker');
+    machine.calls.length = 0;
+    await expect(bringUp(context, progress)).rejects.toMatchObject({ code: 'up/foreign-cluster' });
+    const told: unknown[] = [];
+    await takeDown(context, context.state.read()!, (removal) => void told.push(removal));
+    expect(told).toContainEqual({ what: 'kind cluster "demo"', left: 'it was made anew, and not by outpost' });
+    expect(machine.calls).toEqual([]);
+    expect(machine.containers).toHaveLength(2);
+    expect(context.state.read()).toBeUndefined();
+  });
+
+  it('does not lose what a learner did when it is interrupted while its nodes start', async () => {
+    await bringUp(context, progress);
+    const before = machine.containers.map(({ id }) => id);
+    for (const container of machine.containers) container.state = 'exited';
+    machine.failures.set('kubectl --context kind-demo get --raw /readyz', 'missing');
+    await expect(bringUp(context, progress)).rejects.toMatchObject({ code: 'up/step' });
+    expect(context.state.read()?.steps['cluster']?.state).toBe('begun');
+    machine.failures.clear();
+    await bringUp(context, progress);
+    expect(machine.containers.map(({ id }) => id)).toEqual(before);
+    expect(machine.calls.filter((call) => call.startsWith('kind delete'))).toEqual([]);
+  });
+
+  it('gets its context back where that is lost, and gives back the one that was in use before', async () => {
+    await bringUp(context, progress);
+    machine.contexts.delete('kind-demo');
+    machine.context = '';
+    machine.calls.length = 0;
+    await bringUp(context, progress);
+    expect(machine.calls[0]).toBe('kind export kubeconfig --name demo');
+    await gone();
+    expect(machine.context).toBe('mine');
+    await bringUp(context, progress);
+    machine.context = 'a third one';
+    await gone();
+    expect(machine.context).toBe('a third one');
+  });
+
+  it('takes its context out of the file that it was written into', async () => {
+    vi.stubEnv('KUBECONFIG', join(folder, 'one'));
+    await bringUp(context, progress);
+    vi.stubEnv('KUBECONFIG', join(folder, 'two'));
+    await bringUp(context, progress);
+    vi.stubEnv('KUBECONFIG', join(folder, 'three'));
+    await gone();
+    expect(machine.kubeconfigs.at(-1)).toBe(`${join(folder, 'one')}:${join(folder, 'two')}`);
+    vi.unstubAllEnvs();
+  });
+
+  it.each([
+    ['pending-install', 'uninstall'],
+    ['pending-upgrade', 'rollback'],
+    ['pending-rollback', 'rollback'],
+    ['failed', undefined],
+  ])('goes on after a release that was left %s', async (release, mend) => {
+    machine.failures.set('helm upgrade', 'Error: interrupted\n');
+    await expect(bringUp(context, progress)).rejects.toMatchObject({ code: 'up/step' });
+    machine.failures.clear();
+    machine.release = release;
+    machine.calls.length = 0;
+    await bringUp(context, progress);
+    const status = `helm status ${where} --output json`;
+    expect(machine.calls.slice(0, 3)).toEqual([status, ...(mend === undefined ? [upgrade, ready[0]] : [`helm ${mend} ${where}`, upgrade])]);
+  });
+
+  it('says of an engine that goes meanwhile in which step that was', async () => {
+    const docker = {
+      ...machine.docker,
+      listContainers: () => Promise.reject(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })),
+    };
+    await expect(bringUp({ ...context, docker: docker as unknown as Docker }, progress)).rejects.toMatchObject({
+      code: 'up/step',
+      shortMessage: 'kind cluster "demo", 2 nodes: the Docker engine does not answer any more',
+    });
+  });
+
+  describe('with images that no registry has', () => {
+    const image = 'my/web:1';
+    const load = `kind load docker-image ${image} --name demo`;
+    const withBuild = () =>
+      definition({ builds: new Map([[image, join(folder, 'web')]]), homeFiles: new Map([['pod.yaml', `spec:\n  image: ${image}\n`]]) });
+    beforeEach(() => {
+      mkdirSync(join(folder, 'web'));
+      writeFileSync(join(folder, 'web', 'Dockerfile'), 'FROM scratch\n');
+      context = { ...context, definition: withBuild() };
+    });
+    const up = async () => {
+      machine.calls.length = 0;
+      seen.length = 0;
+      await bringUp({ ...context, definition: withBuild() }, progress);
+      return machine.calls.filter((call) => /^(build|kind)/.test(call));
+    };
+
+    it('builds them once for what they are made of, puts them into the nodes, and takes them away', async () => {
+      expect(await up()).toEqual([`build ${image}`, create(), load]);
+      expect(seen.slice(0, 3)).toEqual(['images done', 'cluster done', 'load done']);
+      // The nodes of this machine cannot be asked.
+      expect(await up()).toEqual([load]);
+      writeFileSync(join(folder, 'web', 'Dockerfile'), 'FROM scratch\nUSER 1\n');
+      expect(await up()).toEqual([`build ${image}`, load]);
+      await gone();
+      expect([...machine.images]).toEqual([]);
+    });
+
+    it('takes one that was made by hand as it is, and leaves it', async () => {
+      machine.images.set(image, {});
+      expect(await up()).toEqual([create(), load]);
+      await gone();
+      expect([...machine.images.keys()]).toEqual([image]);
+    });
+
+    it('does not take the name from an image of another lab', async () => {
+      machine.images.set(image, { 'outpost.files': 'x', 'outpost.lab': '/elsewhere' });
+      await expect(up()).rejects.toMatchObject({ code: 'up/foreign-image', hint: 'it is made of other files, and left alone' });
+      expect(machine.calls).toEqual([]);
+    });
   });
 
   it('is remembered when a part of it could not be taken away', async () => {
@@ -247,6 +342,31 @@ describe('a live lab', () => {
     expect(seen).toEqual(['app.yaml is undone', 'pool.yaml is undone', 'applied again: bgp.yaml']);
     machine.failures.set('kubectl --context kind-demo delete', 'error: timed out waiting for the condition\n');
     await expect(undo()).rejects.toMatchObject({ code: 'live/tool', fault: 'environment' });
+  });
+
+  it('has the nodes started that a task lost, before it goes back: its own, and not those of another lab', async () => {
+    const told: string[] = [];
+    const start = (over: Partial<LabDefinition> = {}) =>
+      startLost({ ...context, definition: definition(over) }, (text) => void told.push(text));
+    const states = () => machine.containers.map(({ state }) => state);
+    machine.add('demo-worker');
+    machine.containers[0]!.state = 'exited';
+    await start();
+    expect({ states: states(), calls: machine.calls, told }).toEqual({ states: ['exited'], calls: [], told: [] });
+    machine.containers.length = 0;
+    await bringUp(context, progress);
+    machine.calls.length = 0;
+    await start();
+    expect({ calls: machine.calls, told }).toEqual({ calls: [], told: [] });
+    for (const container of machine.containers) container.state = 'exited';
+    await expect(start({ root: '/elsewhere' })).rejects.toMatchObject({ code: 'usage/other-lab', fix: `outpost reset --lab ${folder}` });
+    expect(states()).toEqual(['exited', 'exited']);
+    await start();
+    expect({ states: states(), calls: machine.calls, told }).toEqual({
+      states: ['running', 'running'],
+      calls: ['kubectl --context kind-demo get --raw /readyz', ...ready],
+      told: ['demo-control-plane, demo-worker were started again'],
+    });
   });
 
   it('says so when its record cannot be written or read', async () => {

@@ -1,16 +1,19 @@
 import { existsSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { EnvironmentError, OutpostError } from '../verdict/errors.ts';
+import { explainEngineError } from './engine-error.ts';
 import { engineName, type LabRecord, type StepState } from './lab-state.ts';
-import type { LiveContext } from './live-context.ts';
-import { isDone, type UpStep, upSteps } from './steps.ts';
+import { type HostRunner, kubeconfigFiles, type LiveContext } from './live-context.ts';
+import { isDone, minute, type StepResult, type UpStep } from './step.ts';
+import { upSteps } from './steps.ts';
 
 /** Hears how far it is. */
 export interface UpProgress {
   onStart(step: UpStep): void;
   /** What its tool prints, as it comes. */
   onOutput(step: UpStep, text: string): void;
-  onEnd(step: UpStep, how: 'done' | 'there' | 'failed', durationMs: number): void;
+  /** @param remark what it has to say of what it found or made */
+  onEnd(step: UpStep, how: 'done' | 'there' | 'failed', durationMs: number, remark?: string): void;
 }
 
 /**
@@ -26,43 +29,60 @@ export async function bringUp(context: LiveContext, progress: UpProgress, steps:
       fix: `outpost down --lab ${record.root}, or give the cluster another name in ${definition.cluster.file}`,
     });
   }
-  const note = (name: string, step: StepState) => {
-    record = { ...record, steps: { ...record.steps, [name]: step } };
+  // What may be made is in the record before anything of it is.
+  record = {
+    ...record,
+    images: union(record.images, [...definition.builds.keys()]),
+    kubeconfig: union(record.kubeconfig?.split(delimiter), kubeconfigFiles().split(delimiter)).join(delimiter),
+  };
+  const note = (name: string, step: StepState, made: StepResult['made'] = {}) => {
+    record = { ...record, ...made, steps: { ...record.steps, [name]: step } };
     state.write(record);
   };
+  // What is somebody else's is found before anything is made.
+  for (const step of steps) {
+    let foreign: EnvironmentError | undefined;
+    try {
+      foreign = await step.foreign?.(record);
+    } catch (error) {
+      throw stepFailed(step, explainEngineError(error));
+    }
+    if (foreign !== undefined) throw foreign;
+  }
   let isFresh = false;
   for (const step of steps) {
     const known = record.steps[step.name];
     const startedAt = Date.now();
     progress.onStart(step);
     try {
-      if (known === undefined) {
-        const foreign = await step.foreign?.();
-        if (foreign !== undefined) throw foreign;
-      } else if (!isFresh && isDone(record, step) && (await step.stillThere())) {
+      if (known !== undefined && !isFresh && isDone(record, step) && (await step.stillThere())) {
         progress.onEnd(step, 'there', Date.now() - startedAt);
         continue;
-      } else if (step.name === 'cluster' && known.state === 'done' && known.fingerprint !== step.fingerprint) {
+      }
+      if (step.name === 'cluster' && known?.state === 'done' && known.fingerprint !== step.fingerprint) {
         throw new EnvironmentError('up/cluster-changed', `${definition.cluster.file} has changed since the cluster was made from it`, {
           fix: `outpost down, then outpost up`,
         });
       }
       note(step.name, { state: 'begun', fingerprint: step.fingerprint });
-      await step.run({ earlier: known?.state ?? 'nothing', onOutput: (text) => progress.onOutput(step, text) });
-      // What is built on a cluster that was away is looked at again; on a new one it cannot be there.
-      if (step.name === 'cluster') isFresh = true;
-      note(step.name, { state: 'done', fingerprint: step.fingerprint, durationMs: Date.now() - startedAt });
-      progress.onEnd(step, 'done', Date.now() - startedAt);
+      const result = await step.run({ earlier: known?.state ?? 'nothing', onOutput: (text) => progress.onOutput(step, text) });
+      if (result?.isFresh === true) isFresh = true;
+      note(step.name, { state: 'done', fingerprint: step.fingerprint, durationMs: Date.now() - startedAt }, result?.made);
+      progress.onEnd(step, 'done', Date.now() - startedAt, result?.remark);
     } catch (error) {
       progress.onEnd(step, 'failed', Date.now() - startedAt);
-      throw stepFailed(step, error);
+      throw stepFailed(step, explainEngineError(error));
     }
   }
   state.write({ ...record, addresses: await nodeAddresses(context) });
 }
 
+function union(known: readonly string[] | undefined, more: readonly string[]): string[] {
+  return [...new Set([...(known ?? []), ...more])];
+}
+
 function stepFailed(step: UpStep, error: unknown): unknown {
-  if (!(error instanceof OutpostError) || /^(up\/|live\/state$|run\/)/.test(error.code)) return error;
+  if (!(error instanceof OutpostError) || error.fault !== 'environment' || /^(up\/|live\/state$|run\/)/.test(error.code)) return error;
   return new EnvironmentError(
     'up/step',
     `${step.title}: ${error.shortMessage}`,
@@ -77,7 +97,7 @@ function stepFailed(step: UpStep, error: unknown): unknown {
   );
 }
 
-async function newRecord({ definition, cluster, docker }: LiveContext): Promise<LabRecord> {
+async function newRecord({ definition, cluster, docker, run }: LiveContext): Promise<LabRecord> {
   const { topology } = definition;
   const networks = (await docker.listNetworks()).map(({ Name }) => Name);
   const backup = topology === undefined ? undefined : backupOf(topology.source.file);
@@ -90,9 +110,27 @@ async function newRecord({ definition, cluster, docker }: LiveContext): Promise<
     ...(topology === undefined
       ? {}
       : { topology: { name: topology.parsed.name, file: topology.source.file, network: topology.parsed.mgmt.network } }),
-    before: { networks, files: backup !== undefined && existsSync(backup) ? [backup] : [] },
+    before: {
+      networks,
+      files: backup !== undefined && existsSync(backup) ? [backup] : [],
+      context: await currentContext(run),
+    },
     steps: {},
   };
+}
+
+/** The context that kubectl uses; empty where there is none, or no kubectl. */
+export async function currentContext(run: HostRunner, env?: Readonly<Record<string, string>>): Promise<string> {
+  try {
+    const { stdout, exitCode } = await run(['kubectl', 'config', 'current-context'], {
+      timeoutMs: minute,
+      ...(env === undefined ? {} : { env }),
+    });
+    return exitCode === 0 ? stdout.trim() : '';
+  } catch (error) {
+    if (error instanceof OutpostError && error.code === 'exec/not-run') return '';
+    throw error;
+  }
 }
 
 /** containerlab keeps a copy of each topology file beside it. */

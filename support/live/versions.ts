@@ -13,6 +13,8 @@ export interface ToolPin {
 }
 
 export const toolPins: readonly ToolPin[] = [
+  // The client, which kind calls; it comes with the engine.
+  { tool: 'docker', versionArgv: ['--version'], atLeast: '20.10.0', pinned: '', neededFor: 'every lab' },
   { tool: 'kind', versionArgv: ['version'], atLeast: '0.20.0', pinned: '0.27.0', neededFor: 'every lab' },
   { tool: 'kubectl', versionArgv: ['version', '--client'], atLeast: '1.26.0', pinned: '1.32.3', neededFor: 'every lab' },
   { tool: 'containerlab', versionArgv: ['version'], atLeast: '0.48.0', pinned: '0.68.0', neededFor: 'topology' },

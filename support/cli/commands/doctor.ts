@@ -1,5 +1,6 @@
 import { loadLab } from '../../content/lab.ts';
 import type { Finding } from '../../live/doctor/facts.ts';
+import type { Mend } from '../../live/doctor/mend.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
 
 export interface DoctorOptions {
@@ -27,25 +28,31 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     return { facts, findings: evaluate(facts) };
   };
   let { facts, findings } = await look();
-  const mended: string[] = [];
+  let mends: readonly Mend[] = [];
   if (options.fix === true) {
-    for (const { mend, problem } of findings) {
-      for (const argv of mend ?? []) {
-        const words = process.getuid?.() === 0 ? argv.filter((word, index) => !(index < 2 && (word === 'sudo' || word === '-n'))) : argv;
-        const { exitCode, stderr } = await run(words, { timeoutMs: 60_000 });
-        mended.push(`${problem}: ${words.join(' ')}${exitCode === 0 ? '' : ` failed: ${stderr.trim()}`}`);
-      }
-    }
-    if (mended.length > 0) ({ facts, findings } = await look());
+    const { judgeMends, mendAll } = await import('../../live/doctor/mend.ts');
+    const lock = async () =>
+      await (await import('../../live/lab-lock.ts')).lockLab(new LabState(clusterName(definition)).lockFile, {
+        what: 'outpost doctor --fix',
+      });
+    mends = await mendAll(findings, { run, isRoot: process.getuid?.() === 0, lock });
+    if (mends.length > 0) ({ facts, findings } = await look());
+    mends = judgeMends(mends, findings);
   }
   const isBroken = findings.some(({ severity }) => severity === 'broken');
-  if (options.json === true) terminal.print(JSON.stringify({ lab: definition.name, findings, mended, facts }, null, 2));
-  else tell(terminal, definition.title, findings, mended);
+  const mended = mends.filter(({ failure }) => failure === undefined).map(lineOf);
+  const notMended = mends.filter(({ failure }) => failure !== undefined).map(lineOf);
+  if (options.json === true) terminal.print(JSON.stringify({ lab: definition.name, findings, mended, notMended, facts }, null, 2));
+  else {
+    for (const mend of mends) terminal.tell(`${mend.failure === undefined ? 'mended' : 'not mended'}: ${lineOf(mend)}`);
+    tell(terminal, definition.title, findings, mends.length > 0);
+  }
   return isBroken ? 3 : 0;
 }
 
-function tell(terminal: Terminal, title: string, findings: readonly Finding[], mended: readonly string[]): void {
-  for (const line of mended) terminal.tell(`mended: ${line}`);
+const lineOf = ({ problem, command, failure }: Mend) => `${problem}: ${command}${failure === undefined ? '' : ` failed: ${failure}`}`;
+
+function tell(terminal: Terminal, title: string, findings: readonly Finding[], hasTried: boolean): void {
   for (const { severity, problem, evidence, fix, code } of findings) {
     const mark = severity === 'broken' ? terminal.paint('red', '✘') : terminal.paint('yellow', '!');
     terminal.tell(`${mark} ${problem}  ${terminal.paint('grey', code)}\n    seen: ${evidence}\n    mend: ${fix}`);
@@ -56,6 +63,6 @@ function tell(terminal: Terminal, title: string, findings: readonly Finding[], m
   terminal.tell(
     findings.length === 0
       ? `nothing found that would break ${title}`
-      : `${findings.some(({ mend }) => mend !== undefined) && mended.length === 0 ? 'outpost doctor --fix mends some of it.\n' : ''}${count(broken, 'thing', 'things')} that must be mended, ${count(risks, 'risk', 'risks')}`,
+      : `${findings.some(({ mend }) => mend !== undefined) && !hasTried ? 'outpost doctor --fix mends some of it.\n' : ''}${count(broken, 'thing', 'things')} that must be mended, ${count(risks, 'risk', 'risks')}`,
   );
 }

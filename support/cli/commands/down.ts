@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { loadLab } from '../../content/lab.ts';
+import type { Removal } from '../../live/down.ts';
 import { UsageError } from '../../verdict/errors.ts';
 import { lockedLab, openLive } from '../live-command.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
@@ -15,10 +17,19 @@ export async function down(options: DownOptions): Promise<number> {
   const access = { what: 'outpost down', wait: options.wait === true, tell: terminal.tell };
   if (options.all === true) return await downAll(access, terminal);
   const definition = loadLab(options.lab);
+  const [{ LabState }, { clusterName }] = await Promise.all([import('../../live/lab-state.ts'), import('../../live/live-context.ts')]);
+  const cluster = clusterName(definition);
+  const nothing = () => terminal.tell(`nothing to take away: outpost up has not made kind cluster "${cluster}" here`);
+  const state = new LabState(cluster);
+  // No engine is needed to know that; unless somebody is about to make it.
+  if (state.read() === undefined && !existsSync(state.lockFile)) {
+    nothing();
+    return 0;
+  }
   return await openLive(definition, access, async (context) => {
     const record = context.state.read();
     if (record === undefined) {
-      terminal.tell(`nothing to take away: outpost up has not made kind cluster "${context.cluster}" here`);
+      nothing();
       return 0;
     }
     if (record.root !== definition.root) {
@@ -53,8 +64,9 @@ async function downAll(access: Parameters<typeof openLive>[1], terminal: Termina
 }
 
 function telling(terminal: Terminal) {
-  return ({ what, failure }: { readonly what: string; readonly failure?: unknown }) =>
-    terminal.tell(
-      failure === undefined ? `${terminal.paint('green', '✔')} ${what} is gone` : `${terminal.paint('red', '✘')} ${what} is still there`,
-    );
+  return ({ what, failure, left }: Removal) => {
+    if (failure !== undefined) terminal.tell(`${terminal.paint('red', '✘')} ${what} is still there`);
+    else if (left !== undefined) terminal.tell(`${terminal.paint('yellow', '!')} ${what} is left alone: ${left}`);
+    else terminal.tell(`${terminal.paint('green', '✔')} ${what} is gone`);
+  };
 }

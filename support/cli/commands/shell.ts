@@ -39,7 +39,7 @@ export async function shell(options: ShellOptions): Promise<number> {
   // With -c, standard input belongs to the script; without it, it is the script.
   const stdin = await input?.();
   // What it runs sees the lab host's terminal (docker exec -t needs one), wherever this program's own output goes.
-  const result = await session.run(options.c ?? readAll(), { isTerminal: true, ...(stdin === undefined ? {} : { stdin }) });
+  const result = await session.run(options.c ?? readAll(), { isTerminal: true, isWhole: true, ...(stdin === undefined ? {} : { stdin }) });
   process.stdout.write(result.stdout);
   process.stderr.write(result.stderr);
   return result.exitCode;

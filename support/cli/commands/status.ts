@@ -6,11 +6,20 @@ import { openTerminal } from '../terminal.ts';
 export async function status(options: { readonly lab: string; readonly json?: boolean }): Promise<number> {
   const definition = loadLab(options.lab);
   const terminal = openTerminal(options.json === true);
+  const { probeDocker } = await import('../../live/probe.ts');
+  const answer = await probeDocker();
+  if (!answer.answers) {
+    const detail = answer.reason;
+    if (options.json === true) terminal.print(JSON.stringify({ lab: definition.name, isUp: false, detail }, null, 2));
+    else terminal.tell(`${terminal.paint('bold', definition.title)}: not up: ${detail}`);
+    return 3;
+  }
   const docker = await connected();
-  const [{ LiveLab }, { openContext }, { isDone, upSteps }] = await Promise.all([
+  const [{ LiveLab }, { openContext }, { upSteps }, { isDone }] = await Promise.all([
     import('../../live/live-lab.ts'),
     import('../../live/live-context.ts'),
     import('../../live/steps.ts'),
+    import('../../live/step.ts'),
   ]);
   const context = openContext(definition, docker);
   const record = context.state.read();

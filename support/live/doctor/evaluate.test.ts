@@ -2,44 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { installCommand, isAtLeast, versionIn } from '../versions.ts';
 import { evaluate } from './evaluate.ts';
 import type { Facts } from './facts.ts';
+import { rulesThatDrop } from './firewall.ts';
+import { gib, healthy } from './healthy.fixture.ts';
 import { overlap } from './prefixes.ts';
 
-const gib = 1024 ** 3;
-
-/** A machine on which a dual-stack lab of three nodes is up, and nothing is wrong. */
-const healthy: Facts = {
-  platform: 'linux',
-  arch: 'amd64',
-  docker: { answers: true, version: '27.5.1', cgroupVersion: '2', memoryBytes: 16 * gib, isHere: true },
-  tools: { kind: '0.27.0', kubectl: '1.32.3', containerlab: '0.68.0', helm: '3.17.3', cilium: '0.18.3', hubble: '1.17.2' },
-  lab: {
-    cluster: 'demo',
-    nodes: 3,
-    hasTopology: true,
-    hasCilium: true,
-    isDual: true,
-    prefixes: [
-      { prefix: '192.0.2.0/24', use: 'pods' },
-      { prefix: '2001:db8:1::/48', use: 'services' },
-    ],
-  },
-  kernel: { release: '6.8.0-45-generic', isWsl: false, config: { CONFIG_BPF: true, CONFIG_VXLAN: true } },
-  sysctls: {
-    'fs.inotify.max_user_watches': '1048576',
-    'fs.inotify.max_user_instances': '8192',
-    'net.ipv4.ip_forward': '1',
-    'net.ipv6.conf.all.disable_ipv6': '0',
-    'net.ipv6.conf.all.forwarding': '1',
-  },
-  memoryBytes: 16 * gib,
-  freeDiskBytes: 80 * gib,
-  foreignPrefixes: [{ prefix: '198.51.100.0/24', owner: 'Docker network "web"' }],
-  droppingRules: [],
-  clab: { lostLinks: [], stopped: [] },
-  nodes: { stopped: [], moved: [] },
-  kubeContext: 'kind-demo',
-  isUp: true,
-};
 const engine = healthy.docker as Extract<Facts['docker'], { answers: true }>;
 const withSysctl = (name: string, value: string): Partial<Facts> => ({ sysctls: { ...healthy.sysctls, [name]: value } });
 
@@ -236,6 +202,73 @@ describe('the doctor', () => {
       fix: 'sudo iptables -I DOCKER-USER -j RETURN',
     },
     {
+      name: 'firewalls of both families, and a network that keeps its containers apart',
+      facts: { droppingRules: ['ip6tables -A DOCKER-USER -j DROP', 'iptables -A FORWARD -i br-1 -o br-1 -j DROP'] },
+      code: 'firewall/drops',
+      severity: 'risk',
+      evidence: 'ip6tables -A DOCKER-USER -j DROP; iptables -A FORWARD -i br-1 -o br-1 -j DROP',
+      fix: 'sudo ip6tables -I DOCKER-USER -j RETURN; sudo iptables -D FORWARD -i br-1 -o br-1 -j DROP',
+    },
+    {
+      name: 'a tunnel to the prefix of the pods',
+      facts: { foreignPrefixes: [{ prefix: '192.0.0.0/8', owner: 'a route of this machine (dev tun0)', isRoute: true }] },
+      code: 'route/overlap',
+      severity: 'risk',
+      evidence: '192.0.0.0/8 and 192.0.2.0/24',
+      fix: /^take the other one down/,
+    },
+    {
+      name: 'a network of the office on the prefix of the routers',
+      facts: {
+        foreignPrefixes: [{ prefix: '198.51.100.0/24', owner: 'a route of this machine (dev eth0)', isRoute: true }],
+        lab: { ...healthy.lab, prefixes: [{ prefix: '198.51.100.128/25', use: 'management network' }] },
+      },
+      code: 'route/overlap',
+      severity: 'broken',
+      evidence: '198.51.100.0/24 and 198.51.100.128/25',
+      fix: /^take the other one down/,
+    },
+    {
+      name: "a nodes' network with another prefix than the lab counts on",
+      facts: { nodePrefix: { wanted: '203.0.113.0/24', is: ['198.51.100.0/24'] } },
+      code: 'network/kind',
+      severity: 'broken',
+      evidence: 'Docker network "kind": 198.51.100.0/24; the lab uses 203.0.113.0/24',
+      fix: /^docker network rm kind/,
+    },
+    {
+      name: 'another cluster beside the lab',
+      facts: { clusters: { others: ['work'], isForeign: false } },
+      code: 'cluster/other',
+      severity: 'risk',
+      evidence: 'kind get clusters',
+      fix: 'kind delete cluster --name work, if nobody needs it',
+    },
+    {
+      name: "a cluster of the lab's name that is somebody else's",
+      facts: { clusters: { others: [], isForeign: true } },
+      code: 'cluster/foreign',
+      severity: 'risk',
+      evidence: 'docker ps -a --filter label=io.x-k8s.kind.cluster',
+      fix: 'kind delete cluster --name demo, if nobody needs it',
+    },
+    {
+      name: 'a docker command that talks to another engine',
+      facts: { otherEngine: { context: 'rootless', host: 'unix:///run/user/1000/docker.sock' } },
+      code: 'docker/context',
+      severity: 'broken',
+      evidence: 'docker context: rootless, unix:///run/user/1000/docker.sock',
+      fix: 'export DOCKER_HOST=unix:///run/user/1000/docker.sock; or docker context use default',
+    },
+    {
+      name: 'a router that is gone',
+      facts: { clab: { stopped: [], lostLinks: [], missing: ['clab-x-r1'] } },
+      code: 'topology/missing',
+      severity: 'broken',
+      evidence: 'docker ps -a',
+      fix: 'outpost up',
+    },
+    {
       name: 'a node that stopped',
       facts: { nodes: { stopped: ['demo-worker'], moved: [] } },
       code: 'node/stopped',
@@ -253,7 +286,7 @@ describe('the doctor', () => {
     },
     {
       name: 'a router that stopped',
-      facts: { clab: { stopped: ['clab-x-r1'], lostLinks: [] } },
+      facts: { clab: { stopped: ['clab-x-r1'], lostLinks: [], missing: [] } },
       code: 'topology/stopped',
       severity: 'broken',
       evidence: 'docker ps -a',
@@ -261,7 +294,7 @@ describe('the doctor', () => {
     },
     {
       name: 'links that are gone',
-      facts: { clab: { stopped: [], lostLinks: ['clab-x-r1:net0'] } },
+      facts: { clab: { stopped: [], lostLinks: ['clab-x-r1:net0'], missing: [] } },
       code: 'topology/lost-links',
       severity: 'broken',
       evidence: 'not there: clab-x-r1:net0',
@@ -273,7 +306,7 @@ describe('the doctor', () => {
       code: 'kube/context',
       severity: 'broken',
       evidence: "current context: production; the lab's is kind-demo",
-      fix: 'kubectl config use-context kind-demo',
+      fix: 'kind export kubeconfig --name demo',
     },
   ])('finds $name', ({ facts, code, severity, evidence, fix }) => {
     const found = evaluate({ ...healthy, ...facts });
@@ -281,6 +314,27 @@ describe('the doctor', () => {
     expect(found[0]).toMatchObject({ code, severity, evidence });
     if (typeof fix === 'string') expect(found[0]?.fix).toBe(fix);
     else expect(found[0]?.fix).toMatch(fix);
+  });
+
+  it('tells rules that drop from those that Docker itself needs', () => {
+    const listing = `-P FORWARD DROP
+-N DOCKER-USER
+-A FORWARD -j DOCKER-USER
+-A FORWARD -j REJECT --reject-with icmp-host-prohibited
+-A FORWARD -i eth0 -o eth1 -j DROP
+-A FORWARD -i br-lab -o br-lab -j DROP
+-A FORWARD -i br-web -o br-web -j DROP
+-A DOCKER ! -i br-lab -o br-lab -j DROP
+-A DOCKER-ISOLATION-STAGE-2 -o br-lab -j DROP
+-A DOCKER-USER -s 192.0.2.0/24 -j DROP
+-A DOCKER-USER -j RETURN
+-A INPUT -j DROP
+`;
+    expect(rulesThatDrop('iptables', listing, ['br-lab'])).toEqual([
+      'iptables -A FORWARD -j REJECT --reject-with icmp-host-prohibited',
+      'iptables -A FORWARD -i br-lab -o br-lab -j DROP',
+      'iptables -A DOCKER-USER -s 192.0.2.0/24 -j DROP',
+    ]);
   });
 
   it('says nothing of this machine where the engine runs on another', () => {

@@ -1,5 +1,6 @@
 import { installCommand, isAtLeast, oldestEngine, oldestKernel, toolPins } from '../versions.ts';
 import type { Facts, Finding } from './facts.ts';
+import { firewallFix } from './firewall.ts';
 import { overlap } from './prefixes.ts';
 
 type Rule = (facts: Facts) => Finding[];
@@ -39,8 +40,23 @@ const engine: Rule = ({ docker, platform, arch }) => {
   ];
 };
 
-const tools: Rule = ({ tools: found, lab, platform, arch }) =>
+const engineOfDocker: Rule = ({ otherEngine: other }) =>
+  other === undefined
+    ? []
+    : [
+        {
+          code: 'docker/context',
+          severity: 'broken',
+          problem: 'the docker command, and kind with it, use another engine than containerlab and outpost',
+          evidence: `docker context: ${other.context}, ${other.host}`,
+          fix: `export DOCKER_HOST=${other.host}; or docker context use default`,
+        },
+      ];
+
+const tools: Rule = ({ tools: found, lab, platform, arch, docker }) =>
   toolPins
+    // Who installs the engine gets its command, too.
+    .filter(({ tool }) => tool !== 'docker' || docker.answers)
     .filter(({ neededFor }) => neededFor === 'every lab' || (neededFor === 'topology' ? lab.hasTopology : lab.hasCilium))
     .flatMap(({ tool, atLeast }): Finding[] => {
       const version = found[tool];
@@ -181,14 +197,18 @@ const resources: Rule = ({ memoryBytes, docker, freeDiskBytes, lab, isUp }) => {
   return findings;
 };
 
+/** What a lab puts on this machine itself; the rest of its prefixes stay inside its containers. */
+const ofMachine = ['management network', 'nodes'];
+
 const overlaps: Rule = ({ lab, foreignPrefixes }) =>
-  foreignPrefixes.flatMap(({ prefix, owner, fix }): Finding[] => {
-    const hit = lab.prefixes.find((own) => overlap(own.prefix, prefix));
+  foreignPrefixes.flatMap(({ prefix, owner, isRoute = false, fix }): Finding[] => {
+    const hits = lab.prefixes.filter((own) => overlap(own.prefix, prefix));
+    const hit = hits.find(({ use }) => ofMachine.includes(use)) ?? hits[0];
     if (hit === undefined) return [];
     return [
       {
-        code: 'network/overlap',
-        severity: 'broken',
+        code: isRoute ? 'route/overlap' : 'network/overlap',
+        severity: isRoute && !ofMachine.includes(hit.use) ? 'risk' : 'broken',
         problem: `${owner} uses addresses of the lab's ${hit.use}`,
         evidence: `${prefix} and ${hit.prefix}`,
         fix: fix ?? 'take the other one down, or change the prefix in the lab',
@@ -196,29 +216,68 @@ const overlaps: Rule = ({ lab, foreignPrefixes }) =>
     ];
   });
 
-const firewall: Rule = ({ droppingRules }) =>
-  (droppingRules ?? []).length === 0
+const nodeNetwork: Rule = ({ nodePrefix, clusters, lab: { cluster } }) => [
+  ...(nodePrefix === undefined || nodePrefix.is.includes(nodePrefix.wanted)
     ? []
     : [
         {
-          code: 'firewall/drops',
-          severity: 'risk',
-          problem: "the machine's firewall drops what is forwarded between bridges",
-          evidence: (droppingRules ?? []).join('; '),
-          fix: 'sudo iptables -I DOCKER-USER -j RETURN',
+          code: 'network/kind',
+          severity: 'broken' as const,
+          problem: `the nodes' network does not have the prefix that the lab writes addresses of`,
+          evidence: `Docker network "kind": ${nodePrefix.is.join(', ') || 'no prefix'}; the lab uses ${nodePrefix.wanted}`,
+          fix: 'docker network rm kind, when no cluster uses it any more; outpost up makes it as the lab needs it',
         },
-      ];
+      ]),
+  ...(clusters?.isForeign === true
+    ? [
+        {
+          code: 'cluster/foreign',
+          severity: 'risk' as const,
+          problem: `there is a kind cluster "${cluster}" that outpost did not make: up and down leave it alone`,
+          evidence: 'docker ps -a --filter label=io.x-k8s.kind.cluster',
+          fix: `kind delete cluster --name ${cluster}, if nobody needs it`,
+        },
+      ]
+    : []),
+  ...(clusters?.others ?? []).map(
+    (name): Finding => ({
+      code: 'cluster/other',
+      severity: 'risk',
+      problem: `another kind cluster, "${name}", is on the nodes' network: both may announce the same addresses there`,
+      evidence: 'kind get clusters',
+      fix: `kind delete cluster --name ${name}, if nobody needs it`,
+    }),
+  ),
+];
 
-const lab: Rule = ({ isUp, clab, nodes, kubeContext, lab: { cluster } }) => {
+const firewall: Rule = ({ droppingRules }) => {
+  const rules = droppingRules ?? [];
+  if (rules.length === 0) return [];
+  return [
+    {
+      code: 'firewall/drops',
+      severity: 'risk',
+      problem: "the machine's firewall drops what the lab's links and networks forward",
+      evidence: rules.join('; '),
+      fix: [...new Set(rules.map(firewallFix))].join('; '),
+    },
+  ];
+};
+
+const lab: Rule = ({ isUp, clab, nodes, kubeContext, clusters, otherEngine, lab: { cluster } }) => {
   const findings: Finding[] = [];
+  const isForeign = clusters?.isForeign === true;
+  // Somebody else's cluster is left to them; and docker and kind would look for this one's nodes on the other engine.
+  const isOurs = !isForeign && otherEngine === undefined;
   if (nodes !== undefined && nodes.stopped.length > 0) {
+    const start = ['docker', 'start', ...nodes.stopped];
     findings.push({
       code: 'node/stopped',
       severity: 'broken',
       problem: `${nodes.stopped.join(', ')} ${nodes.stopped.length === 1 ? 'does' : 'do'} not run`,
       evidence: 'docker ps -a',
-      fix: 'outpost up',
-      mend: [['docker', 'start', ...nodes.stopped]],
+      fix: isForeign ? start.join(' ') : 'outpost up',
+      ...(isOurs ? { mend: [start] } : {}),
     });
   }
   for (const { node, was, is } of nodes?.moved ?? []) {
@@ -239,6 +298,15 @@ const lab: Rule = ({ isUp, clab, nodes, kubeContext, lab: { cluster } }) => {
       fix: 'outpost up',
     });
   }
+  if (clab !== undefined && clab.missing.length > 0) {
+    findings.push({
+      code: 'topology/missing',
+      severity: 'broken',
+      problem: `${clab.missing.join(', ')} ${clab.missing.length === 1 ? 'is' : 'are'} not there`,
+      evidence: 'docker ps -a',
+      fix: 'outpost up',
+    });
+  }
   if (clab !== undefined && clab.lostLinks.length > 0) {
     findings.push({
       code: 'topology/lost-links',
@@ -254,14 +322,15 @@ const lab: Rule = ({ isUp, clab, nodes, kubeContext, lab: { cluster } }) => {
       severity: 'broken',
       problem: 'kubectl talks to another cluster',
       evidence: `current context: ${kubeContext || '(none)'}; the lab's is kind-${cluster}`,
-      fix: `kubectl config use-context kind-${cluster}`,
-      mend: [['kubectl', 'config', 'use-context', `kind-${cluster}`]],
+      // It writes the context, too, where that is lost.
+      fix: `kind export kubeconfig --name ${cluster}`,
+      ...(isOurs ? { mend: [['kind', 'export', 'kubeconfig', '--name', cluster]] } : {}),
     });
   }
   return findings;
 };
 
-const rules: readonly Rule[] = [engine, tools, cgroups, sysctls, kernel, resources, overlaps, firewall, lab];
+const rules: readonly Rule[] = [engine, engineOfDocker, tools, cgroups, sysctls, kernel, resources, overlaps, nodeNetwork, firewall, lab];
 
 /** What is wrong, as far as the facts show it: what cannot work before what may not. */
 export function evaluate(facts: Facts): Finding[] {

@@ -1,3 +1,5 @@
+import type { OtherEngine } from './engine-context.ts';
+
 /** What the doctor's probes saw. Each part is undefined where it could not be seen from here; nothing is concluded from that. */
 export interface Facts {
   readonly platform: 'linux' | 'darwin' | 'other';
@@ -30,11 +32,29 @@ export interface Facts {
   readonly sysctls: Readonly<Record<string, string | undefined>>;
   readonly memoryBytes: number | undefined;
   readonly freeDiskBytes: number | undefined;
+  /** The engine of the docker command, where that is another one. */
+  readonly otherEngine?: OtherEngine | undefined;
   /** Networks of the engine and routes of this machine that are not the lab's. */
-  readonly foreignPrefixes: readonly { readonly prefix: string; readonly owner: string; readonly fix?: string }[];
+  readonly foreignPrefixes: readonly {
+    readonly prefix: string;
+    readonly owner: string;
+    readonly isRoute?: boolean;
+    readonly fix?: string;
+  }[];
+  /** Of the nodes' network: the prefix of which the lab writes addresses, and those that it has. */
+  readonly nodePrefix?: { readonly wanted: string; readonly is: readonly string[] } | undefined;
+  /** Clusters of kind on the engine that are not the lab's, and whether the lab's own was made by somebody else. */
+  readonly clusters?: { readonly others: readonly string[]; readonly isForeign: boolean } | undefined;
   /** Rules of the machine's firewall that drop what is forwarded, as iptables prints them. */
   readonly droppingRules: readonly string[] | undefined;
-  readonly clab: { readonly lostLinks: readonly string[]; readonly stopped: readonly string[] } | undefined;
+  readonly clab:
+    | {
+        readonly lostLinks: readonly string[];
+        readonly stopped: readonly string[];
+        /** Containers that should be there. */
+        readonly missing: readonly string[];
+      }
+    | undefined;
   readonly nodes:
     | {
         readonly stopped: readonly string[];

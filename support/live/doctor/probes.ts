@@ -6,13 +6,17 @@ import type { LabDefinition } from '../../content/lab.ts';
 import { networksOf } from '../../recording/header.ts';
 import { containerName } from '../../simulator/containerlab/topology.ts';
 import { OutpostError } from '../../verdict/errors.ts';
+import { isMadeBy } from '../cluster-step.ts';
+import { kindNetwork, needsNodePrefix, subnetsOf } from '../kind-network.ts';
 import type { LabRecord } from '../lab-state.ts';
 import { lostLinks } from '../links.ts';
 import { asTree, clusterName, type HostRunner, nodeNames } from '../live-context.ts';
 import { probeDocker } from '../probe.ts';
 import { nodeAddresses } from '../up.ts';
 import { toolPins, versionIn } from '../versions.ts';
+import { otherEngine } from './engine-context.ts';
 import type { Facts } from './facts.ts';
+import { rulesThatDrop } from './firewall.ts';
 
 /** Where the probes look. */
 export interface Surroundings {
@@ -45,8 +49,11 @@ export async function gatherFacts(around: Surroundings): Promise<Facts> {
     sysctls: os === 'linux' ? readSysctls() : {},
     memoryBytes: totalmem(),
     freeDiskBytes: isCheap ? undefined : freeDisk(connected?.dataRoot),
-    foreignPrefixes: connected === undefined || isCheap ? [] : await foreignPrefixes(connected.client, definition),
-    droppingRules: os !== 'linux' || isCheap ? undefined : await droppingRules(around.run),
+    otherEngine: otherEngine(env),
+    ...(connected === undefined || isCheap
+      ? { foreignPrefixes: [] }
+      : await networkFacts(connected.client, around, connected.docker.isHere)),
+    droppingRules: os !== 'linux' || isCheap ? undefined : await droppingRules(around.run, connected?.client, definition),
     ...(connected === undefined
       ? { clab: undefined, nodes: undefined, kubeContext: undefined, isUp: false }
       : await labState(connected.client, around)),
@@ -110,6 +117,7 @@ function labFacts(definition: LabDefinition): Facts['lab'] {
       ? []
       : [topology.mgmt.ipv4Subnet, topology.mgmt.ipv6Subnet].map((prefix) => ({ prefix, use: 'management network' }))),
     ...[...new Set(addresses)].map((prefix) => ({ prefix, use: 'links' })),
+    ...(needsNodePrefix(definition) ? [{ prefix: kindNetwork.ipv4, use: 'nodes' }] : []),
   ];
   return {
     cluster,
@@ -185,33 +193,73 @@ function freeDisk(dataRoot: string | undefined): number | undefined {
   return undefined;
 }
 
-async function foreignPrefixes(client: Docker, definition: LabDefinition): Promise<Facts['foreignPrefixes']> {
-  const own = ['kind', definition.topology?.parsed.mgmt.network];
-  return (await client.listNetworks())
+type NetworkFacts = Pick<Facts, 'foreignPrefixes' | 'nodePrefix' | 'clusters'>;
+
+async function networkFacts(client: Docker, { definition, run, record }: Surroundings, isHere: boolean): Promise<NetworkFacts> {
+  const own: readonly (string | undefined)[] = [kindNetwork.name, definition.topology?.parsed.mgmt.network];
+  const networks = await client.listNetworks();
+  const foreign = networks
     .filter(({ Name }) => !own.includes(Name))
     .flatMap(({ Name, IPAM }) =>
       (IPAM?.Config ?? []).flatMap(({ Subnet: prefix }) =>
         prefix === undefined ? [] : [{ prefix, owner: `Docker network "${Name}"`, fix: `docker network rm ${Name}, if nobody needs it` }],
       ),
     );
+  const there = await subnetsOf(client, kindNetwork.name);
+  const cluster = clusterName(definition);
+  const nodes = await client.listContainers({ all: true, filters: { label: ['io.x-k8s.kind.cluster'] } });
+  const clusterOf = ({ Labels }: Docker.ContainerInfo) => Labels['io.x-k8s.kind.cluster'] ?? '';
+  return {
+    foreignPrefixes: [...foreign, ...(isHere ? await foreignRoutes(run, networks.map(bridgeOf)) : [])],
+    nodePrefix: there !== undefined && needsNodePrefix(definition) ? { wanted: kindNetwork.ipv4, is: there } : undefined,
+    clusters: {
+      others: [...new Set(nodes.map(clusterOf))].filter((name) => name !== cluster).sort(),
+      isForeign: nodes.some((node) => clusterOf(node) === cluster && !isMadeBy(record, node.Id)),
+    },
+  };
 }
 
-/** Docker's own isolation is no finding: containerlab and kind put what they forward before it. */
-async function droppingRules(run: HostRunner): Promise<string[] | undefined> {
+/** The interface of a network on the engine's machine. */
+function bridgeOf({ Id, Options }: Docker.NetworkInspectInfo): string {
+  return (Options as Record<string, string> | null | undefined)?.['com.docker.network.bridge.name'] ?? `br-${Id.slice(0, 12)}`;
+}
+
+/** Where this machine goes to by another way than a network of the engine: its own networks, and tunnels. */
+async function foreignRoutes(run: HostRunner, bridges: readonly string[]): Promise<Facts['foreignPrefixes']> {
+  const found: { prefix: string; owner: string; isRoute: true }[] = [];
+  for (const family of ['-4', '-6']) {
+    try {
+      const { stdout, exitCode } = await run(['ip', '-json', family, 'route'], { timeoutMs: patienceMs });
+      if (exitCode !== 0) continue;
+      for (const { dst, dev = '' } of JSON.parse(stdout) as readonly { dst: string; dev?: string }[]) {
+        if (dst === 'default' || dev === '' || dev === 'lo' || dev === 'docker0' || bridges.includes(dev) || /^(fe80|ff)/.test(dst))
+          continue;
+        found.push({ prefix: dst, owner: `a route of this machine (dev ${dev})`, isRoute: true });
+      }
+    } catch {
+      // No ip here, or an old one without JSON.
+    }
+  }
+  return found;
+}
+
+async function droppingRules(run: HostRunner, client: Docker | undefined, definition: LabDefinition): Promise<string[] | undefined> {
+  const own: readonly (string | undefined)[] = [kindNetwork.name, definition.topology?.parsed.mgmt.network];
+  const bridges = client === undefined ? [] : (await client.listNetworks()).filter(({ Name }) => own.includes(Name)).map(bridgeOf);
   const rules: string[] = [];
+  let isSeen = false;
   for (const program of ['iptables', 'ip6tables']) {
-    const argv = [program, '-S', 'DOCKER-USER'];
+    const argv = [program, '-S'];
     try {
       const { stdout, exitCode } = await run(process.getuid?.() === 0 ? argv : ['sudo', '-n', ...argv], { timeoutMs: patienceMs });
       if (exitCode !== 0) continue;
-      for (const line of stdout.split('\n')) {
-        if (/-j (DROP|REJECT)\b/.test(line)) rules.push(`${program} ${line.trim()}`);
-      }
+      isSeen = true;
+      rules.push(...rulesThatDrop(program, stdout, bridges));
     } catch (error) {
       if (!(error instanceof OutpostError)) throw error;
     }
   }
-  return rules;
+  return isSeen ? rules : undefined;
 }
 
 async function labState(
@@ -238,17 +286,19 @@ async function labState(
       topology === undefined
         ? undefined
         : {
+            missing: expected.filter((name) => !containers.some((container) => nameOf(container) === name)).sort(),
             stopped: containers
               .filter((container) => expected.includes(nameOf(container)) && isStopped(container))
               .map(nameOf)
               .sort(),
             lostLinks: (await lostLinks(client, topology)).sort(),
           },
-    kubeContext: await currentContext(run),
+    kubeContext: await contextOf(run),
   };
 }
 
-async function currentContext(run: HostRunner): Promise<string | undefined> {
+/** Undefined where there is no kubectl to ask. */
+async function contextOf(run: HostRunner): Promise<string | undefined> {
   try {
     const { stdout, exitCode } = await run(['kubectl', 'config', 'current-context'], { timeoutMs: patienceMs });
     return exitCode === 0 ? stdout.trim() : '';
