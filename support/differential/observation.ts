@@ -1,3 +1,5 @@
+import type { SpeakerView } from './gobgp.ts';
+
 /** A way to a prefix, as `show bgp … json` tells of it, without what differs from run to run. */
 export interface ObservedPath {
   readonly nextHops: readonly string[];
@@ -29,6 +31,10 @@ export interface StageView {
   readonly routers: Readonly<Record<string, RouterView>>;
   /** `from → address` to the status and body of the answer, or curl's exit code. */
   readonly http: Readonly<Record<string, string>>;
+  /** What the nodes' speakers show. */
+  readonly speakers?: Readonly<Record<string, SpeakerView>>;
+  /** By router, family and neighbor: the second of the stage in which a session came up, of those that did. */
+  readonly comebacks?: Readonly<Record<string, number>>;
   /** What the stage's `shows` printed, by machine and command. */
   readonly shows?: Readonly<Record<string, string>>;
 }
@@ -68,7 +74,9 @@ interface BgpJson {
 }
 
 interface SummaryJson {
-  readonly peers?: Readonly<Record<string, { readonly state: string; readonly pfxRcd?: number }>>;
+  readonly peers?: Readonly<
+    Record<string, { readonly state: string; readonly pfxRcd?: number; readonly peerUptimeEstablishedEpoch?: number }>
+  >;
 }
 
 interface RouteJson {
@@ -141,6 +149,22 @@ export function viewOf(raw: RawRouter, owners: ReadonlyMap<string, string>): Rou
       sessions[`${family} ${peer}`] = state === 'Established' ? `${state} ${pfxRcd}` : isTrying(state) ? 'trying' : state;
   }
   return { bgp: sorted(bgp), kernel: sorted(kernel), sessions: sorted(sessions) };
+}
+
+/** Of sessions that came up since the stage began, at the second of the epoch `beganAt`: after how many seconds. */
+export function comebacksOf(raw: ReadonlyMap<string, RawRouter>, beganAt: number): Readonly<Record<string, number>> {
+  const comebacks: Record<string, number> = {};
+  for (const [router, { summary4, summary6 }] of raw) {
+    for (const [family, text] of [
+      ['ipv4', summary4],
+      ['ipv6', summary6],
+    ] as const) {
+      for (const [peer, { state, peerUptimeEstablishedEpoch = 0 }] of Object.entries((parsed(text) as SummaryJson).peers ?? {}))
+        if (state === 'Established' && peerUptimeEstablishedEpoch > beganAt)
+          comebacks[`${router} ${family} ${peer}`] = peerUptimeEstablishedEpoch - beganAt;
+    }
+  }
+  return sorted(comebacks);
 }
 
 /** Which of these a look falls on is a matter of the moment. */

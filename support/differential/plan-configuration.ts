@@ -14,7 +14,7 @@ export function configure(router: Draft, random: Random): readonly string[] {
     ' no bgp default ipv4-unicast',
     // Without it the older path wins between equals, and which one that is, is a race.
     ' bgp bestpath compare-routerid',
-    ' timers bgp 3 9',
+    ` timers bgp ${router.timers ?? '3 9'}`,
   ];
   if (chance(0.5)) lines.push(' bgp bestpath as-path multipath-relax');
   if (chance(0.3)) lines.push(' bgp always-compare-med');

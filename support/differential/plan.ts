@@ -31,9 +31,43 @@ export interface HostPlan {
   readonly addresses: readonly string[];
 }
 
+/** A prefix that a node announces, and what its policies add to it for one peer or for all. */
+export interface Announced {
+  readonly prefix: string;
+  readonly rules: readonly {
+    readonly peer: string;
+    readonly communities: readonly string[];
+    readonly largeCommunities: readonly string[];
+    readonly localPref?: number;
+  }[];
+}
+
+/** A node whose GoBGP announces what is its own and takes nothing in, as Cilium's agent configures it. */
+export interface SpeakerPlan {
+  readonly name: string;
+  readonly asn: number;
+  readonly routerId: string;
+  /** Those that it may announce; `isLater`: not before a stage asks for it. */
+  readonly announced: readonly (Announced & { readonly isLater: boolean })[];
+  readonly peers: readonly {
+    readonly address: string;
+    readonly asn: number;
+    readonly families: readonly ('ipv4' | 'ipv6')[];
+    readonly holdTimeSeconds: number;
+    readonly keepaliveSeconds: number;
+    readonly connectRetrySeconds: number;
+    /** Undefined: no graceful restart. */
+    readonly restartTimeSeconds?: number;
+    readonly password?: string;
+  }[];
+}
+
 export interface Action {
   readonly machine: string;
-  /** A command; `bgpd kill` and `bgpd start` stand for a daemon that dies without a word and one that is started again. */
+  /**
+   * A command; `bgpd kill` and `bgpd start` stand for a daemon that dies without a word and one that is started again;
+   * `gobgpd kill|stop|start` for a node's speaker, `gobgpd announce|withdraw PREFIX` for what it is told.
+   */
   readonly argv: readonly string[];
 }
 
@@ -56,6 +90,7 @@ export interface Plan {
   readonly seed: number;
   readonly routers: readonly RouterPlan[];
   readonly hosts: readonly HostPlan[];
+  readonly speakers?: readonly SpeakerPlan[];
   readonly links: readonly (readonly [End, End])[];
   readonly stages: readonly Stage[];
 }
@@ -83,6 +118,8 @@ export interface Draft {
   readonly sessions: Session[];
   readonly networks: { readonly ipv4: string[]; readonly ipv6: string[] };
   readonly statics: string[];
+  /** `timers bgp`; by default what lets a test be short. */
+  readonly timers?: string;
 }
 
 /** Long enough for a hold time of nine seconds, the dial after it, and FRR's next-hop tracking. */
@@ -135,7 +172,7 @@ export function randomPlan(seed: number): Plan {
   };
 }
 
-function connect(one: Draft, other: Draft, index: number, random: Random): [End, End] {
+export function connect(one: Draft, other: Draft, index: number, random: Random): [End, End] {
   const v4 = (host: number) => `198.51.100.${4 * index + host}`;
   const v6 = (host: number) => `2001:db8:ffff:${index}::${host}`;
   const ends: [End, End] = [
@@ -179,7 +216,7 @@ function connect(one: Draft, other: Draft, index: number, random: Random): [End,
   return ends;
 }
 
-function announce(router: Draft, random: Random): void {
+export function announce(router: Draft, random: Random): void {
   for (let index = random.integer(1, 3); index > 0; index--) {
     // One in four is announced by somebody else too.
     const shared = random.integer(0, 3) === 0;

@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ownersOf, type RawRouter, type StageView, viewOf } from './observation.ts';
-import type { Plan } from './plan.ts';
+import { GobgpScript, speakerView } from './gobgp.ts';
+import { comebacksOf, ownersOf, type RawRouter, type StageView, viewOf } from './observation.ts';
+import type { Action, Plan } from './plan.ts';
 
 /** Where FRR's programs are: installed, or unpacked in a folder of their own (`OUTPOST_FRR_ROOT`). */
 export interface RealFrr {
@@ -26,12 +27,17 @@ export function findRealFrr(env: Readonly<Record<string, string | undefined>>): 
  * network namespace that this makes for itself: nothing in it reaches the machine's own network, and everything in it ends with it.
  * @throws Error with the script's output when a part of it fails
  */
-export async function observeReal(plan: Plan, { root }: RealFrr): Promise<readonly StageView[]> {
+export async function observeReal(
+  plan: Plan,
+  { root }: RealFrr,
+  gobgp: { readonly root: string } = { root: '' },
+): Promise<readonly StageView[]> {
   const folder = mkdtempSync(join(tmpdir(), 'outpost-real-'));
   try {
-    await runScript(script(plan, root, folder));
+    await runScript(script(plan, root, folder, new GobgpScript(gobgp.root)));
     return plan.stages.map(({ name: stage, shows }, index) => {
       const read = (name: string) => readFileSync(join(folder, 'out', String(index), name), 'utf8');
+      const readIfThere = (name: string) => (existsSync(join(folder, 'out', String(index), name)) ? read(name) : '');
       const raw = new Map<string, RawRouter>(
         plan.routers.map(({ name }) => [
           name,
@@ -58,6 +64,21 @@ export async function observeReal(plan: Plan, { root }: RealFrr): Promise<readon
         stage,
         routers: Object.fromEntries([...raw].map(([name, each]) => [name, viewOf(each, owners)])),
         http,
+        ...(plan.speakers === undefined
+          ? {}
+          : {
+              speakers: Object.fromEntries(
+                plan.speakers.map((each) => [
+                  each.name,
+                  speakerView(
+                    each,
+                    (ending) => readIfThere(`${each.name}.${ending}`),
+                    (address) => owners.get(address) ?? address,
+                  ),
+                ]),
+              ),
+              comebacks: comebacksOf(raw, Number(read('began'))),
+            }),
         ...(shows === undefined
           ? {}
           : { shows: Object.fromEntries(shows.map(({ machine, command }, at) => [`${machine}# ${command}`, read(`show${at}`)])) }),
@@ -89,7 +110,11 @@ function runScript(text: string): Promise<void> {
 
 const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 
-function script(plan: Plan, root: string, folder: string): string {
+/** `wait` without a word would wait for the daemons too. */
+const waitForLooks = '[ ${#looks[@]} = 0 ] || wait "${looks[@]}"; looks=()';
+
+function script(plan: Plan, root: string, folder: string, gobgp: GobgpScript): string {
+  const { speakers = [] } = plan;
   mkdirSync(join(folder, 'etc'));
   const lines: string[] = [
     // FRR wants its own user, group and PAM service: they exist in this mount namespace only.
@@ -105,14 +130,16 @@ function script(plan: Plan, root: string, folder: string): string {
           `export LD_LIBRARY_PATH=${root}/usr/lib/x86_64-linux-gnu:${root}/usr/lib/x86_64-linux-gnu/frr:${root}/usr/lib/aarch64-linux-gnu:${root}/usr/lib/aarch64-linux-gnu/frr`,
         ]),
   ];
-  const machines = [...plan.routers, ...plan.hosts].map(({ name }) => name);
+  const machines = [...plan.routers, ...plan.hosts, ...speakers].map(({ name }) => name);
   for (const machine of machines) {
     lines.push(
       `ip netns add ${machine}; ip -n ${machine} link set lo up`,
       `ip netns exec ${machine} sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0`,
     );
   }
-  for (const { name } of plan.routers) lines.push(`ip netns exec ${name} sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1`);
+  // Nodes forward too, as those of Kubernetes: else they would take addresses from the advertisements that FRR sends for RFC 8950.
+  for (const { name } of [...plan.routers, ...speakers])
+    lines.push(`ip netns exec ${name} sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1`);
   for (const [one, other] of plan.links) {
     lines.push(`ip link add ${one.device} netns ${one.machine} type veth peer name ${other.device} netns ${other.machine}`);
     for (const { machine, device, addresses } of [one, other]) {
@@ -149,15 +176,23 @@ function script(plan: Plan, root: string, folder: string): string {
     lines.push(
       `if grep -hE 'No such command|Unknown command|Error occurred|ERROR' /run/${name}/*.log /run/${name}/*.err >&2; then exit 9; fi`,
     );
+  for (const speaker of speakers) lines.push(gobgp.configure(speaker), ...gobgp.start(speaker));
+  const order = ({ machine, argv }: Action): string[] => {
+    const [program, verb, prefix] = argv as [string, string, string];
+    if (program === 'vtysh') return [vtysh(machine, argv.slice(1))];
+    if (program === 'bgpd') return [verb === 'kill' ? `kill -9 $(cat /run/${machine}/bgpd.pid)` : start(machine, 'bgpd')];
+    if (program !== 'gobgpd') return [`ip netns exec ${machine} ${argv.map(quoted).join(' ')}`];
+    if (verb === 'announce' || verb === 'withdraw') return [gobgp.announce(machine, prefix, verb === 'announce' ? 'add' : 'del')];
+    if (verb === 'kill' || verb === 'stop') return [gobgp.end(machine, verb)];
+    const speaker = speakers.find(({ name }) => name === machine);
+    return speaker === undefined ? [] : gobgp.start(speaker);
+  };
   lines.push('looks=()');
   plan.stages.forEach(({ actions, settleSeconds, shows = [] }, index) => {
-    for (const { machine, argv } of actions) {
-      if (argv[0] === 'vtysh') lines.push(vtysh(machine, argv.slice(1)));
-      else if (argv[0] !== 'bgpd') lines.push(`ip netns exec ${machine} ${argv.map(quoted).join(' ')}`);
-      else lines.push(argv[1] === 'kill' ? `kill -9 $(cat /run/${machine}/bgpd.pid)` : start(machine, 'bgpd'));
-    }
     const out = `${folder}/out/${index}`;
-    lines.push(`mkdir -p ${out}; sleep ${settleSeconds}`);
+    lines.push(`mkdir -p ${out}`);
+    for (const action of actions) lines.push(...order(action));
+    lines.push(`date +%s > ${out}/began; sleep ${settleSeconds}`);
     // All looks at once, for the machines do not wait; a failed one leaves a file that cannot be parsed.
     for (const { name } of plan.routers) {
       lines.push(
@@ -173,7 +208,8 @@ function script(plan: Plan, root: string, folder: string): string {
         ') & looks+=($!)',
       );
     }
-    if (shows.length > 0) lines.push('wait "${looks[@]}"; looks=()');
+    for (const speaker of speakers) lines.push('(', ...gobgp.look(speaker, out), ') & looks+=($!)');
+    if (shows.length > 0) lines.push(waitForLooks);
     shows.forEach(({ machine, command }, at) => {
       lines.push(
         `( ${vtysh(
@@ -183,7 +219,7 @@ function script(plan: Plan, root: string, folder: string): string {
       );
     });
     lines.push(`: > ${out}/http`);
-    lines.push('wait "${looks[@]}"; looks=()');
+    lines.push(waitForLooks);
     for (const from of plan.hosts) {
       for (const address of plan.hosts.flatMap((to) => (to === from ? [] : to.addresses))) {
         const url = address.includes(':') ? `http://[${address}]/` : `http://${address}/`;
@@ -193,7 +229,7 @@ function script(plan: Plan, root: string, folder: string): string {
         );
       }
     }
-    lines.push('wait "${looks[@]}"; looks=()');
+    lines.push(waitForLooks);
   });
   return `${lines.join('\n')}\n`;
 }

@@ -27,6 +27,11 @@ export function masked(text: string): string {
     .replace(/ +(?:Idle|Connect|Active|OpenSent|OpenConfirm) +(\d+ \S+)$/gm, ' trying $1')
     .replace(/sent after update: (Yes|No)/g, 'sent after update: ?')
     .replace(/"endOfRibSentAfterUpdate":(true|false)/g, '"endOfRibSentAfterUpdate":?')
+    .replace(
+      /(Stale Path Remaining\(sec\): |Restart Time Remaining\(sec\): |"restartTimerRemaining":|"stalePathTimerRemaining":)\d+/g,
+      '$1N',
+    )
+    .replace(/(remaining time of \w+ timer is )\d+/g, '$1N')
     .replace(/(Invoked:? |hit count: )\d+/g, '$1N')
     .replace(/^Estimated round trip time: .*\n/gm, '')
     .replace(/ *"estimatedRttInMsecs":N,\n/g, '');

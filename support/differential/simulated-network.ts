@@ -7,16 +7,20 @@ import { parseImageFile } from '../simulator/docker/image-file.ts';
 import { frrCommands, frrImages, frrOf } from '../simulator/frr/image.ts';
 import { createShell } from '../simulator/linux/shell.ts';
 import { createNetwork } from '../simulator/net/network.ts';
-import { ownersOf, type RawRouter, type StageView, viewOf } from './observation.ts';
+import { comebacksOf, ownersOf, type RawRouter, type StageView, viewOf } from './observation.ts';
 import type { Plan } from './plan.ts';
+import { OneEnd, SimulatedSpeaker } from './simulated-speaker.ts';
 
 const webHost = {
   images: ['lab/web'],
   servers: [{ port: 80, routes: [{ method: 'GET', path: '/', body: '$' + '{env.NAME}\n' }] }],
 };
 
-/** Runs a plan in the simulator: a containerlab topology of FRR containers on a virtual clock. */
-export async function observeSimulated(plan: Plan): Promise<readonly StageView[]> {
+/**
+ * Runs a plan in the simulator: a containerlab topology of FRR containers on a virtual clock.
+ * @param waits which of the waits that GoBGP draws its speakers draw
+ */
+export async function observeSimulated(plan: Plan, waits: 'shortest' | 'longest' = 'shortest'): Promise<readonly StageView[]> {
   const clock = new SimulatedClock(Date.UTC(2026, 0, 12, 8));
   const random = new Random(plan.seed);
   const network = createNetwork({ clock, random: random.stream('network') });
@@ -79,6 +83,12 @@ export async function observeSimulated(plan: Plan): Promise<readonly StageView[]
             [`${name}-web`, { kind: 'linux', image: 'lab/web:1', 'network-mode': `container:${name}`, env: { NAME: name } }],
           ]),
         ),
+        ...Object.fromEntries(
+          (plan.speakers ?? []).map(({ name }) => [
+            name,
+            { kind: 'linux', image: 'nicolaka/netshoot', cmd: 'sleep infinity', 'network-mode': 'none', exec: addressesOf(name) },
+          ]),
+        ),
       },
       links: plan.links.map((ends) => ({ endpoints: ends.map(({ machine, device }) => `${machine}:${device}`) })),
     },
@@ -87,12 +97,30 @@ export async function observeSimulated(plan: Plan): Promise<readonly StageView[]
   for (const { node, command, exitCode, stderr } of lab.execResults) {
     if (exitCode !== 0) throw new Error(`${node}: ${command}: ${stderr}`);
   }
+  const speakers = new Map(
+    (plan.speakers ?? []).map((each) => {
+      const namespace = engine.findContainer(each.name)?.namespace;
+      if (namespace === undefined) throw new Error(`no container ${each.name}`);
+      const speaker = new SimulatedSpeaker(each, namespace, clock, new OneEnd(waits === 'longest'), each.name);
+      speaker.start();
+      return [each.name, speaker] as const;
+    }),
+  );
   const run = async (machine: string, argv: readonly string[]) => {
     const container = engine.findContainer(machine);
     if (container === undefined) throw new Error(`no container ${machine}`);
     if (argv[0] === 'bgpd') {
       if (argv[1] === 'kill') frrOf(container).killBgpd();
       else frrOf(container).startBgpd();
+      return { stdout: '', stderr: '', exitCode: 0 };
+    }
+    if (argv[0] === 'gobgpd') {
+      const [, verb, prefix = ''] = argv;
+      const speaker = speakers.get(machine);
+      if (verb === 'start') speaker?.start();
+      else if (verb === 'announce') speaker?.announce(prefix);
+      else if (verb === 'withdraw') speaker?.withdraw(prefix);
+      else speaker?.stop(verb === 'kill' ? 'killed' : 'graceful');
       return { stdout: '', stderr: '', exitCode: 0 };
     }
     return engine.shell.exec(container, argv);
@@ -103,6 +131,7 @@ export async function observeSimulated(plan: Plan): Promise<readonly StageView[]
       const result = await run(machine, argv);
       if (result.exitCode !== 0) throw new Error(`${stage}: ${argv.join(' ')}: ${result.stdout}${result.stderr}`);
     }
+    const beganAt = clock.now();
     clock.advance(settleSeconds * 1000);
     const raw = new Map<string, RawRouter>();
     for (const { name } of plan.routers) {
@@ -135,6 +164,14 @@ export async function observeSimulated(plan: Plan): Promise<readonly StageView[]
       stage,
       routers: Object.fromEntries([...raw].map(([name, each]) => [name, viewOf(each, owners)])),
       http,
+      ...(plan.speakers === undefined
+        ? {}
+        : {
+            speakers: Object.fromEntries(
+              [...speakers].map(([name, each]) => [name, each.view((address) => owners.get(address) ?? address)]),
+            ),
+            comebacks: comebacksOf(raw, Math.floor(beganAt / 1000)),
+          }),
       ...(shows === undefined ? {} : { shows: said }),
     });
   }

@@ -13,6 +13,37 @@ export function isLinkLocalIpv6(address: Ip): boolean {
   return address.family === 6 && isLinkLocal(address);
 }
 
+/** What the policy has let pass, and what else the export depends on. */
+interface DecidedPath {
+  readonly attributes: PathAttributes;
+  /** Before the policy. */
+  readonly nextHop: Ip;
+  readonly family: BgpFamily;
+  readonly from: BgpPeer | undefined;
+}
+
+/**
+ * What each peer was told last. Paths of one UPDATE share their attributes, and so does what is made of them; good for as long as
+ * nothing but the destination changes, i.e. within one event.
+ */
+export class ExportMemo {
+  readonly #last = new Map<Peer, { readonly path: DecidedPath; readonly exported: Exported }>();
+
+  get(peer: Peer, path: DecidedPath, make: () => Exported): Exported {
+    const last = this.#last.get(peer);
+    const isSame =
+      last !== undefined &&
+      last.path.attributes === path.attributes &&
+      last.path.nextHop === path.nextHop &&
+      last.path.family === path.family &&
+      last.path.from === path.from;
+    if (isSame) return last.exported;
+    const exported = make();
+    this.#last.set(peer, { path, exported });
+    return exported;
+  }
+}
+
 export interface Exported {
   readonly attributes: PathAttributes;
   readonly isNextHopSelf: boolean;
@@ -113,9 +144,10 @@ function withLinkLocal(
 }
 
 function withoutKeys(attributes: PathAttributes, ...keys: (keyof PathAttributes)[]): PathAttributes {
-  const copy: Partial<PathAttributes> = { ...attributes };
-  for (const key of keys) delete copy[key];
-  return copy as PathAttributes;
+  if (!keys.some((key) => attributes[key] !== undefined)) return attributes;
+  return Object.fromEntries(
+    Object.entries(attributes).filter(([key]) => !keys.includes(key as keyof PathAttributes)),
+  ) as object as PathAttributes;
 }
 
 /**
@@ -123,7 +155,7 @@ function withoutKeys(attributes: PathAttributes, ...keys: (keyof PathAttributes)
  * RFC 4271 §9.1.3 and §5, RFC 4456 (reflection), RFC 1997 (well-known communities). FRR 8.4 sends a path back to the
  * neighbour that it came from (recorded), gobgp does not.
  */
-export function exportPath(options: SpeakerOptions, destination: Destination, peer: Peer): Exported | undefined {
+export function exportPath(options: SpeakerOptions, destination: Destination, peer: Peer, memo: ExportMemo): Exported | undefined {
   const { best } = destination;
   if (best === undefined || !peer.negotiatedFamilies.has(destination.family)) return undefined;
   if (best.isSuppressed === true) return undefined;
@@ -135,7 +167,8 @@ export function exportPath(options: SpeakerOptions, destination: Destination, pe
   const isReflected = from !== undefined && !from.isExternal && !peer.isExternal;
   const isClient = (one: BgpPeer) => one.config.perFamily?.[destination.family]?.routeReflectorClient === true;
   if (isReflected && !isClient(from) && !isClient(peer)) return undefined;
-  if (isReflected && (from === peer || best.attributes.originatorId === peer.remoteRouterId)) return undefined;
+  // FRR reflects a client's path to that client too, which then knows its own number in it (measured).
+  if (isReflected && best.attributes.originatorId !== undefined && best.attributes.originatorId === peer.remoteRouterId) return undefined;
 
   let base = best.attributes;
   if (peer.isExternal) {
@@ -151,6 +184,8 @@ export function exportPath(options: SpeakerOptions, destination: Destination, pe
         ...base,
         ...(originatorId === undefined ? {} : { originatorId }),
         clusterList: [options.clusterId ?? options.routerId, ...(base.clusterList ?? [])],
+        // FRR 8.4 adds a MED of 0 to what it reflects without one (measured).
+        ...(options.implementation === 'frr' ? { med: base.med ?? 0 } : {}),
       };
     }
   }
@@ -161,7 +196,10 @@ export function exportPath(options: SpeakerOptions, destination: Destination, pe
   if (decision === undefined) return undefined;
   // FRR: a map may stop a path that is reflected but not change it (`bgp route-reflector allow-outbound-policy` is off).
   const decided = isReflected && options.implementation === 'frr' ? base : decision.attributes;
-  return finishExport(options, decided, base.nextHop, destination.family, peer, { isLocal: from === undefined, isReflected, from });
+  const { family } = destination;
+  return memo.get(peer, { attributes: decided, nextHop: base.nextHop, family, from }, () =>
+    finishExport(options, decided, base.nextHop, family, peer, { isLocal: from === undefined, isReflected, from }),
+  );
 }
 
 /** RFC 6996. */

@@ -18,7 +18,7 @@ export interface LocalIdentity {
  * The OPEN that this implementation sends (FRR 8.4.4 and gobgp 3.10, both recorded): FRR puts each capability in an
  * optional parameter of its own, gobgp all in one.
  */
-export function buildOpen(identity: LocalIdentity, config: PeerConfig): OpenMessage {
+export function buildOpen(identity: LocalIdentity, config: PeerConfig, isRestarting = false): OpenMessage {
   const families = canonicalOrder.filter((family) => config.families.includes(family));
   const offersExtendedNextHop =
     families.includes('ipv4-unicast') &&
@@ -38,10 +38,12 @@ export function buildOpen(identity: LocalIdentity, config: PeerConfig): OpenMess
     for (const family of config.families) capabilities.push({ kind: 'multiprotocol', family });
     capabilities.push(fourOctetAs);
     if (config.gracefulRestart !== undefined) {
-      const restart = config.families.map((family) => ({ family, isPreserved: true }));
+      // fsm.go, capabilitiesFromConfig: a speaker that has just started says that it restarted and kept its routes, later neither.
+      const restart = config.families.map((family) => ({ family, isPreserved: isRestarting }));
       capabilities.push({
         kind: 'graceful-restart',
-        flags: 0,
+        // Notifications count too (RFC 8538), as Cilium asks for.
+        flags: isRestarting ? 0xc : 0x4,
         restartTimeSeconds: config.gracefulRestart.restartTimeSeconds,
         families: restart,
       });

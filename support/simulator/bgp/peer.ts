@@ -15,6 +15,8 @@ export interface ReceivedRoute {
   readonly receivedAt: number;
   /** Undefined when it was rejected. */
   path: StoredPath | undefined;
+  /** Counts as accepted: for FRR when a policy let it in, for gobgp when it is no loop, whatever its policies say (adj.go, `Accepted`). */
+  isAccepted: boolean;
   isStale: boolean;
 }
 
@@ -31,6 +33,8 @@ export interface PeerOwner {
   readonly random: Random;
   readonly identity: LocalIdentity;
   /** The peer's address has a usable route (next-hop tracking); always true for a speaker that does not track. */
+  /** No session came up since this speaker started (gobgp's `LocalRestarting`). */
+  readonly isRestarting: boolean;
   isReachable(peer: Peer): boolean;
   dial(peer: Peer, handlers: { onConnected(): void; onFailed(): void }): TcpConnection;
   onStateChange(peer: Peer): void;
@@ -93,6 +97,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
   /** The whole table went out; changes follow one by one. */
   isSynchronised = false;
   restartTimer: Timer | undefined;
+  stalePathTimer: Timer | undefined;
+  lastRestart: Extract<Capability, { kind: 'graceful-restart' }> | undefined;
   readonly #owner: PeerOwner;
   readonly #totals: MessageCounters = zeroCounters();
   #established = 0;
@@ -174,6 +180,14 @@ export class Peer implements BgpPeer, ConnectionOwner {
     return this.#session?.receivedCapabilities ?? [];
   }
 
+  get restartEndsAt(): number | undefined {
+    return this.restartTimer?.at;
+  }
+
+  get stalePathEndsAt(): number | undefined {
+    return this.stalePathTimer?.at;
+  }
+
   get nextStartAt(): number | undefined {
     return this.#startTimer?.at;
   }
@@ -214,7 +228,18 @@ export class Peer implements BgpPeer, ConnectionOwner {
   }
 
   prefixCounts(family: BgpFamily): { readonly received: number; readonly accepted: number; readonly advertised: number } {
-    return { received: this.received[family].size, accepted: this.accepted[family], advertised: this.sent[family].size };
+    // gobgp counts the End-of-RIB marker that it would send among the paths (server.go, getBestFromLocal).
+    const isMarked = !this.#isFrr && this.#isRestartNegotiated;
+    return {
+      received: this.received[family].size,
+      accepted: this.accepted[family],
+      advertised: this.sent[family].size + (isMarked ? 1 : 0),
+    };
+  }
+
+  get #isRestartNegotiated(): boolean {
+    const isRestart = ({ kind }: Capability) => kind === 'graceful-restart';
+    return this.sentCapabilities.some(isRestart) && this.receivedCapabilities.some(isRestart);
   }
 
   adjRibIn(family: BgpFamily): readonly Path[] {
@@ -358,7 +383,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
 
   #open(tcp: TcpConnection, isIncoming: boolean): Connection {
     const connection = new Connection(tcp, isIncoming, this);
-    const open = buildOpen(this.#owner.identity, this.config);
+    const open = buildOpen(this.#owner.identity, this.config, this.#owner.isRestarting);
     connection.sentCapabilities = open.parameters.flat();
     connection.send(open);
     connection.armHold(largeHoldTimeSeconds);
@@ -467,7 +492,9 @@ export class Peer implements BgpPeer, ConnectionOwner {
       const restart = connection.receivedCapabilities.some(
         (capability) => capability.kind === 'graceful-restart' && capability.families.length > 0,
       );
-      this.#down(this.#describe(ending), ending.kind === 'closed' && restart);
+      const mayRestart = ending.kind === 'closed' && restart;
+      const described = this.#describe(ending);
+      this.#down(mayRestart && this.#isFrr ? { ...described, reason: 'NSF peer closed the session' } : described, mayRestart);
       return;
     }
     const isHidden = this.#isFrr && connection === this.#incoming;
@@ -536,6 +563,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
     for (const family of ['ipv4-unicast', 'ipv6-unicast'] as const) this.sent[family].clear();
     this.updateGroups.clear();
     this.state = 'Idle';
+    // The bits of a session that is gone are forgotten, its restart time is not.
+    if (this.lastRestart !== undefined) this.lastRestart = { ...this.lastRestart, flags: 0 };
     this.#owner.onDown(this, mayRestart);
     this.#idle();
   }
@@ -570,7 +599,9 @@ export class Peer implements BgpPeer, ConnectionOwner {
     this.#outgoing = undefined;
     this.#incoming = undefined;
     const described = this.#describe({ kind: 'notification-sent', code, subcode });
-    const reset = reason === undefined ? described : { ...described, reason };
+    // bgp_notify_send: what is told as a change of configuration is remembered as the notification that told it.
+    const isTold = this.#isFrr && session !== undefined && code === 6 && subcode === 6;
+    const reset = reason === undefined || isTold ? described : { ...described, reason };
     if (session !== undefined) {
       session.send({ type: 'notification', code, subcode, data: data ?? new Uint8Array() });
       this.#down(reset, false);
@@ -589,6 +620,11 @@ export class Peer implements BgpPeer, ConnectionOwner {
     this.#wasTracked = true;
     const reason = isReachable ? 'Waiting for peer OPEN' : 'Waiting for NHT';
     const { state } = this;
+    if (this.#session !== undefined && this.config.isUnnumbered !== true && (!this.isExternal || this.config.multihopTtl !== 1)) {
+      // A session that needs no connected peer goes on, but what happened to its next hop is remembered (bgp_nht.c, evaluate_paths).
+      this.#setReason(reason);
+      return;
+    }
     if (isReachable) {
       if (state !== 'Active') return;
       this.#setReason(reason);
@@ -596,7 +632,6 @@ export class Peer implements BgpPeer, ConnectionOwner {
       return;
     }
     if (this.#session !== undefined) {
-      if (!this.isExternal || this.config.multihopTtl !== 1) return;
       // Nothing can reach the peer any more: the socket is forgotten, and what still arrives later meets a reset.
       this.#session.close('reset');
       this.#down({ direction: 'none', reason }, false);
@@ -715,6 +750,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
     this.#startTimer?.cancel();
     this.#connectTimer?.cancel();
     this.restartTimer?.cancel();
+    this.stalePathTimer?.cancel();
     this.#overflowTimer?.cancel();
     this.#startTimer = undefined;
     this.#connectTimer = undefined;

@@ -82,9 +82,14 @@ export function familyOfPrefix(prefix: Prefix): BgpFamily {
   return prefix.family === 4 ? 'ipv4-unicast' : 'ipv6-unicast';
 }
 
+/** Paths over one next hop, with how it was last resolved. */
+class Followers extends Set<StoredPath> {
+  signature: string | undefined;
+}
+
 /** Finds paths by the address that they depend on, so that a change of routes touches only those. */
 export class NextHopTable {
-  readonly #byAddress = new Map<Ip, Map<string, Set<StoredPath>>>();
+  readonly #byAddress = new Map<Ip, Map<string, Followers>>();
 
   add(path: StoredPath, address: Ip, device: string): void {
     let byDevice = this.#byAddress.get(address);
@@ -93,7 +98,7 @@ export class NextHopTable {
       this.#byAddress.set(address, byDevice);
     }
     const paths = byDevice.get(device);
-    if (paths === undefined) byDevice.set(device, new Set([path]));
+    if (paths === undefined) byDevice.set(device, new Followers([path]));
     else paths.add(path);
   }
 
@@ -105,7 +110,7 @@ export class NextHopTable {
     if (byDevice?.size === 0) this.#byAddress.delete(address);
   }
 
-  *entries(): Generator<{ readonly address: Ip; readonly device: string; readonly paths: ReadonlySet<StoredPath> }> {
+  *entries(): Generator<{ readonly address: Ip; readonly device: string; readonly paths: Followers }> {
     for (const [address, byDevice] of this.#byAddress) for (const [device, paths] of byDevice) yield { address, device, paths };
   }
 }

@@ -1,18 +1,19 @@
 import type { Timer } from '../clock/clock.ts';
-import { ip, prefix as parsePrefix } from '../net/address.ts';
+import { ip, ipFromValue, prefix as parsePrefix } from '../net/address.ts';
 import type { Ip, ListeningSocket, Prefix, TcpConnection } from '../net/types.ts';
 import { Aggregate, aggregateSource } from './aggregate.ts';
 import { decide } from './decision.ts';
-import { exportPath, finishExport, interfaceOf, isLinkLocalIpv6, localPreference } from './export.ts';
+import { ExportMemo, exportPath, finishExport, interfaceOf, isLinkLocalIpv6, localPreference } from './export.ts';
 import { MessageError, type UpdateMessage } from './message.ts';
 import type { LocalIdentity } from './open.ts';
-import { Peer, type PeerOwner, type SentRoute } from './peer.ts';
+import { Peer, type PeerOwner, type ReceivedRoute, type SentRoute } from './peer.ts';
 import { type Destination, familyOfPrefix, isSameAttributes, NextHopTable, Rib, type StoredPath } from './rib.ts';
 import type {
   AggregateConfig,
   BgpFamily,
   BgpPeer,
   BgpSpeaker,
+  ExportFilter,
   OriginatedRoute,
   PathAttributes,
   PeerConfig,
@@ -26,6 +27,9 @@ const families: readonly BgpFamily[] = ['ipv4-unicast', 'ipv6-unicast'];
 const frrProcessDelayMs = 50;
 /** FRR lets an update group gather before it gets the table: one second and 50 ms a neighbour (bgp_updgrp.c). */
 const frrCoalesceMs = { base: 1000, perPeer: 50 } as const;
+
+/** How long paths of a peer that restarts may stay at most (`bgp graceful-restart stalepath-time`). */
+const stalePathSeconds = 360;
 
 const ownNetwork = 'network';
 
@@ -59,14 +63,19 @@ class Speaker implements BgpSpeaker, PeerOwner {
   #listening: ListeningSocket | undefined;
   readonly #unwatch: (() => void) | undefined;
   #isStopped = false;
+  isRestarting: boolean;
 
   constructor(options: SpeakerOptions) {
     this.options = options;
+    this.isRestarting = options.implementation === 'gobgp';
     if (options.listenPort !== undefined) {
       this.#listening = options.namespace.sockets.listen({
         port: options.listenPort,
         program: options.implementation === 'frr' ? 'bgpd' : 'gobgpd',
-        md5KeyOf: (address) => this.#byAddress.get(address)?.config.password,
+        md5KeyOf: (address) => {
+          const known = this.#byAddress.get(address);
+          return known === undefined ? options.strangerKeyOf?.(address) : known.config.password;
+        },
         onConnection: (connection) => this.#accept(connection),
       });
     }
@@ -190,10 +199,15 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   onEstablished(peer: Peer): void {
     const restart = peer.receivedCapabilities.find((capability) => capability.kind === 'graceful-restart');
-    if (restart === undefined) this.#restartOf.delete(peer);
-    else this.#restartOf.set(peer, restart);
+    peer.lastRestart = restart;
     peer.restartTimer?.cancel();
     peer.restartTimer = undefined;
+    this.isRestarting = false;
+    // RFC 4724 §4.2: what a peer comes back without, or did not keep forwarding, is gone at once (bgp_fsm.c, bgp_establish).
+    this.#dropStale(
+      peer,
+      families.filter((family) => restart?.families.some((entry) => entry.family === family && entry.isPreserved) !== true),
+    );
     if (this.options.implementation === 'gobgp') {
       this.#synchronise([peer]);
       return;
@@ -259,8 +273,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   /** RFC 4724 §4.2: the routes of a peer that restarts stay for a while, marked. */
   #keepStale(peer: Peer): boolean {
-    const capability = this.#restartOf.get(peer);
-    const restart = capability?.kind === 'graceful-restart' ? capability : undefined;
+    const restart = peer.lastRestart;
     if (restart === undefined) return false;
     for (const family of families) {
       const isKept = restart.families.some((entry) => entry.family === family);
@@ -273,16 +286,20 @@ class Speaker implements BgpSpeaker, PeerOwner {
       }
     }
     peer.restartTimer?.cancel();
+    peer.stalePathTimer?.cancel();
+    peer.stalePathTimer = this.clock.schedule(stalePathSeconds * 1000, () => {
+      peer.stalePathTimer = undefined;
+      this.#dropStale(peer, families);
+    });
     peer.restartTimer = this.clock.schedule(restart.restartTimeSeconds * 1000, () => {
       peer.restartTimer = undefined;
+      peer.stalePathTimer?.cancel();
+      peer.stalePathTimer = undefined;
       this.#dropStale(peer, families);
       if (peer.config.isDynamic === true) this.onGone(peer);
     });
     return true;
   }
-
-  /** Kept from the last session, for its capabilities are gone when the session is. */
-  readonly #restartOf = new Map<Peer, Peer['receivedCapabilities'][number]>();
 
   #dropStale(peer: Peer, which: Iterable<BgpFamily>): void {
     for (const family of which)
@@ -339,7 +356,14 @@ class Speaker implements BgpSpeaker, PeerOwner {
   #receive(peer: Peer, family: BgpFamily, prefix: Prefix, attributes: PathAttributes): void {
     if (!peer.negotiatedFamilies.has(family)) return;
     const former = peer.received[family].get(prefix);
-    const route = { prefix, attributes, receivedAt: this.clock.now(), path: former?.path, isStale: false };
+    const route: ReceivedRoute = {
+      prefix,
+      attributes,
+      receivedAt: this.clock.now(),
+      path: former?.path,
+      isAccepted: former?.isAccepted ?? false,
+      isStale: false,
+    };
     peer.received[family].set(prefix, route);
     this.#import(peer, family, route);
     this.#checkMaximumPrefix(peer, family);
@@ -355,31 +379,27 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const route = peer.received[family].get(prefix);
     if (route === undefined) return;
     peer.received[family].delete(prefix);
+    if (route.isAccepted) peer.accepted[family]--;
     if (route.path === undefined) return;
-    peer.accepted[family]--;
     this.#removePath(route.path);
     route.path = undefined;
   }
 
-  #import(
-    peer: Peer,
-    family: BgpFamily,
-    route: { readonly prefix: Prefix; readonly attributes: PathAttributes; readonly receivedAt: number; path: StoredPath | undefined },
-  ): void {
-    const decided = this.#isLoop(peer, family, route.attributes)
+  #import(peer: Peer, family: BgpFamily, route: ReceivedRoute): void {
+    const isLoop = this.#isLoop(peer, family, route.attributes);
+    const decided = isLoop
       ? undefined
       : this.options.importPolicy === undefined
-        ? { attributes: route.attributes }
+        ? { attributes: route.attributes, weight: 0 }
         : this.options.importPolicy(route, peer);
+    const isAccepted = this.#isTracking ? decided !== undefined : !isLoop;
+    if (isAccepted !== route.isAccepted) peer.accepted[family] += isAccepted ? 1 : -1;
+    route.isAccepted = isAccepted;
     if (decided === undefined) {
-      if (route.path !== undefined) {
-        peer.accepted[family]--;
-        this.#removePath(route.path);
-        route.path = undefined;
-      }
+      if (route.path !== undefined) this.#removePath(route.path);
+      route.path = undefined;
       return;
     }
-    if (route.path === undefined) peer.accepted[family]++;
     route.path = this.#putPath(peer, route.prefix, decided.attributes, decided.weight ?? 0, route.receivedAt);
   }
 
@@ -490,6 +510,9 @@ class Speaker implements BgpSpeaker, PeerOwner {
   /** Zebra's answer to "how do I reach this next hop": never by the default route (`ip nht resolve-via-default` is off). */
   #resolve(address: Ip, device: string, isConnectedOnly: boolean): Resolution | undefined {
     const { namespace } = this.options;
+    // An IPv4 address in IPv6's clothes is looked up as what it is, though zebra then finds no IPv6 route to it (bgp_nht.c).
+    if (address.family === 6 && address.value >> 32n === 0xffffn)
+      return this.#resolve(ipFromValue(4, address.value & 0xffffffffn), device, isConnectedOnly);
     if (isLinkLocalIpv6(address)) {
       const found = device === '' ? undefined : namespace.getInterface(device);
       return found?.isAdminUp && found.hasCarrier ? { metric: 0 } : undefined;
@@ -521,7 +544,11 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   #onRoutesChanged(): void {
     if (this.#isStopped) return;
-    for (const { address, device, paths } of this.#nextHops.entries()) {
+    for (const entry of this.#nextHops.entries()) {
+      const { address, device, paths } = entry;
+      const signature = [true, false].map((isConnectedOnly) => this.#resolve(address, device, isConnectedOnly)?.metric ?? '-').join(' ');
+      if (entry.paths.signature === signature) continue;
+      entry.paths.signature = signature;
       for (const path of paths) {
         if (path.peer === undefined || !this.#applyResolution(path, this.#resolvePath(path, path.peer, address, device))) continue;
         this.#touchAggregates(path.destination);
@@ -555,11 +582,18 @@ class Speaker implements BgpSpeaker, PeerOwner {
     this.#queue = [];
     const outgoing = new Outbox();
     const changed: Destination[] = [];
+    const refusals = new Refusals(this.options.exportFilter, this.#peers);
     for (const destination of queue) {
       destination.isQueued = false;
       const isAnnounced = this.#decide(destination);
       if (isAnnounced !== undefined) changed.push(destination);
-      if (isAnnounced === true) for (const peer of this.#peers) if (peer.isSynchronised) this.#advertise(peer, destination, outgoing);
+      if (isAnnounced === true) {
+        for (const [index, peer] of this.#peers.entries()) {
+          if (!peer.isSynchronised) continue;
+          const isNothing = refusals.of(destination, index) && !peer.sent[destination.family].has(destination.prefix);
+          if (!isNothing) this.#advertise(peer, destination, outgoing);
+        }
+      }
       this.#ribs[destination.family].discardIfEmpty(destination);
     }
     for (const destination of changed) for (const listener of [...this.#bestListeners]) listener(destination);
@@ -684,7 +718,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const former = sent.get(prefix);
     const isDefault = prefix.length === 0 && peer.config.perFamily?.[family]?.defaultOriginate === true;
     if (isDefault) return;
-    const exported = exportPath(this.options, destination, peer);
+    const exported = exportPath(this.options, destination, peer, outgoing.memo);
     if (exported === undefined) {
       if (former === undefined) return;
       sent.delete(prefix);
@@ -700,13 +734,16 @@ class Speaker implements BgpSpeaker, PeerOwner {
   /** Sends the whole table to peers that have just come up, then End-of-RIB where both speak of graceful restart. */
   #synchronise(peers: readonly Peer[]): void {
     const outgoing = new Outbox();
-    for (const peer of peers) {
+    const refusals = new Refusals(this.options.exportFilter, peers);
+    for (const [index, peer] of peers.entries()) {
       peer.isSynchronised = true;
       for (const family of families) {
         if (!peer.negotiatedFamilies.has(family)) continue;
         this.#sendDefault(peer, family, outgoing);
-        for (const destination of this.#ribs[family].list())
-          if (destination.best !== undefined) this.#advertise(peer, destination, outgoing);
+        for (const destination of this.#ribs[family].list()) {
+          if (destination.best === undefined || (refusals.of(destination, index) && !peer.sent[family].has(destination.prefix))) continue;
+          this.#advertise(peer, destination, outgoing);
+        }
       }
     }
     outgoing.flush();
@@ -837,6 +874,7 @@ interface OutgoingUpdate {
 
 /** Gathers what one round has for each peer, so that prefixes with the same attributes share a message. */
 class Outbox {
+  readonly memo = new ExportMemo();
   readonly #byPeer = new Map<Peer, Record<BgpFamily, { readonly withdrawn: Prefix[]; readonly updates: OutgoingUpdate[] }>>();
 
   #of(peer: Peer, family: BgpFamily): { readonly withdrawn: Prefix[]; readonly updates: OutgoingUpdate[] } {
@@ -907,4 +945,37 @@ function sendWithdrawal(peer: Peer, family: BgpFamily, withdrawn: readonly Prefi
   const usesMp = family === 'ipv6-unicast' || peer.hasExtendedNextHop || (peer.implementation === 'gobgp' && peer.local?.ip.family === 6);
   if (usesMp) peer.send({ ...emptyUpdate, mpUnreach: { family, withdrawn } });
   else peer.send({ ...emptyUpdate, withdrawn });
+}
+
+/** What the export filter says, asked once for all peers that it treats alike. */
+class Refusals {
+  readonly #filter: ExportFilter | undefined;
+  readonly #peers: readonly Peer[];
+  readonly #keys: Readonly<Record<BgpFamily, readonly string[]>>;
+  #destination: Destination | undefined;
+  readonly #answers = new Map<string, boolean>();
+
+  constructor(filter: ExportFilter | undefined, peers: readonly Peer[]) {
+    this.#filter = filter;
+    this.#peers = peers;
+    const keys = (family: BgpFamily): readonly string[] => (filter === undefined ? [] : peers.map((peer) => filter.keyOf(peer, family)));
+    this.#keys = { 'ipv4-unicast': keys('ipv4-unicast'), 'ipv6-unicast': keys('ipv6-unicast') };
+  }
+
+  /** @param index of the peer among those given to the constructor */
+  of(destination: Destination, index: number): boolean {
+    const peer = this.#peers[index];
+    const key = this.#keys[destination.family][index];
+    if (this.#filter === undefined || peer === undefined || key === undefined) return false;
+    if (this.#destination !== destination) {
+      this.#destination = destination;
+      this.#answers.clear();
+    }
+    let answer = this.#answers.get(key);
+    if (answer === undefined) {
+      answer = this.#filter.refuses(destination.prefix, peer);
+      this.#answers.set(key, answer);
+    }
+    return answer;
+  }
 }

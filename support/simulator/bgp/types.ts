@@ -187,6 +187,11 @@ export interface BgpPeer {
   /** Capabilities of the OPENs of the current session; empty without one. */
   readonly sentCapabilities?: readonly Capability[];
   readonly receivedCapabilities?: readonly Capability[];
+  /** When its graceful restart has to be over, and when what it left has to be gone. */
+  readonly restartEndsAt?: number | undefined;
+  readonly stalePathEndsAt?: number | undefined;
+  /** Graceful restart as the peer's last OPEN offered it: it is remembered after the session. */
+  readonly lastRestart?: Extract<Capability, { kind: 'graceful-restart' }> | undefined;
   readonly createdAt?: number;
   readonly lastReadAt?: number | undefined;
   readonly lastWriteAt?: number | undefined;
@@ -226,6 +231,15 @@ export type RoutePolicy = (
   peer: BgpPeer,
 ) => { readonly attributes: PathAttributes; readonly weight?: number } | undefined;
 
+/**
+ * What the export policy refuses by the prefix alone, asked before attributes are made. Peers with the same key get the same answers:
+ * one asks for all of them (FRR's update groups).
+ */
+export interface ExportFilter {
+  keyOf(peer: BgpPeer, family: BgpFamily): string;
+  refuses(prefix: Prefix, peer: BgpPeer): boolean;
+}
+
 export interface SpeakerOptions {
   readonly namespace: NetworkNamespace;
   readonly clock: SimulatedClock;
@@ -237,6 +251,8 @@ export interface SpeakerOptions {
   readonly listenPort?: number;
   /** Who a stranger that connects is, if it may: FRR's dynamic neighbors. */
   readonly strangerOf?: (address: Ip) => PeerConfig | undefined;
+  /** The TCP MD5 key that a stranger has to know. */
+  readonly strangerKeyOf?: (address: Ip) => string | undefined;
   /** A peer of that kind is gone. */
   readonly onStrangerGone?: (address: Ip) => void;
   /** Sent in the FQDN capability. */
@@ -245,6 +261,7 @@ export interface SpeakerOptions {
   readonly metricOf?: (route: Prefix) => number;
   readonly importPolicy?: RoutePolicy;
   readonly exportPolicy?: RoutePolicy;
+  readonly exportFilter?: ExportFilter;
   /** Undefined: one path. */
   readonly multipath?: Readonly<Record<BgpFamily, MultipathLimits>>;
   readonly clusterId?: Ip;

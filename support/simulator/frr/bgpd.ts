@@ -15,7 +15,7 @@ import {
   type NeighborFamilyConfig,
   newNeighbor,
 } from './config.ts';
-import { applyRouteMap, makePolicy } from './policy.ts';
+import { applyRouteMap, makeExportFilter, makePolicy } from './policy.ts';
 import { automaticRouterId, type Zebra } from './zebra.ts';
 
 /** FRR's build-time maximum (`--enable-multipath=256`), which is its default as well. */
@@ -40,6 +40,8 @@ export class Bgpd {
   /** By source and prefix. */
   readonly #originated = new Map<string, { readonly prefix: Prefix; readonly source: string; readonly key: string }>();
   #policyTimer: Timer | undefined;
+  /** Of unnumbered neighbors, by interface. */
+  readonly #otherAddresses = new Map<string, Ip>();
   #unwatch: (() => void) | undefined;
 
   constructor(options: {
@@ -118,7 +120,9 @@ export class Bgpd {
         metricOf: (route) => this.#zebra.metricOf(route),
         importPolicy: makePolicy(this.#config, 'in'),
         exportPolicy: makePolicy(this.#config, 'out'),
+        exportFilter: makeExportFilter(this.#config),
         strangerOf: (address) => this.#strangerOf(address),
+        strangerKeyOf: (address) => this.#groupListeningFor(address)?.password,
         onStrangerGone: (address) => void this.#config.bgp?.dynamicNeighbors.delete(address),
         ...this.#changeable(bgp),
       });
@@ -167,6 +171,13 @@ export class Bgpd {
    */
   addressOf(neighbor: NeighborConfig): Ip | undefined {
     if (neighbor.address !== undefined) return neighbor.address;
+    const found = this.#otherAddress(neighbor);
+    // Once known it is kept while the interface is down: the neighbor stays in the tables.
+    if (found !== undefined) this.#otherAddresses.set(neighbor.name, found);
+    return found ?? (this.#namespace.getInterface(neighbor.name) === undefined ? undefined : this.#otherAddresses.get(neighbor.name));
+  }
+
+  #otherAddress(neighbor: NeighborConfig): Ip | undefined {
     const other = neighbor.isV6Only === true ? undefined : this.#otherEndOf(neighbor.name);
     if (other !== undefined) return other;
     // Not modelled: router advertisements, by which FRR learns it; on a point-to-point link there is but one answer.
@@ -257,18 +268,29 @@ export class Bgpd {
   #strangerOf(address: Ip): PeerConfig | undefined {
     const { bgp } = this.#config;
     if (bgp === undefined || bgp.dynamicNeighbors.size >= (bgp.listenLimit ?? defaultListenLimit)) return undefined;
-    for (const [range, groupName] of bgp.listenRanges) {
-      if (range.family !== address.family || !contains(range, address)) continue;
-      const group = bgp.groups.get(groupName);
-      if (group === undefined || group.shutdown === true || bgp.isShutdown) return undefined;
-      const neighbor = newNeighbor(bgp, address.text, address, { inGroup: true, listenRange: range });
-      neighbor.peerGroup = groupName;
-      const config = this.#dynamicConfig(bgp, neighbor);
-      if (config === undefined || config.families.length === 0) return undefined;
-      bgp.dynamicNeighbors.set(address, neighbor);
-      return config;
-    }
+    const range = this.#rangeOf(bgp, address);
+    const groupName = range === undefined ? undefined : bgp.listenRanges.get(range);
+    const group = groupName === undefined ? undefined : bgp.groups.get(groupName);
+    if (range === undefined || groupName === undefined || group === undefined || group.shutdown === true || bgp.isShutdown)
+      return undefined;
+    const neighbor = newNeighbor(bgp, address.text, address, { inGroup: true, listenRange: range });
+    neighbor.peerGroup = groupName;
+    const config = this.#dynamicConfig(bgp, neighbor);
+    if (config === undefined || config.families.length === 0) return undefined;
+    bgp.dynamicNeighbors.set(address, neighbor);
+    return config;
+  }
+
+  #rangeOf(bgp: BgpConfig, address: Ip): Prefix | undefined {
+    for (const range of bgp.listenRanges.keys()) if (range.family === address.family && contains(range, address)) return range;
     return undefined;
+  }
+
+  /** The group's password is the key of its whole listen range: bgpd.c, peer_group_listen_range_add, bgp_md5_set_prefix. */
+  #groupListeningFor(address: Ip): NeighborConfig | undefined {
+    const { bgp } = this.#config;
+    const range = bgp === undefined ? undefined : this.#rangeOf(bgp, address);
+    return range === undefined ? undefined : bgp?.groups.get(bgp.listenRanges.get(range) ?? '');
   }
 
   #dynamicConfig(bgp: BgpConfig, neighbor: NeighborConfig): PeerConfig | undefined {

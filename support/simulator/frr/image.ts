@@ -89,7 +89,9 @@ const dockerStart: Command = (_args, context) => {
 function image(name: string): ImageDefinition {
   return {
     name,
-    command: ['/usr/lib/frr/docker-start'],
+    // docker/alpine/Dockerfile: tini is process 1 of every one of its containers
+    command: ['/sbin/tini', '--', '/usr/lib/frr/docker-start'],
+    entrypoint: ['/sbin/tini', '--'],
     programs: [program],
     commands: [
       'vtysh',
@@ -98,8 +100,16 @@ function image(name: string): ImageDefinition {
       'docker-start',
       '/usr/lib/frr/docker-start',
       'watchfrr',
+      // the package stands on Alpine's whole iproute2 (alpine/APKBUILD.in)
+      'ss',
+      'tc',
+      'bridge',
       'iptables',
       'ip6tables',
+      'iptables-save',
+      'iptables-restore',
+      'ip6tables-save',
+      'ip6tables-restore',
     ],
     shell: 'bash',
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/frr' },

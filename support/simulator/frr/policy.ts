@@ -1,4 +1,4 @@
-import type { BgpFamily, BgpPeer, PathAttributes, RoutePolicy } from '../bgp/types.ts';
+import type { BgpFamily, BgpPeer, ExportFilter, PathAttributes, RoutePolicy } from '../bgp/types.ts';
 import { contains, ip } from '../net/address.ts';
 import type { Ip, Prefix } from '../net/types.ts';
 import {
@@ -39,10 +39,18 @@ export function asPathText(path: PathAttributes['asPath']): string {
   return path.map((item) => (typeof item === 'number' ? String(item) : `{${item.set.join(',')}}`)).join(' ');
 }
 
+/** Entries by their number. Mostly they were written so; a copy is then enough. */
+function inSequence<T extends { readonly sequence: number }>(entries: ReadonlyMap<unknown, T>): readonly T[] {
+  const list = [...entries.values()];
+  for (let index = 1; index < list.length; index++)
+    if ((list[index] as T).sequence < (list[index - 1] as T).sequence) return list.sort((a, b) => a.sequence - b.sequence);
+  return list;
+}
+
 /** `ge`/`le` as in FRR: neither means the exact length. */
 export function permitsPrefix(list: PrefixList, prefix: Prefix): boolean {
   if (list.entries.size === 0) return true;
-  for (const entry of [...list.entries.values()].sort((a, b) => a.sequence - b.sequence)) {
+  for (const entry of inSequence(list.entries)) {
     if (entry.prefix !== undefined) {
       if (entry.prefix.family !== prefix.family || prefix.length < entry.prefix.length || !contains(entry.prefix, prefix.address)) continue;
       if (entry.ge === undefined && entry.le === undefined && prefix.length !== entry.prefix.length) continue;
@@ -232,7 +240,7 @@ export function applyRouteMap(
   let subject: Subject = { prefix, attributes, weight };
   // lib/routemap.c, route_map_apply_ext: an entry that does not match after `on-match next` takes the permission back.
   let isPermitted = false;
-  const ordered = [...entries.values()].sort((a, b) => a.sequence - b.sequence);
+  const ordered = inSequence(entries);
   for (let index = 0; index < ordered.length; index++) {
     const entry = ordered[index] as RouteMapEntry;
     const current = subject;
@@ -260,12 +268,16 @@ export function applyRouteMap(
 }
 
 export function neighborOf(bgp: BgpConfig, peer: BgpPeer): NeighborConfig | undefined {
-  const dynamic = bgp.dynamicNeighbors.get(peer.config.address);
-  if (dynamic !== undefined) return effectiveNeighbor(bgp, dynamic);
-  for (const neighbor of bgp.neighbors.values()) {
-    if (neighbor.address === peer.config.address || (neighbor.address === undefined && neighbor.name === peer.config.device))
-      return effectiveNeighbor(bgp, neighbor);
-  }
+  const own = ownNeighborOf(bgp, peer);
+  return own === undefined ? undefined : effectiveNeighbor(bgp, own);
+}
+
+/** Without what its group adds. */
+function ownNeighborOf(bgp: BgpConfig, { config }: BgpPeer): NeighborConfig | undefined {
+  const named = bgp.dynamicNeighbors.get(config.address) ?? bgp.neighbors.get(config.address.text);
+  if (named !== undefined && named.address === config.address) return named;
+  for (const neighbor of bgp.neighbors.values())
+    if (neighbor.address === config.address || (neighbor.address === undefined && neighbor.name === config.device)) return neighbor;
   return undefined;
 }
 
@@ -279,6 +291,25 @@ export function hasPolicy(neighbor: NeighborConfig, family: BgpFamily, direction
 
 export function lacksPolicy(bgp: BgpConfig, neighbor: NeighborConfig, family: BgpFamily, direction: 'in' | 'out'): boolean {
   return bgp.ebgpRequiresPolicy && isExternal(bgp, neighbor) && !hasPolicy(neighbor, family, direction);
+}
+
+/** What of {@link makePolicy}`(config, 'out')` depends on nothing but the prefix. */
+export function makeExportFilter(config: FrrConfig): ExportFilter {
+  /** Undefined for a neighbor that is told nothing at all. */
+  const prefixListOf = (peer: BgpPeer, family: BgpFamily): string | undefined => {
+    const neighbor = config.bgp === undefined ? undefined : neighborOf(config.bgp, peer);
+    if (config.bgp === undefined || neighbor === undefined || lacksPolicy(config.bgp, neighbor, family, 'out')) return undefined;
+    return neighbor.families[family].prefixListOut ?? '';
+  };
+  return {
+    keyOf: (peer, family) => prefixListOf(peer, family) ?? ' ',
+    refuses: (prefix, peer) => {
+      const name = prefixListOf(peer, prefix.family === 4 ? 'ipv4-unicast' : 'ipv6-unicast');
+      if (name === undefined || name === '') return name === undefined;
+      const list = config.prefixLists.get(keyOfPrefixList(prefix.family, name));
+      return list === undefined || !permitsPrefix(list, prefix);
+    },
+  };
 }
 
 /** What a neighbor's lists, maps and the default policy do with a path in one direction. */

@@ -95,6 +95,8 @@ export class RecordedLab {
       hostname: fixture.router.hostname,
       imageReference: 'frrouting/frr:v8.4.4',
       namespace: this.namespace,
+      programs: [],
+      background: new Set(),
       files: {
         read: (path: string) => files.get(path),
         write: (path: string, content: string) => {

@@ -1,6 +1,8 @@
-import type { SimulatedClock } from '../clock/clock.ts';
-import type { Container, Program } from '../docker/types.ts';
+import type { SimulatedClock, Timer } from '../clock/clock.ts';
+import type { Random } from '../clock/random.ts';
+import type { Container, Program, ProgramProcess } from '../docker/types.ts';
 import { ip, parseIp } from '../net/address.ts';
+import type { NetworkInterface } from '../net/types.ts';
 import { Bgpd } from './bgpd.ts';
 import { emptyConfig, type FrrConfig } from './config.ts';
 import { type ConfigNode, type ConfigSession, configGrammars, isKnownButNotModelled, type Outcome, parentNode } from './configure.ts';
@@ -24,6 +26,15 @@ export class FrrRouter implements Program {
   zebra: Zebra | undefined;
   bgpd: Bgpd | undefined;
   startedAt = 0;
+  /** Lines of the configuration files that are known and not modelled, as `FILE line N: LINE`. */
+  readonly notModelled: string[] = [];
+  /** Interfaces that have had their configured addresses. */
+  #configured = new WeakSet<NetworkInterface>();
+  #unwatchInterfaces: (() => void) | undefined;
+  #random: Random | undefined;
+  readonly #daemons = new Map<string, ProgramProcess>();
+  /** What watchfrr remembers of a daemon that it has to start again. */
+  readonly #restarts = new Map<string, { at: number; intervalMs: number; timer: Timer | undefined }>();
 
   constructor(container: Container, clock: SimulatedClock) {
     this.container = container;
@@ -51,14 +62,20 @@ export class FrrRouter implements Program {
     const { namespace } = this.container;
     this.startedAt = this.clock.now();
     this.zebra = new Zebra(namespace, this.clock);
+    if (!this.container.programs.includes(this)) this.container.background.add(this);
+    for (const daemon of ['watchfrr', 'zebra', 'staticd']) this.#addProcess(daemon);
     const files = [configFile, '/etc/frr/zebra.conf', '/etc/frr/staticd.conf', '/etc/frr/bgpd.conf'];
     const integrated = this.container.files.read(configFile);
     const texts =
       integrated !== undefined && integrated.trim() !== ''
-        ? [integrated]
-        : files.slice(1).flatMap((path) => this.container.files.read(path) ?? []);
+        ? [{ path: configFile, text: integrated }]
+        : files.slice(1).flatMap((path) => {
+            const text = this.container.files.read(path);
+            return text === undefined ? [] : [{ path, text }];
+          });
     const touched: ConfigSession['touched'] = new Set();
-    for (const text of texts) this.#read(text, touched);
+    this.notModelled.length = 0;
+    for (const { path, text } of texts) this.#read(path, text, touched);
     if (this.#isEnabled('bgpd')) this.startBgpd();
     this.#apply(touched);
   }
@@ -67,6 +84,7 @@ export class FrrRouter implements Program {
   startBgpd(): void {
     const { zebra } = this;
     if (zebra === undefined || this.bgpd !== undefined) return;
+    this.#addProcess('bgpd');
     const { namespace } = this.container;
     const listenPort = this.#listenPort();
     this.bgpd = new Bgpd({
@@ -81,16 +99,107 @@ export class FrrRouter implements Program {
   }
 
   stop(): void {
-    this.bgpd?.stop('graceful');
+    this.#end('graceful');
+  }
+
+  /** Every process of it is gone at once. */
+  kill(): void {
+    this.#end('killed');
+  }
+
+  #end(how: 'graceful' | 'killed'): void {
+    this.#daemons.clear();
+    for (const { timer } of this.#restarts.values()) timer?.cancel();
+    this.#restarts.clear();
+    this.container.background.delete(this);
+    this.bgpd?.stop(how);
     this.bgpd = undefined;
     this.zebra?.stop();
     this.zebra = undefined;
+    this.#unwatchInterfaces?.();
+    this.#unwatchInterfaces = undefined;
+    this.#configured = new WeakSet();
   }
 
-  /** One daemon dies (`kill`, `pkill bgpd`); nobody starts it again by itself. */
+  /** bgpd dies, and nobody watches. */
   killBgpd(): void {
     this.bgpd?.stop('killed');
     this.bgpd = undefined;
+    this.#daemons.delete('bgpd');
+  }
+
+  /** In the order in which they were started. */
+  processes(): readonly ProgramProcess[] {
+    return [...this.#daemons.values()];
+  }
+
+  #addProcess(daemon: string): void {
+    const isWatch = daemon === 'watchfrr';
+    const options = isWatch ? '' : daemon === 'zebra' ? ' -A 127.0.0.1 -s 90000000' : ' -A 127.0.0.1';
+    const watched = ['zebra', ...(this.#isEnabled('bgpd') ? ['bgpd'] : []), 'staticd'].join(' ');
+    this.#daemons.set(daemon, {
+      user: isWatch ? 'root' : 'frr',
+      command: `/usr/lib/frr/${daemon} -d -F traditional${isWatch ? ` ${watched}` : options}`,
+      signal: (name) => this.#signal(daemon, name),
+    });
+  }
+
+  /** SIGTERM lets bgpd take leave of its peers (bgp_main.c, sigint); after SIGKILL the kernel closes its connections. */
+  #signal(daemon: string, name: string): boolean {
+    if (name === 'USR1' || name === 'HUP') return false;
+    if (daemon === 'zebra') return false;
+    if (daemon === 'bgpd') {
+      this.bgpd?.stop(name === 'TERM' || name === 'INT' ? 'graceful' : 'killed');
+      this.bgpd = undefined;
+    } else if (daemon === 'staticd') this.zebra?.setStatic([]);
+    this.#daemons.delete(daemon);
+    if (daemon !== 'watchfrr') this.#watch(daemon);
+    return true;
+  }
+
+  /**
+   * watchfrr looks at a daemon that is down every 5 s, give or take a fifth, and starts it again from the second look on; not sooner than
+   * 60 s after it last did so (for the first time: than it started), twice as long each time up to 600 s (watchfrr.c, run_job).
+   */
+  #watch(daemon: string): void {
+    if (!this.#daemons.has('watchfrr')) return;
+    const known = this.#restarts.get(daemon) ?? { at: this.startedAt, intervalMs: 60_000, timer: undefined };
+    this.#restarts.set(daemon, known);
+    const look = (): void => {
+      if (!this.#daemons.has('watchfrr')) return;
+      if (this.clock.now() - known.at < known.intervalMs) {
+        known.timer = this.clock.schedule(this.#lookMs(), look);
+        return;
+      }
+      known.at = this.clock.now();
+      known.intervalMs = Math.min(known.intervalMs * 2, 600_000);
+      known.timer = undefined;
+      if (daemon === 'bgpd') this.#restartBgpd();
+      else {
+        this.#addProcess(daemon);
+        this.zebra?.setStatic([...this.config.staticRoutes]);
+      }
+    };
+    known.timer?.cancel();
+    known.timer = this.clock.schedule(this.#lookMs(), look);
+  }
+
+  #lookMs(): number {
+    this.#random ??= this.container.namespace.network.random.stream(`watchfrr/${this.container.id}`);
+    return this.#random.integer(4000, 6000);
+  }
+
+  /** A daemon that starts anew knows only what is in the file: what was typed and not written is gone. */
+  #restartBgpd(): void {
+    const before = this.config;
+    this.config = emptyConfig();
+    const touched: ConfigSession['touched'] = new Set();
+    const text = this.container.files.read(configFile) ?? '';
+    this.#read(configFile, text.trim() === '' ? (this.container.files.read('/etc/frr/bgpd.conf') ?? '') : text, touched);
+    const { bgp, prefixLists, asPathLists, communityLists, largeCommunityLists, routeMaps } = this.config;
+    this.config = { ...before, bgp, prefixLists, asPathLists, communityLists, largeCommunityLists, routeMaps };
+    this.startBgpd();
+    this.bgpd?.apply();
   }
 
   #isEnabled(daemon: string): boolean {
@@ -106,12 +215,17 @@ export class FrrRouter implements Program {
     return port === undefined ? undefined : Number(port);
   }
 
-  #read(text: string, touched: ConfigSession['touched']): void {
+  #read(path: string, text: string, touched: ConfigSession['touched']): void {
     const session = this.session({ kind: 'config' }, touched);
+    let isLeftOut = false;
     for (const [index, line] of text.split('\n').entries()) {
       const trimmed = line.trim();
       if (trimmed === '' || trimmed.startsWith('!') || trimmed.startsWith('#') || trimmed === 'end') continue;
+      // What stands below a line that is not modelled goes with it.
+      if (isLeftOut && (/^\s/.test(line) || trimmed === 'exit')) continue;
       const result = this.execute(session, trimmed);
+      isLeftOut = result.kind === 'failed' && result.toStderr === true;
+      if (isLeftOut) this.notModelled.push(`${path} line ${index + 1}: ${trimmed}`);
       if (result.kind !== 'done') this.container.writeLog(`line ${index + 1}: ${result.text.trimEnd()}`, 'stderr');
     }
   }
@@ -183,10 +297,17 @@ export class FrrRouter implements Program {
     if (touched.has('policy-definitions')) bgpd?.policyDefinitionsChanged();
   }
 
-  #applyInterfaces(): void {
+  /** A device that comes later gets its addresses when it is there: zebra, if_add_update and if_addr_wakeup. */
+  #applyInterfaces(isNew?: true): void {
+    const { namespace } = this.container;
+    if (this.config.interfaces.size > 0)
+      this.#unwatchInterfaces ??= namespace.routes.onChange(() => {
+        if ([...this.config.interfaces.keys()].some((name) => this.#isNew(namespace.getInterface(name)))) this.#applyInterfaces(true);
+      });
     for (const device of this.config.interfaces.values()) {
-      const real = this.container.namespace.getInterface(device.name);
-      if (real === undefined) continue;
+      const real = namespace.getInterface(device.name);
+      if (real === undefined || (isNew === true && !this.#isNew(real))) continue;
+      this.#configured.add(real);
       for (const text of device.addresses) {
         const [address, length] = text.split('/');
         if (parseIp(address ?? '') === undefined) continue;
@@ -196,6 +317,10 @@ export class FrrRouter implements Program {
       if (device.shutdown === true) real.setDown();
       else if (!real.isAdminUp) real.setUp();
     }
+  }
+
+  #isNew(device: NetworkInterface | undefined): boolean {
+    return device !== undefined && !this.#configured.has(device);
   }
 
   runningConfig(): string {

@@ -2,7 +2,7 @@ import type { BgpFamily, BgpPeer, BgpSpeaker, Path, PathAttributes, RibEntry } f
 import { contains, ip } from '../net/address.ts';
 import type { Ip, Prefix } from '../net/types.ts';
 import { asPathText, communityText } from './policy.ts';
-import { ctime, type JsonValue, plainJson, prettyJson } from './text.ts';
+import { addressText, ctime, type JsonValue, plainJson, prettyJson } from './text.ts';
 
 export interface BgpView {
   readonly speaker: BgpSpeaker;
@@ -42,7 +42,7 @@ function isUnnumbered(path: Path): boolean {
 function shownNextHop(path: Path): string {
   const { nextHop, linkLocalNextHop } = path.attributes;
   if (nextHop.family === 6 && isUnnumbered(path)) return path.peer?.config.device ?? '';
-  return (linkLocalNextHop ?? nextHop).text;
+  return addressText(linkLocalNextHop ?? nextHop);
 }
 
 function statusOf(entry: RibEntry, path: Path): string {
@@ -99,7 +99,7 @@ function hopJson(path: Path): JsonValue[] {
   const local = linkLocalNextHop?.text ?? (isIpv6 && isUnnumbered(path) ? '::' : undefined);
   const isLocalUsed = local !== undefined && local !== nextHop.text;
   const global: JsonValue = {
-    ip: nextHop.text,
+    ip: addressText(nextHop),
     hostname,
     afi: isIpv6 ? 'ipv6' : 'ipv4',
     scope: isIpv6 ? 'global' : undefined,
@@ -174,7 +174,7 @@ export function showAdvertised(view: BgpView, peer: BgpPeer, family: BgpFamily, 
   const routes = [...peer.adjRibOut(family)].sort((a, b) => comparePrefix(a.prefix, b.prefix));
   const version = view.speaker.tableVersion(family);
   const own = (isSelf: boolean | undefined, nextHop: Ip): string =>
-    isSelf !== true ? nextHop.text : nextHop.family === 6 ? '::' : '0.0.0.0';
+    isSelf !== true ? addressText(nextHop) : nextHop.family === 6 ? '::' : '0.0.0.0';
   const rows = routes.map((route) => {
     // The table keeps what was decided, before the path to the outside was put together.
     const { asPath } = route.attributes;
@@ -242,7 +242,13 @@ export function showReceived(
   if (options.json) {
     const routes: Record<string, JsonValue> = {};
     for (const { route, attributes } of rows)
-      routes[route.prefix.text] = neighborRouteJson(route.prefix, attributes.nextHop.text, attributes, 0, asPathText(attributes.asPath));
+      routes[route.prefix.text] = neighborRouteJson(
+        route.prefix,
+        addressText(attributes.nextHop),
+        attributes,
+        0,
+        asPathText(attributes.asPath),
+      );
     const body: JsonValue = {
       ...tableFacts(view, version),
       [options.isFiltered ? 'filteredRoutes' : 'receivedRoutes']: routes,
@@ -257,7 +263,7 @@ export function showReceived(
       {
         status: '*> ',
         prefix: route.prefix.text,
-        nextHop: attributes.nextHop.text,
+        nextHop: addressText(attributes.nextHop),
         med: attributes.med,
         localPref: attributes.localPref,
         weight: 0,
@@ -365,7 +371,7 @@ function pathDetail(view: BgpView, entry: RibEntry, path: Path): string {
   if (attributes.aggregator !== undefined) text += `, (aggregated by ${attributes.aggregator.asn} ${attributes.aggregator.routerId.text})`;
   if (peer?.config.perFamily?.[entry.prefix.family === 4 ? 'ipv4-unicast' : 'ipv6-unicast']?.routeReflectorClient === true)
     text += ', (Received from a RR-client)';
-  text += `\n    ${attributes.nextHop.text}`;
+  text += `\n    ${addressText(attributes.nextHop)}`;
   if (!path.isValid) text += ' (inaccessible)';
   else if ((path.igpMetric ?? 0) > 0) text += ` (metric ${path.igpMetric})`;
   if (peer === undefined) text += ` from ${selfAddress(entry.prefix)} (${view.speaker.options.routerId.text})`;
@@ -411,7 +417,7 @@ export function showEntryJson(view: BgpView, entry: RibEntry): string {
     for (const item of attributes.asPath) if (typeof item !== 'number') segments.push({ type: 'as-set', list: item.set });
     const hops: JsonValue[] = [
       {
-        ip: attributes.nextHop.text,
+        ip: addressText(attributes.nextHop),
         hostname: peer?.hostname,
         afi: isIpv6 ? 'ipv6' : 'ipv4',
         scope: isIpv6 ? 'global' : undefined,

@@ -556,8 +556,19 @@ function familyRestart(
   };
 }
 
+/** What an Active neighbor waits for instead of dialling. */
+function waitText(peer: BgpPeer, isPassive: boolean): string {
+  return isPassive ? ' (passive)' : peer.restartEndsAt === undefined ? '' : ' (NSF passive)';
+}
+
+/** Whole seconds left of a peer's graceful restart, and of the time that its stale paths may stay. */
+function restartTimers(peer: BgpPeer, now: number): { readonly restart: number | undefined; readonly stalePath: number | undefined } {
+  const left = (at: number | undefined) => (at === undefined ? undefined : Math.floor((at - now) / 1000));
+  return { restart: left(peer.restartEndsAt), stalePath: left(peer.stalePathEndsAt) };
+}
+
 function bits(peer: BgpPeer): { readonly r: boolean; readonly n: boolean; readonly received: number } {
-  const remote = capabilityFacts(peer).remoteRestart;
+  const remote = peer.lastRestart;
   return {
     r: remote !== undefined && (remote.flags & 8) !== 0,
     n: remote !== undefined && (remote.flags & 4) !== 0,
@@ -605,6 +616,21 @@ function sendsCommunities(settings: NeighborFamilyConfig): { readonly text: stri
   return { text, json };
 }
 
+/** How `remove-private-AS` is told. */
+function privateAsWords({ removePrivateAs }: NeighborFamilyConfig): { readonly text: string; readonly key: string } | undefined {
+  if (removePrivateAs === undefined) return undefined;
+  const { all, replace } = removePrivateAs;
+  return {
+    text: `Private AS numbers${all ? ' (all)' : ''} ${replace ? 'replaced' : 'removed'} in updates to this neighbor`,
+    key: `privateAsNums${all ? 'All' : ''}${replace ? 'Replaced' : 'Removed'}InUpdatesToNbr`,
+  };
+}
+
+function privateAsJson(settings: NeighborFamilyConfig): Readonly<Record<string, JsonValue>> {
+  const words = privateAsWords(settings);
+  return words === undefined ? {} : { [words.key]: true };
+}
+
 function familyText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPeer, family: BgpFamily): string {
   const effective = effectiveNeighbor(view.bgp, neighbor);
   const settings = effective.families[family];
@@ -618,6 +644,8 @@ function familyText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPeer,
       : `  Update group ${group.group}, subgroup ${group.subgroup}\n  Packet Queue length 0\n`;
   if (settings.routeReflectorClient === true) text += '  Route-Reflector Client\n';
   if (settings.softReconfiguration === true) text += '  Inbound soft reconfiguration allowed\n';
+  const privateAs = privateAsWords(settings);
+  if (privateAs !== undefined) text += `  ${privateAs.text}\n`;
   if (settings.nextHopSelf !== undefined) text += '  NEXT_HOP is always this router\n';
   const communities = sendsCommunities(settings).text;
   if (communities !== undefined) text += `  Community attribute sent to this neighbor${communities}\n`;
@@ -655,6 +683,7 @@ function familyJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPeer,
     packetQueueLength: group === undefined ? undefined : 0,
     routeReflectorClient: settings.routeReflectorClient === true ? true : undefined,
     inboundSoftConfigPermit: settings.softReconfiguration === true ? true : undefined,
+    ...privateAsJson(settings),
     routerAlwaysNextHop: settings.nextHopSelf !== undefined ? true : undefined,
     commAttriSentToNbr: sendsCommunities(settings).json,
     defaultRouteMap: settings.defaultOriginateMap,
@@ -705,7 +734,7 @@ function neighborText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
   if (neighbor.listenRange !== undefined) text += ` Belongs to the subnet range group: ${neighbor.listenRange.text}\n`;
   if (isAdminDown(view, neighbor)) text += ' Administratively shut down\n';
   text += `  BGP version 4, remote router ID ${peer.remoteRouterId?.text ?? '0.0.0.0'}, local router ID ${view.speaker.options.routerId.text}\n`;
-  text += `  BGP state = ${peer.state}${isUp ? `, up for ${ago(peer.establishedAt, now)}` : peer.state === 'Active' && effective.passive === true ? ' (passive)' : ''}\n`;
+  text += `  BGP state = ${peer.state}${isUp ? `, up for ${ago(peer.establishedAt, now)}` : peer.state === 'Active' ? waitText(peer, effective.passive === true) : ''}\n`;
   text += `  Last read ${ago(peer.lastReadAt ?? peer.createdAt, now)}, Last write ${ago(peer.lastWriteAt, now)}\n`;
   text += `  Hold time is ${peer.negotiatedHoldTimeSeconds} seconds, keepalive interval is ${peer.negotiatedKeepaliveSeconds} seconds\n`;
   text += `  Configured hold time is ${peer.config.holdTimeSeconds} seconds, keepalive interval is ${peer.config.keepaliveSeconds} seconds\n`;
@@ -722,8 +751,13 @@ function neighborText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
         .join(', ');
     text += `    End-of-RIB send: ${names(peer.endOfRib?.sent)}\n    End-of-RIB received: ${names(peer.endOfRib?.received)}\n`;
   }
+  const timers = restartTimers(peer, now);
+  if (timers.restart !== undefined) text += `    The remaining time of restart timer is ${timers.restart}\n`;
+  if (timers.stalePath !== undefined) text += `    The remaining time of stalepath timer is ${timers.stalePath}\n`;
   text += `    Local GR Mode: ${modes.local}\n    Remote GR Mode: ${modes.remote}\n    R bit: ${flags.r ? 'True' : 'False'}\n    N bit: ${flags.n ? 'True' : 'False'}\n`;
   text += `    Timers:\n      Configured Restart Time(sec): ${bgp.restartTimeSeconds}\n      Received Restart Time(sec): ${flags.received}\n`;
+  // FRR prints it twice.
+  if (timers.restart !== undefined) text += `      Restart Time Remaining(sec): ${timers.restart}\n`.repeat(2);
   if (isUp && isRestartMutual(peer)) {
     for (const family of peer.negotiatedFamilies) {
       const facts = familyRestart(peer, family);
@@ -731,6 +765,7 @@ function neighborText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
       text += `    ${familyNames[family]}:\n      F bit: ${facts.forwards ? 'True' : 'False'}\n      End-of-RIB sent: ${yes(facts.isSent)}\n`;
       text += `      End-of-RIB sent after update: ${yes(facts.isSent)}\n      End-of-RIB received: ${yes(facts.isReceived)}\n`;
       text += '      Timers:\n        Configured Stale Path Time(sec): 360\n';
+      if (timers.stalePath !== undefined) text += `      Stale Path Remaining(sec): ${timers.stalePath}\n`;
     }
   }
   const row = (label: string, sent: number, received: number): string =>
@@ -776,6 +811,7 @@ function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
   const clock = (at: number | undefined): number => (secondsBetween(at ?? view.startedAt, now) % 86_400) * 1000;
   const up = peer.establishedAt === undefined ? 0 : secondsBetween(peer.establishedAt, now);
   const flags = bits(peer);
+  const timers = restartTimers(peer, now);
   const modes = restartModes(view, neighbor, peer);
   const hops = peer.local === undefined ? undefined : localNextHops(view.namespace, peer.local.ip);
   const families: Record<string, JsonValue> = {};
@@ -799,6 +835,7 @@ function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
     remoteRouterId: peer.remoteRouterId?.text ?? '0.0.0.0',
     localRouterId: view.speaker.options.routerId.text,
     bgpState: peer.state,
+    bgpStateIs: peer.state === 'Active' && peer.restartEndsAt !== undefined && effective.passive !== true ? 'passiveNSF' : undefined,
     bgpTimerUpMsec: isUp ? up * 1000 : undefined,
     bgpTimerUpString: isUp ? uptimeText(up) : undefined,
     bgpTimerUpEstablishedEpoch: isUp ? Math.floor(now / 1000) - up : undefined,
@@ -815,11 +852,17 @@ function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
     gracefulRestartInfo: {
       endOfRibSend: ends(peer.endOfRib?.sent),
       endOfRibRecv: ends(peer.endOfRib?.received),
+      gracefulRestartTimerMsecs: timers.restart === undefined ? undefined : timers.restart * 1000,
+      gracefulStalepathTimerMsecs: timers.stalePath === undefined ? undefined : timers.stalePath * 1000,
       localGrMode: modes.local,
       remoteGrMode: modes.remote,
       rBit: flags.r,
       nBit: flags.n,
-      timers: { configuredRestartTimer: bgp.restartTimeSeconds, receivedRestartTimer: flags.received },
+      timers: {
+        configuredRestartTimer: bgp.restartTimeSeconds,
+        receivedRestartTimer: flags.received,
+        restartTimerRemaining: timers.restart,
+      },
       ...Object.fromEntries(
         (isUp && isRestartMutual(peer) ? [...peer.negotiatedFamilies] : []).map((family): [string, JsonValue] => {
           const { forwards, isSent, isReceived } = familyRestart(peer, family);
@@ -828,7 +871,7 @@ function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
             {
               fBit: forwards,
               endOfRibStatus: { endOfRibSend: isSent, endOfRibSentAfterUpdate: isSent, endOfRibRecv: isReceived },
-              timers: { stalePathTimer: 360 },
+              timers: { stalePathTimer: 360, stalePathTimerRemaining: timers.stalePath },
             },
           ];
         }),
@@ -859,7 +902,7 @@ function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
     connectionsDropped: counters.connectionsDropped,
     ...resetJson(peer, now),
     prefixesConfigExceedMax: peer.isPrefixOverflow === true ? true : undefined,
-    reducePrefixNumAndClearIpBgp: peer.isPrefixOverflow === true ? displayName(neighbor) : undefined,
+    reducePrefixNumAndClearIpBgp: peer.isPrefixOverflow === true ? true : undefined,
     [peer.isExternal ? 'externalBgpNbrMaxHopsAway' : 'internalBgpNbrMaxHopsAway']: peer.config.multihopTtl,
     hostLocal: peer.local?.ip.text ?? 'Unknown',
     portLocal: peer.local?.port ?? -1,

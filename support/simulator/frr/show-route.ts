@@ -1,7 +1,7 @@
 import { contains, ip } from '../net/address.ts';
 import type { Family, NetworkNamespace, Prefix } from '../net/types.ts';
-import { type JsonValue, prettyJson, secondsBetween, uptimeText } from './text.ts';
-import type { Zebra, ZebraNextHop, ZebraProtocol, ZebraRoute } from './zebra.ts';
+import { addressText, type JsonValue, prettyJson, secondsBetween, uptimeText } from './text.ts';
+import type { ShownNextHop, Zebra, ZebraNextHop, ZebraProtocol, ZebraRoute } from './zebra.ts';
 
 const header4 = `Codes: K - kernel route, C - connected, S - static, R - RIP,
        O - OSPF, I - IS-IS, B - BGP, E - EIGRP, N - NHRP,
@@ -27,22 +27,40 @@ const unreachable: Readonly<Record<NonNullable<ZebraNextHop['blackhole']>, strin
   prohibit: ' unreachable (ICMP admin-prohibited)',
 };
 
-function hopText(hop: ZebraNextHop): string {
+function shownHops(route: ZebraRoute): readonly ShownNextHop[] {
+  return route.shown ?? route.nextHops.map((hop) => ({ ...hop, kind: 'direct' }));
+}
+
+const stateWords: Readonly<Record<ShownNextHop['kind'], string>> = {
+  direct: '',
+  resolved: '',
+  recursive: ' (recursive)',
+  inactive: ' inactive',
+};
+
+function hopText(hop: ShownNextHop): string {
   let text: string;
   if (hop.blackhole !== undefined) text = unreachable[hop.blackhole];
   else if (hop.via === undefined) text = ` is directly connected, ${hop.device ?? 'unknown'}`;
-  else text = ` via ${hop.via.text}${hop.device === undefined ? '' : `, ${hop.device}`}`;
+  else text = ` via ${addressText(hop.via)}${hop.device === undefined ? '' : `, ${hop.device}`}`;
+  text += stateWords[hop.kind];
   return hop.weight === undefined ? text : `${text}, weight ${hop.weight}`;
 }
 
 function routeText(route: ZebraRoute, now: number): string {
   const uptime = uptimeText(secondsBetween(route.since, now));
-  const isShownInstalled = route.isInstalled;
-  const star = isShownInstalled ? '*' : route.isSelected ? 'r' : ' ';
-  let head = `${letters[route.protocol]}${route.isSelected ? '>' : ' '}${star} ${route.prefix.text}`;
+  const starOf = ({ kind }: ShownNextHop) =>
+    kind === 'recursive' || kind === 'inactive' ? ' ' : route.isInstalled ? '*' : route.isSelected ? 'r' : ' ';
+  let head = ` ${route.prefix.text}`;
   if (route.protocol !== 'connected') head += ` [${route.distance}/${route.metric}]`;
-  return route.nextHops
-    .map((hop, index) => `${index === 0 ? head : `  ${star}${' '.repeat(head.length - 3)}`}${hopText(hop)}, ${uptime}\n`)
+  const mark = `${letters[route.protocol]}${route.isSelected ? '>' : ' '}`;
+  return shownHops(route)
+    .map((hop, index) => {
+      // What a next hop behind a router resolves to stands two columns further in.
+      const margin =
+        index === 0 ? `${mark}${starOf(hop)}${head}` : `  ${starOf(hop)}${' '.repeat(head.length + (hop.kind === 'resolved' ? 2 : 0))}`;
+      return `${margin}${hopText(hop)}, ${uptime}\n`;
+    })
     .join('');
 }
 

@@ -1,3 +1,5 @@
+import type { Ip } from '../net/types.ts';
+
 /** FRR's `peer_uptime` and `uptime2str`: `HH:MM:SS`, `1d02h03m`, `01w2d03h`. */
 export function uptimeText(seconds: number): string {
   const two = (value: number): string => String(value).padStart(2, '0');
@@ -70,4 +72,10 @@ export function isArray(value: JsonValue): value is readonly JsonValue[] {
 /** json-c without any blank. */
 export function plainJson(value: JsonValue): string {
   return JSON.stringify(value);
+}
+
+/** An address as FRR writes it: unlike inet_ntop, without a dotted quad in an IPv4-mapped one (lib/ntop.c; measured). */
+export function addressText({ family, value, text }: Ip): string {
+  if (family === 4 || value >> 32n !== 0xffffn) return text;
+  return `::ffff:${((value >> 16n) & 0xffffn).toString(16)}:${(value & 0xffffn).toString(16)}`;
 }

@@ -109,6 +109,18 @@ describe('other configurations', () => {
     expect(lab.speakers.get(worker2)?.peers[0]?.state).toBe('Established');
   });
 
+  it('g: the node shuts its session down', () => {
+    const lab = established();
+    const speaker = lab.speakers.get(worker2);
+    const config = speaker?.peers[0]?.config;
+    if (speaker === undefined || config === undefined) throw new Error('no session of the node');
+    speaker.updatePeer({ ...config, isShutdown: true });
+    lab.clock.advance(900);
+    compare(lab.vtysh('show bgp ipv6 unicast summary'), 'g-gobgp-disable-show-bgp-summary.txt');
+    expect(speaker.peers[0]?.state).toBe('Idle');
+    expect(lab.vtysh(`show bgp neighbors ${neighbor3}`)).toContain('Notification received (Cease/Administrative Shutdown)');
+  });
+
   it('h: an external neighbor without a policy', () => {
     const lab = established();
     lab.configure([`router bgp ${asn}`, 'bgp ebgp-requires-policy']);

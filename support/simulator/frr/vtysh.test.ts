@@ -36,6 +36,8 @@ class Box {
       hostname: 'r1',
       imageReference: 'frrouting/frr:v8.4.1',
       namespace,
+      programs: [],
+      background: new Set(),
       files: store,
       writeLog: () => undefined,
     } as unknown as Container;

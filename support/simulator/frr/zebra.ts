@@ -1,6 +1,6 @@
 import type { Path, RibEntry } from '../bgp/types.ts';
 import type { SimulatedClock, Timer } from '../clock/clock.ts';
-import { comparePrefixes, ip, prefixOf } from '../net/address.ts';
+import { comparePrefixes, ip, ipFromValue, prefixOf } from '../net/address.ts';
 import type { Family, Ip, NetworkNamespace, NextHop, Prefix, Route } from '../net/types.ts';
 import type { StaticRoute } from './config.ts';
 
@@ -14,12 +14,20 @@ export interface ZebraNextHop {
   readonly weight?: number;
 }
 
+/** A next hop as the routing table shows it: one that others lead to, one of those, or one that nothing leads to. */
+export interface ShownNextHop extends ZebraNextHop {
+  readonly kind: 'direct' | 'recursive' | 'resolved' | 'inactive';
+}
+
 export interface ZebraRoute {
   readonly prefix: Prefix;
   readonly protocol: ZebraProtocol;
   readonly distance: number;
   readonly metric: number;
+  /** Those that can be used; a route without any stays in the table, but is not selected. */
   readonly nextHops: readonly ZebraNextHop[];
+  /** With those that need others, and those that cannot be used; by default as `nextHops`. */
+  readonly shown?: readonly ShownNextHop[];
   readonly since: number;
   readonly groupId: number;
   isSelected: boolean;
@@ -37,9 +45,34 @@ interface BgpRoute {
 /** zebra works its queue off after 10 ms (zebra_rib.c). */
 const processDelayMs = 10;
 const kernelMetric = 20;
+/** A group that no route uses is kept for a while (`zebra nexthop-group keep`). */
+const groupKeepMs = 180_000;
 
 function nextHopKey(hop: ZebraNextHop): string {
   return `${hop.via?.text ?? ''}%${hop.device ?? ''}%${hop.blackhole ?? ''}`;
+}
+
+/** An IPv4-mapped address is found by IPv4's routes. */
+function plainAddress(address: Ip): Ip {
+  return isMapped(address) ? ipFromValue(4, address.value & 0xffffffffn) : address;
+}
+
+function isMapped({ family, value }: Ip): boolean {
+  return family === 6 && value >> 32n === 0xffffn;
+}
+
+function shownKey(hops: readonly ShownNextHop[] | undefined): string {
+  return (hops ?? []).map((hop) => `${hop.kind} ${nextHopKey(hop)}`).join(' ');
+}
+
+/** In the order of their addresses, each once. */
+function distinct(hops: readonly ShownNextHop[]): ZebraNextHop[] {
+  const byKey = new Map(hops.map(({ kind: _, ...hop }): readonly [string, ZebraNextHop] => [nextHopKey(hop), hop]));
+  return [...byKey.values()].sort((a, b) => compareAddresses(a.via, b.via));
+}
+
+function isHostRoute({ family, length }: Prefix): boolean {
+  return length === (family === 4 ? 32 : 128);
 }
 
 function compareAddresses(a: Ip | undefined, b: Ip | undefined): number {
@@ -59,6 +92,11 @@ export class Zebra {
   /** Newest first for each prefix. */
   readonly #routes = new Map<Prefix, ZebraRoute[]>();
   readonly #groupIds = new Map<string, number>();
+  /** By its number, how many routes use a group, and since when none does. */
+  readonly #groupUse = new Map<number, { routes: number; unusedSince: number }>();
+  /** What the kernel still has of groups of several: a next hop goes with its interface, and comes back with a new group only. */
+  readonly #kernelGroups = new Map<number, Map<string, ZebraNextHop>>();
+  #usableDevices: ReadonlySet<string> = new Set();
   #nextGroupId = 14;
   readonly #kernelKeys = new Map<string, { readonly prefix: Prefix; readonly route: ZebraRoute }>();
   readonly #bgp = new Map<Prefix, BgpRoute>();
@@ -161,8 +199,9 @@ export class Zebra {
       const wanted = this.#bgp.get(prefix);
       const former = this.#routes.get(prefix)?.find((route) => route.protocol === 'bgp');
       this.#recursive.delete(prefix);
-      const nextHops = wanted === undefined ? [] : this.#resolveBgp(prefix, wanted);
-      if (nextHops.length === 0) {
+      const shown = wanted === undefined ? [] : this.#resolveBgp(prefix, wanted);
+      const nextHops = distinct(shown.filter(({ kind }) => kind === 'direct' || kind === 'resolved'));
+      if (shown.length === 0) {
         if (former !== undefined) {
           this.#drop(former);
           isChanged = true;
@@ -170,8 +209,8 @@ export class Zebra {
         continue;
       }
       const groupId = this.#groupOf(nextHops);
-      if (former !== undefined && former.groupId === groupId && former.distance === wanted?.distance && former.metric === wanted.metric)
-        continue;
+      const isSame = former?.groupId === groupId && former.distance === wanted?.distance && former.metric === wanted.metric;
+      if (isSame && shownKey(former.shown) === shownKey(shown)) continue;
       isChanged = true;
       const route: ZebraRoute = {
         prefix,
@@ -179,6 +218,7 @@ export class Zebra {
         distance: wanted?.distance ?? 20,
         metric: wanted?.metric ?? 0,
         nextHops,
+        shown,
         since: this.#clock.now(),
         groupId,
         isSelected: false,
@@ -195,51 +235,42 @@ export class Zebra {
     this.#notify();
   }
 
-  #resolveBgp(prefix: Prefix, { paths, isRecursive }: BgpRoute): ZebraNextHop[] {
-    const hops: ZebraNextHop[] = [];
+  #resolveBgp(prefix: Prefix, { paths, isRecursive }: BgpRoute): ShownNextHop[] {
+    const hops: ShownNextHop[][] = [];
     for (const path of paths) {
       // A summary of the router's own keeps packets from going round: it ends here.
       if (path.peer === undefined) {
-        hops.push({ blackhole: 'null', weight: 1 });
+        hops.push([{ blackhole: 'null', weight: 1, kind: 'direct' }]);
         continue;
       }
       const { linkLocalNextHop, nextHop } = path.attributes;
       const via = linkLocalNextHop ?? nextHop;
-      const peer = path.peer;
-      let device: string | undefined;
+      const inactive: ShownNextHop = { via, weight: 1, kind: 'inactive' };
       if (via.family === 6 && via.value >> 118n === 0x3fan) {
-        device =
-          peer?.config.device ??
-          this.#namespace.interfaces.find((each) => each.addresses.some((entry) => entry.ip === peer?.local?.ip))?.name;
-        if (device === undefined) continue;
-      } else {
-        const decision = this.#namespace.routes.lookup(via);
-        if (decision.kind !== 'forward') {
-          this.#recursive.add(prefix);
-          continue;
-        }
-        device = decision.device.name;
-        // A next hop that is itself behind a router is resolved to the routers of that route, but never by way of the route
-        // that it is for (zebra_nhg.c, nexthop_active).
-        if (decision.nextHop !== via) {
-          this.#recursive.add(prefix);
-          if (!isRecursive || decision.route.destination === prefix) continue;
-          for (const hop of decision.route.nextHops)
-            if (hop.via !== undefined) hops.push({ via: hop.via, ...(hop.device === undefined ? {} : { device: hop.device }), weight: 1 });
-          continue;
-        }
+        const device =
+          path.peer.config.device ??
+          this.#namespace.interfaces.find((each) => each.addresses.some((entry) => entry.ip === path.peer?.local?.ip))?.name;
+        if (device !== undefined) hops.push([{ via, device, weight: 1, kind: 'direct' }]);
+        continue;
       }
-      hops.push({ via, device, weight: 1 });
+      const looked = plainAddress(via);
+      const decision = this.#namespace.routes.lookup(looked);
+      const isBehind = decision.kind === 'forward' && decision.nextHop !== looked;
+      if (decision.kind !== 'forward' || isBehind) this.#recursive.add(prefix);
+      // zebra_nhg.c, nexthop_active: never by way of the route that it is for, and behind routers only where that is allowed.
+      if (decision.kind !== 'forward' || (isBehind && !isRecursive) || (decision.route.destination === prefix && !isHostRoute(prefix)))
+        hops.push([inactive]);
+      else if (!isBehind) hops.push([{ via, device: decision.device.name, weight: 1, kind: 'direct' }]);
+      else {
+        const resolved = decision.route.nextHops.flatMap((hop): ShownNextHop[] =>
+          hop.via === undefined
+            ? []
+            : [{ via: hop.via, ...(hop.device === undefined ? {} : { device: hop.device }), weight: 1, kind: 'resolved' }],
+        );
+        hops.push(resolved.length === 0 ? [inactive] : [{ via, weight: 1, kind: 'recursive' }, ...resolved]);
+      }
     }
-    const seen = new Set<string>();
-    return hops
-      .sort((a, b) => compareAddresses(a.via, b.via))
-      .filter((hop) => {
-        const key = nextHopKey(hop);
-        if (seen.has(key)) return false;
-        seen.add(key);
-        return true;
-      });
+    return hops.sort(([a], [b]) => compareAddresses(a?.via, b?.via)).flat();
   }
 
   #groupOf(nextHops: readonly ZebraNextHop[]): number {
@@ -247,11 +278,53 @@ export class Zebra {
     if (nextHops.length > 1) for (const hop of nextHops) this.#groupOf([hop]);
     const key = nextHops.map(nextHopKey).join(' ');
     let id = this.#groupIds.get(key);
+    if (id !== undefined && nextHops.length > 1 && this.#isForgotten(id)) {
+      this.#kernelGroups.delete(id);
+      this.#groupUse.delete(id);
+      id = undefined;
+    }
     if (id === undefined) {
       id = this.#nextGroupId++;
       this.#groupIds.set(key, id);
     }
     return id;
+  }
+
+  #isForgotten(id: number): boolean {
+    const use = this.#groupUse.get(id);
+    return use !== undefined && use.routes === 0 && this.#clock.now() - use.unusedSince >= groupKeepMs;
+  }
+
+  #use(id: number, change: 1 | -1): void {
+    const use = this.#groupUse.get(id) ?? { routes: 0, unusedSince: 0 };
+    use.routes += change;
+    use.unusedSince = this.#clock.now();
+    this.#groupUse.set(id, use);
+  }
+
+  /**
+   * The next hops that the kernel takes for a group. FRR 8.4 gives the kernel a group once, and believes that it is as it was: a member
+   * that the kernel dropped with its interface stays out when the interface and the route are back, though `show ip route` marks it, until
+   * the group was out of use for three minutes or the route has another (measured: a link that was down for 3, 12 and 100 seconds).
+   */
+  #kernelMembers(nextHops: readonly ZebraNextHop[]): readonly ZebraNextHop[] {
+    if (nextHops.length < 2) return nextHops;
+    const id = this.#groupOf(nextHops);
+    const known = this.#kernelGroups.get(id);
+    if (known !== undefined && known.size > 0) return nextHops.filter((hop) => known.has(nextHopKey(hop)));
+    this.#kernelGroups.set(id, new Map(nextHops.map((hop) => [nextHopKey(hop), hop])));
+    return nextHops;
+  }
+
+  /** The kernel takes next hops over interfaces that went down out of their groups (net/ipv4/nexthop.c, nexthop_flush_dev). */
+  #flushDevices(): void {
+    const usable = new Set(this.#namespace.interfaces.filter((each) => each.isAdminUp && each.hasCarrier).map(({ name }) => name));
+    const before = this.#usableDevices;
+    this.#usableDevices = usable;
+    for (const device of before) {
+      if (usable.has(device)) continue;
+      for (const members of this.#kernelGroups.values()) for (const [key, hop] of members) if (hop.device === device) members.delete(key);
+    }
   }
 
   // ── static routes ─────────────────────────────────────────────────────────────────────────────────────────
@@ -317,6 +390,7 @@ export class Zebra {
   // ── kernel and connected routes ───────────────────────────────────────────────────────────────────────────
 
   #scan(): void {
+    this.#flushDevices();
     const wanted = new Map<string, Omit<ZebraRoute, 'since' | 'groupId' | 'isSelected' | 'isInstalled'>>();
     for (const device of [...this.#namespace.interfaces].sort((a, b) => a.index - b.index)) {
       if (!device.isAdminUp || !device.hasCarrier) continue;
@@ -356,8 +430,11 @@ export class Zebra {
 
   #put(route: ZebraRoute, former: ZebraRoute | undefined): void {
     const list = this.#routes.get(route.prefix) ?? [];
+    this.#use(route.groupId, 1);
     if (former !== undefined) {
+      this.#use(former.groupId, -1);
       list.splice(list.indexOf(former), 1);
+      if (route.nextHops.length === 0) this.#uninstall(former);
       route.isInstalled = former.isInstalled;
       route.isSelected = former.isSelected;
       if (former.isInstalled) this.#install(route);
@@ -372,6 +449,7 @@ export class Zebra {
     const index = list?.indexOf(route) ?? -1;
     if (list === undefined || index < 0) return;
     list.splice(index, 1);
+    this.#use(route.groupId, -1);
     this.#uninstall(route);
     if (list.length === 0) this.#routes.delete(route.prefix);
     else this.#select(route.prefix);
@@ -382,6 +460,7 @@ export class Zebra {
     let best: ZebraRoute | undefined;
     // Connected before all at the same distance, then the metric, then the one that was first.
     for (const route of [...list].reverse()) {
+      if (route.nextHops.length === 0) continue;
       if (best === undefined || route.distance < best.distance || (route.distance === best.distance && rank(route) < rank(best)))
         best = route;
     }
@@ -395,6 +474,11 @@ export class Zebra {
 
   #install(route: ZebraRoute): void {
     const hop = route.nextHops[0];
+    // The kernel refuses such a gateway (measured: `B>r`).
+    if (route.nextHops.some(({ via }) => via !== undefined && isMapped(via))) {
+      route.isInstalled = false;
+      return;
+    }
     const protocol = route.protocol === 'static' ? 'static' : 'bgp';
     try {
       if (hop?.blackhole !== undefined) {
@@ -408,7 +492,7 @@ export class Zebra {
           nextHopId: this.#groupOf(route.nextHops),
         });
       } else {
-        const ordered = [...route.nextHops].sort((a, b) => this.#groupOf([a]) - this.#groupOf([b]));
+        const ordered = [...this.#kernelMembers(route.nextHops)].sort((a, b) => this.#groupOf([a]) - this.#groupOf([b]));
         const nextHops: NextHop[] = ordered.map((each) => ({
           ...(each.via === undefined ? {} : { via: each.via }),
           ...(each.device === undefined ? {} : { device: each.device }),
