@@ -7,7 +7,6 @@ const Layouter = Elk as unknown as new () => ELK;
 // Text is measured by its length: an SVG has no fonts before it is shown, and a monospaced one is asked for.
 const glyph = 6.7;
 const nodeGlyph = 8.5;
-const linkWidth = 78;
 const padding = 24;
 
 /** The picture as an SVG document, laid out in layers. It follows the reader's light or dark mode, and says in words what it shows. */
@@ -63,13 +62,38 @@ function endLines(end: PictureEnd): readonly string[] {
   return [end.interfaceName, ...end.addresses];
 }
 
+function labelWidth(end: PictureEnd): number {
+  return Math.max(...endLines(end).map((line) => line.length)) * glyph + 8;
+}
+
+/**
+ * Labels stand to the right of the links of a box, which the layout spreads evenly over a side: the box is so wide that between two links
+ * there is room for the longest label.
+ */
+function roomForLabels(id: string, links: Picture['links'], rank: ReadonlyMap<string, number>): number {
+  const widths = { up: [0], down: [0] };
+  for (const { a, b } of links) {
+    for (const [own, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      if (own.node !== id) continue;
+      const isUp = (rank.get(other.node) ?? 0) > (rank.get(id) ?? 0);
+      widths[isUp ? 'up' : 'down'].push(labelWidth(own) + 14);
+    }
+  }
+  // One link alone has all the room it wants.
+  const roomOf = (side: readonly number[]): number => (side.length <= 2 ? 0 : side.length * Math.max(...side));
+  return Math.max(roomOf(widths.up), roomOf(widths.down));
+}
+
 function graphOf({ nodes, links, groups }: Picture): ElkNode {
+  const rank = heights(nodes, links);
   const box = (node: PictureNode): ElkNode => ({
     id: node.id,
-    // Labels stand beside the links of a box: many links need a wide one.
     width: Math.max(
       120,
-      links.filter(({ a, b }) => a.node === node.id || b.node === node.id).length * linkWidth,
+      roomForLabels(node.id, links, rank),
       node.id.length * nodeGlyph + 28,
       ...node.details.map((line) => line.length * glyph + 24),
     ),
@@ -79,12 +103,11 @@ function graphOf({ nodes, links, groups }: Picture): ElkNode {
     const lines = endLines(end);
     return {
       text: lines.join('\n'),
-      width: Math.max(...lines.map((line) => line.length)) * glyph + 8,
+      width: labelWidth(end),
       height: lines.length * 14 + 4,
       layoutOptions: { 'elk.edgeLabels.placement': placement },
     };
   };
-  const rank = heights(nodes, links);
   const edges = links.map((link, index): ElkExtendedEdge => {
     const [from, to] = (rank.get(link.a.node) ?? 0) >= (rank.get(link.b.node) ?? 0) ? [link.a, link.b] : [link.b, link.a];
     return { id: `link-${index}`, sources: [from.node], targets: [to.node], labels: [label(from, 'TAIL'), label(to, 'HEAD')] };
@@ -107,7 +130,7 @@ function graphOf({ nodes, links, groups }: Picture): ElkNode {
       ...nodes.filter((node) => node.group === undefined).map(box),
       ...groups.map((group) => ({
         id: `group ${group}`,
-        layoutOptions: { 'elk.padding': '[top=34,left=18,bottom=18,right=18]', 'elk.direction': 'DOWN' },
+        layoutOptions: { 'elk.padding': '[top=18,left=18,bottom=36,right=18]', 'elk.direction': 'DOWN' },
         labels: [{ text: group, width: group.length * glyph, height: 14 }],
         children: nodes.filter((node) => node.group === group).map(box),
       })),
@@ -138,7 +161,7 @@ function groupFrames(graph: ElkNode): readonly string[] {
     .filter(({ id }) => id.startsWith('group '))
     .map(
       ({ id, x = 0, y = 0, width = 0, height = 0 }) =>
-        `<g><rect class="frame" rx="12" x="${x}" y="${y}" width="${width}" height="${height}"/><text class="frame-name" x="${x + 16}" y="${y + 20}">${xml(id.slice(6))}</text></g>`,
+        `<g><rect class="frame" rx="12" x="${x}" y="${y}" width="${width}" height="${height}"/><text class="frame-name" x="${x + 16}" y="${y + height - 12}">${xml(id.slice(6))}</text></g>`,
     );
 }
 

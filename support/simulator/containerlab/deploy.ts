@@ -1,4 +1,6 @@
+import { resolvePath } from '../docker/file-system.ts';
 import type { Container, ContainerOptions, CreateContainerOptions, DockerEngine, DockerNetwork } from '../docker/types.ts';
+import { frrOf } from '../frr/image.ts';
 import type { NetworkInterface } from '../net/types.ts';
 import { DeployError } from './deploy-error.ts';
 import { splitWords } from './shell-words.ts';
@@ -29,6 +31,8 @@ export interface DeployOptions {
   readonly path: string;
   /** Files beside the topology that nodes may mount, by relative path. */
   readonly files: ReadonlyMap<string, string>;
+  /** The kind file that the cluster has been made from. */
+  readonly clusterFile?: string;
   /** Told what happens, as containerlab logs it. */
   readonly log?: (level: 'INFO' | 'WARN' | 'ERRO', message: string) => void;
 }
@@ -66,8 +70,15 @@ export async function deployTopology(topology: Topology, engine: DockerEngine, o
       const result = await engine.shell.exec(container, splitWords(command));
       execResults.push({ node: node.name, command, ...result });
     }
+    if (container.image.commands.includes('vtysh'))
+      for (const line of frrOf(container).notModelled) warnings.push(`${node.name}: not simulated: ${line}`);
   }
   return { topology, path: options.path, containers, execResults, warnings, hostInterfaces };
+
+  function isClusterFile({ kind, startupConfig = '' }: ClabNode): boolean {
+    const folder = options.path.replace(/[^/]*$/, '');
+    return kind === 'k8s-kind' && options.clusterFile !== undefined && resolvePath(folder, startupConfig) === options.clusterFile;
+  }
 
   function startOrExplain(node: ClabNode): Container | undefined {
     try {
@@ -99,7 +110,8 @@ export async function deployTopology(topology: Topology, engine: DockerEngine, o
       if (isCreated(node)) log('INFO', `Creating container name=${node.name}`);
       const container = startOrExplain(node);
       if (container !== undefined) containers.set(node.name, container);
-      if (node.startupConfig !== undefined) warnings.push(`${node.name}: startup-config has no effect on a node of kind ${node.kind}`);
+      if (node.startupConfig !== undefined && !isClusterFile(node))
+        warnings.push(`${node.name}: startup-config has no effect on a node of kind ${node.kind}`);
     }
     const macs = engine.random.stream(`containerlab/${topology.name}/macs`);
     const newMac = () => `aa:c1:ab:${macs.hex(2)}:${macs.hex(2)}:${macs.hex(2)}`;

@@ -12,8 +12,32 @@ const one = (factory: (container: Parameters<ProgramFactory>[0]) => ReturnType<P
 
 const agnhost: Extras = { entrypoint: ['/agnhost'], commands: ['curl', 'dig', 'ss', 'iptables'] };
 
+const multitoolPage = 'based on WBITT Network MultiTool (https://github.com/wbitt/Network-MultiTool)\n';
+
+function multitool(name: string, entrypoint: string, page: string): ImageDefinition {
+  return image(name, ['/bin/sh', entrypoint, '/usr/sbin/nginx', '-g', 'daemon off;'], 'bash', {
+    entrypoint: ['/bin/sh', entrypoint],
+    commands: all,
+    programs: one((container) => nginx(container)),
+    files: { '/usr/share/nginx/html/index.html': page },
+  });
+}
+
 /** What a whole machine has on its PATH (kindest/node). */
-const machineCommands = ['curl', 'ss', 'iptables', 'ip6tables', 'ethtool', 'tc', 'bridge', 'jq'];
+const machineCommands = [
+  'curl',
+  'ss',
+  'iptables',
+  'ip6tables',
+  'iptables-save',
+  'iptables-restore',
+  'ip6tables-save',
+  'ip6tables-restore',
+  'ethtool',
+  'tc',
+  'bridge',
+  'jq',
+];
 
 /**
  * Public images that network labs use, with what they do by default (each image's Dockerfile and documentation).
@@ -26,6 +50,10 @@ export const builtinImages: readonly ImageDefinition[] = [
     programs: one((container) => nginx(container, Number(container.env.get('HTTP_PORT') ?? 80))),
     files: { '/usr/share/nginx/html/index.html': 'WBITT Network MultiTool (with NGINX)\n' },
   }),
+  // Its offspring and its ancestor (each one's Dockerfile).
+  multitool('ghcr.io/srl-labs/network-multitool', '/docker/entrypoint.sh', multitoolPage),
+  multitool('ghcr.io/hellt/network-multitool', '/docker/entrypoint.sh', multitoolPage),
+  multitool('praqma/network-multitool', '/docker-entrypoint.sh', 'Praqma Network MultiTool (with NGINX)\n'),
   image('curlimages/curl', ['/entrypoint.sh', 'curl'], 'sh', { entrypoint: ['/entrypoint.sh'], commands: ['curl'], exitCode: 2 }),
   image('nginx', ['/docker-entrypoint.sh', 'nginx', '-g', 'daemon off;'], 'bash', {
     entrypoint: ['/docker-entrypoint.sh'],

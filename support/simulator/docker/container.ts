@@ -39,7 +39,7 @@ export class EngineContainer implements Container {
   readonly imageReference: string;
   readonly options: ContainerOptions;
   readonly namespace: NetworkNamespace;
-  readonly files: MemoryFileSystem;
+  #files: MemoryFileSystem | undefined;
   readonly env: ContainerEnvironment;
   readonly createdAt: number;
   readonly commands = new Map<string, Command>();
@@ -51,6 +51,7 @@ export class EngineContainer implements Container {
   exitCode = 0;
   restartCount = 0;
   programs: readonly Program[] = [];
+  readonly background = new Set<Program>();
   readonly #surroundings: ContainerSurroundings;
   readonly #listeners = new Set<(container: Container) => void>();
   #restart: Timer | undefined;
@@ -72,12 +73,19 @@ export class EngineContainer implements Container {
     this.namespace = namespace;
     this.createdAt = surroundings.clock.now();
     this.#surroundings = surroundings;
-    this.files = new MemoryFileSystem();
-    addSystemFiles(this.files, this);
-    for (const [path, content] of [...Object.entries(image.files ?? {}), ...Object.entries(options.files ?? {})])
-      this.files.write(path, content);
     const system = { PATH: defaultPath, HOSTNAME: this.hostname };
     this.env = new ContainerEnvironment([system, image.env ?? {}], options.linkedEnv, options.env ?? {});
+  }
+
+  /** Of thousands of containers most are never looked into: their files come into being with the first look. */
+  get files(): MemoryFileSystem {
+    if (this.#files !== undefined) return this.#files;
+    const files = new MemoryFileSystem();
+    this.#files = files;
+    addSystemFiles(files, this);
+    for (const [path, content] of [...Object.entries(this.image.files ?? {}), ...Object.entries(this.options.files ?? {})])
+      files.write(path, content);
+    return files;
   }
 
   /** The main process and its arguments, as `docker inspect` shows them. */
@@ -182,6 +190,8 @@ export class EngineContainer implements Container {
   #end(exitCode: number): void {
     if (this.state !== 'running' && this.state !== 'paused') return;
     if (this.state === 'paused') this.namespace.isFrozen = false;
+    for (const program of this.background) (program.kill ?? program.stop).call(program);
+    this.background.clear();
     for (const program of [...this.programs].reverse()) program.stop();
     this.#surroundings.detach(this);
     processesOf(this.namespace.network).delete(this.pid);

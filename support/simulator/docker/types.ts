@@ -35,7 +35,15 @@ export interface CommandContext {
   readonly env: ReadonlyMap<string, string>;
   readonly cwd: string;
   /** Runs another program of the same container, found on its PATH (for `sh -c`, `xargs`, `kubectl edit`…). */
-  run(argv: readonly string[], options?: { readonly stdin?: string; readonly clock?: SimulatedClock }): Promise<CommandResult>;
+  run(
+    argv: readonly string[],
+    options?: {
+      readonly stdin?: string;
+      readonly clock?: SimulatedClock;
+      /** The shell library's own tool of that name, beneath the one that asks. */
+      readonly isBuiltin?: boolean;
+    },
+  ): Promise<CommandResult>;
   /** Puts a question to the person at the terminal; undefined when they closed it. Absent where nobody sits there. */
   ask?(prompt: string): Promise<string | undefined>;
 }
@@ -46,6 +54,14 @@ export type Command = (args: readonly string[], context: CommandContext) => Comm
 // ── images ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Something that keeps running in a container: a server, a routing daemon, an agent, a periodic request. */
+/** A process of a program, as `ps` shows it. */
+export interface ProgramProcess {
+  readonly user: string;
+  readonly command: string;
+  /** What a signal by its short name (`TERM`, `KILL`) does to it; false: it takes no notice. */
+  signal(name: string): boolean;
+}
+
 export interface Program {
   readonly name: string;
   start(): void;
@@ -54,6 +70,10 @@ export interface Program {
   isReady?(): boolean;
   /** As process 1 it has no handler for SIGTERM, so the kernel does not deliver it: only SIGKILL ends it. */
   readonly ignoresTerm?: boolean;
+  /** Its processes, if they are others than the container's main one; the same objects as long as they live. */
+  processes?(): readonly ProgramProcess[];
+  /** As `stop`, but without a chance to say goodbye. */
+  kill?(): void;
 }
 
 export type ProgramFactory = (container: Container) => Program;
@@ -143,6 +163,8 @@ export interface Container {
   readonly exitCode: number;
   readonly restartCount: number;
   readonly programs: readonly Program[];
+  /** Programs that somebody has started in it; they end with it, and do not come back. */
+  readonly background: Set<Program>;
   /** Lines of its output, oldest first, for `logs`. */
   readonly log: readonly { readonly at: number; readonly stream: 'stdout' | 'stderr'; readonly text: string }[];
   /** Commands of this container only; they win over those of the image and the engine. */
@@ -181,7 +203,13 @@ export interface ExecOptions {
 export interface ShellSession {
   run(
     script: string,
-    options?: { readonly stdin?: string; readonly isTerminal?: boolean; readonly ask?: (prompt: string) => Promise<string | undefined> },
+    options?: {
+      readonly stdin?: string;
+      readonly isTerminal?: boolean;
+      /** The session has this one script: the shell ends with it. */
+      readonly isWhole?: boolean;
+      readonly ask?: (prompt: string) => Promise<string | undefined>;
+    },
   ): Promise<CommandResult>;
   readonly cwd: string;
   readonly env: ReadonlyMap<string, string>;

@@ -4,6 +4,7 @@ import { SimulatedClock, type Timer } from '../clock/clock.ts';
 export class DeadlinePassed extends Error {
   /** What it had printed by then; set by commands that print while they wait. */
   stdout = '';
+  stderr = '';
 }
 
 /** The same virtual time, for one command only: waiting beyond the deadline ends the command. */
@@ -31,7 +32,8 @@ export class DeadlineClock extends SimulatedClock {
 
   override runUntil(done: () => boolean, deadlineMs = Number.POSITIVE_INFINITY): boolean {
     const leftMs = this.#deadline - this.#base.now();
-    if (deadlineMs <= leftMs) return this.#base.runUntil(done, deadlineMs);
+    // of two things at one moment the limit, which was set first, comes first
+    if (deadlineMs < leftMs) return this.#base.runUntil(done, deadlineMs);
     if (this.#base.runUntil(done, Math.max(0, leftMs))) return true;
     throw new DeadlinePassed('the time limit of the command has passed');
   }

@@ -3,6 +3,7 @@ import type { SimulatedClock } from '../clock/clock.ts';
 import { EngineError } from '../docker/engine-error.ts';
 import { resolvePath } from '../docker/file-system.ts';
 import type { CommandContext, CommandResult, Container, DockerEngine, ExecOptions, Shell, ShellSession } from '../docker/types.ts';
+import { findsCommands } from './command-paths.ts';
 import { ContainerFileSystem } from './container-fs.ts';
 import { DeadlinePassed } from './deadline-clock.ts';
 import { lightCommand } from './light-commands.ts';
@@ -18,8 +19,40 @@ interface Surroundings {
   readonly stdin: string;
   readonly hasStdin: boolean;
   readonly isTerminal: boolean;
+  /** Somebody types one script after the other: the shell does not end with this one. */
+  readonly isInteractive?: boolean;
   readonly clock: SimulatedClock;
   readonly ask?: CommandContext['ask'];
+  /** A tool of just-bash's to be run as it is, though there is one of ours over it. */
+  readonly builtin?: string;
+}
+
+/** What comes up while a script runs. */
+interface RunState {
+  /** A bug of ours, or a deadline that has passed. */
+  error?: unknown;
+  /** `trap … EXIT`. */
+  onExit?: string;
+}
+
+/** bash's trap: signals other than the shell's own end do not come here. */
+function trap(args: readonly string[], state: RunState): CommandResult {
+  const words = args[0] === '--' ? args.slice(1) : [...args];
+  if (words.length === 0 || words[0] === '-p') {
+    const shown = state.onExit === undefined ? '' : `trap -- '${state.onExit.replaceAll("'", "'\\''")}' EXIT\n`;
+    return { stdout: shown, stderr: '', exitCode: 0 };
+  }
+  const [action = '', ...signals] = words.length === 1 ? ['-', ...words] : words;
+  for (const signal of signals) {
+    const name = signal.toUpperCase().replace(/^SIG/, '');
+    if (['ERR', 'DEBUG', 'RETURN'].includes(name)) return { stdout: '', stderr: `bash: trap: not simulated: ${name}\n`, exitCode: 1 };
+    if (!/^(?:\d+|EXIT|HUP|INT|QUIT|TERM|KILL|USR[12]|PIPE|ALRM|CHLD|CONT|STOP|TSTP|WINCH)$/.test(name))
+      return { stdout: '', stderr: `bash: trap: ${signal}: invalid signal specification\n`, exitCode: 1 };
+    if (name !== 'EXIT' && name !== '0') continue;
+    if (action === '-' || action === '') delete state.onExit;
+    else state.onExit = action;
+  }
+  return { stdout: '', stderr: '', exitCode: 0 };
 }
 
 type JustBash = typeof import('just-bash');
@@ -29,6 +62,12 @@ const shellOnly = new Set(['?', 'SHELLOPTS', 'BASHOPTS', 'OPTIND', '_', 'PIPESTA
 
 /** Stands in a script's output where its time was up. */
 const deadlineMark = '\0deadline\0';
+
+/** Tools of ours that hand on to just-bash's: needed only where a script says what that one does not understand. */
+const rarelyOurs: Readonly<Record<string, RegExp>> = {
+  awk: /-[Fv]|\$\{?\w*(?:awk|FS)/i,
+  sed: /-[nErs]*i[^\s-]|--in-place=/,
+};
 
 /** Options that `set` leaves on for later scripts of a session. */
 const keptOptions = ['errexit', 'nounset', 'pipefail', 'xtrace', 'noglob', 'noclobber', 'verbose', 'allexport'];
@@ -79,7 +118,8 @@ class LinuxShell implements Shell {
     // `usr/sbin/ip` is a path too, from the folder that the process is in.
     const name = programName(word.includes('/') ? resolvePath(around.cwd, word) : word);
     const command =
-      findCommand(this.#engine, container, name) ?? (name === word || word.includes('bin/') ? lightCommand(name, args) : undefined);
+      (around.builtin === name ? undefined : findCommand(this.#engine, container, name)) ??
+      (name === word || word.includes('bin/') ? lightCommand(name, args) : undefined);
     if (command !== undefined) return command(args, this.#contextOf(around));
     if (name === 'sh' || name === 'bash' || name === 'ash' || name === 'dash') {
       if (container.image.shell === undefined || (name === 'bash' && container.image.shell !== 'bash')) return notFound(word);
@@ -97,7 +137,8 @@ class LinuxShell implements Shell {
     return this.script(`'${name}'`, around, args).then((run) => run.result);
   }
 
-  async #runShell(name: string, args: readonly string[], around: Surroundings): Promise<CommandResult> {
+  async #runShell(name: string, args: readonly string[], outer: Surroundings): Promise<CommandResult> {
+    const around = { ...outer, isInteractive: false };
     const options: string[] = [];
     let index = 0;
     let script: string | undefined;
@@ -153,7 +194,8 @@ class LinuxShell implements Shell {
     const commands = parseSimpleScript(script);
     if (commands === undefined) return undefined;
     const isOurs = ({ argv: [word = '', ...args] }: { readonly argv: readonly string[] }): boolean =>
-      findCommand(this.#engine, around.container, programName(word)) !== undefined || lightCommand(word, args) !== undefined;
+      word !== 'trap' &&
+      (findCommand(this.#engine, around.container, programName(word)) !== undefined || lightCommand(word, args) !== undefined);
     if (!commands.every(isOurs)) return undefined;
     let stdout = '';
     let stderr = '';
@@ -161,7 +203,10 @@ class LinuxShell implements Shell {
     for (const { argv, after } of commands) {
       if ((after === 'success' && exitCode !== 0) || (after === 'failure' && exitCode === 0)) continue;
       const result = await this.run(argv, around).catch((error: unknown) => {
-        if (error instanceof DeadlinePassed) error.stdout = stdout + error.stdout;
+        if (error instanceof DeadlinePassed) {
+          error.stdout = stdout + error.stdout;
+          error.stderr = stderr + error.stderr;
+        }
         throw error;
       });
       stdout += result.stdout;
@@ -178,34 +223,56 @@ class LinuxShell implements Shell {
     args: readonly string[],
   ): Promise<{ readonly result: CommandResult; readonly env: Readonly<Record<string, string>> }> {
     const library = await this.#load();
-    const bug: { error?: unknown } = {};
-    const bash = this.#newBash(library, around, bug);
+    const bug: RunState = {};
+    const bash = this.#newBash(library, around, bug, script);
     const splitting = splitsCommand(script);
     if (splitting !== undefined) bash.registerTransformPlugin(splitting);
-    const run = await bash.exec(seededRandom(plainPaths(script)), {
+    const finding = findsCommands(script);
+    if (finding !== undefined) bash.registerTransformPlugin(finding);
+    const first = await bash.exec(seededRandom(script), {
       rawScript: true,
       stdin: around.stdin,
       cwd: around.cwd,
       ...(args.length > 0 ? { args: [...args] } : {}),
     });
+    const run = bug.onExit === undefined || around.isInteractive === true ? first : await this.#leave(bash, first, bug.onExit);
     // an error in one of our commands is a bug, or a deadline; the shell must not turn it into a line of text
     if (bug.error instanceof DeadlinePassed) {
       // the shell went on behind the deadline, in no time: what it printed by then counts
       const end = run.stdout.indexOf(deadlineMark);
       bug.error.stdout = end < 0 ? '' : run.stdout.slice(0, end);
+      const endOfErrors = run.stderr.indexOf(deadlineMark);
+      bug.error.stderr = endOfErrors < 0 ? '' : run.stderr.slice(0, endOfErrors);
     }
     if ('error' in bug) throw bug.error;
     // just-bash tells of its own builds what it leaves out; here such a program is simply not installed
-    const stderr = run.stderr.replace(/command not available in browser environments\. Exclude [^\n]*/g, 'command not found');
+    const stderr = run.stderr
+      .replace(/command not available in browser environments\. Exclude [^\n]*/g, 'command not found')
+      .replace(/^ls: (?!cannot )(.*): No such file or directory$/gm, "ls: cannot access '$1': No such file or directory");
     const waited = inBackground(library, script);
     const remark =
       waited === undefined ? '' : `bash: not simulated: processes in the background; what follows '${waited}' began when it had ended\n`;
     return { result: { stdout: run.stdout, stderr: `${remark}${stderr}`, exitCode: run.exitCode }, env: run.env };
   }
 
-  #newBash(library: JustBash, around: Surroundings, bug: { error?: unknown }): Bash {
+  /** `trap … EXIT`: the action sees the variables of the script, and its status if it does not exit with one of its own. */
+  async #leave(bash: Bash, before: Awaited<ReturnType<Bash['exec']>>, action: string): Promise<Awaited<ReturnType<Bash['exec']>>> {
+    const script = `(exit ${before.exitCode})\n${action}`;
+    const after = await bash.exec(script, { rawScript: true, env: { ...before.env }, cwd: before.env['PWD'] ?? '/' });
+    const exits = /\bexit\b/.test(action);
+    return {
+      ...before,
+      stdout: before.stdout + after.stdout,
+      stderr: before.stderr + after.stderr,
+      exitCode: exits ? after.exitCode : before.exitCode,
+    };
+  }
+
+  #newBash(library: JustBash, around: Surroundings, bug: RunState, script: string): Bash {
     const { container } = around;
-    const names = commandNames(this.#engine, container);
+    const names = commandNames(this.#engine, container).filter(
+      (name) => name !== around.builtin && rarelyOurs[name]?.test(script) !== false,
+    );
     const builtins = [...this.#builtins].filter((name) => hasBuiltin(container, name)) as CommandName[];
     const options: BashOptions = {
       fs: new ContainerFileSystem(
@@ -219,20 +286,31 @@ class LinuxShell implements Shell {
       defenseInDepth: false,
       sleep: async (ms) => around.clock.advance(ms),
       processInfo: { pid: container.pid, ppid: 0, uid: 0, gid: 0 },
-      customCommands: names.map((name) => this.#custom(library, name, around, bug)),
+      // just-bash's own `bash` runs inside of the script: a trap in it would be the script's.
+      customCommands: [...names, ...(/\btrap\b/.test(script) ? ['bash', 'sh'] : [])].map((name) =>
+        this.#custom(library, name, around, bug),
+      ),
     };
     return new library.Bash(options);
   }
 
-  #custom(library: JustBash, name: string, around: Surroundings, bug: { error?: unknown }): ReturnType<JustBash['defineCommand']> {
+  #custom(library: JustBash, name: string, around: Surroundings, bug: RunState): ReturnType<JustBash['defineCommand']> {
     return library.defineCommand(name, async (args, context) => {
       if ('error' in bug) return { stdout: '', stderr: '', exitCode: 1 };
+      if (name === 'trap') return trap(args, bug);
+      const { files } = around.container;
+      // What a process substitution made is a file of the shell's own.
+      const substituted = args.filter((arg) => /^\/dev\/fd\/\d+$/.test(arg) && files.read(arg) === undefined);
+      for (const path of substituted) files.write(path, await context.fs.readFile(path).catch(() => ''));
       try {
         return await this.run([name, ...args], surroundingsOf(library, context, around));
       } catch (error) {
         if (error instanceof EngineError) return { stdout: '', stderr: `${error.message}\n`, exitCode: 1 };
         bug.error = error;
-        return { stdout: error instanceof DeadlinePassed ? `${error.stdout}${deadlineMark}` : '', stderr: '', exitCode: 1 };
+        if (!(error instanceof DeadlinePassed)) return { stdout: '', stderr: '', exitCode: 1 };
+        return { stdout: `${error.stdout}${deadlineMark}`, stderr: `${error.stderr}${deadlineMark}`, exitCode: 1 };
+      } finally {
+        for (const path of substituted) files.remove(path);
       }
     });
   }
@@ -254,6 +332,7 @@ class LinuxShell implements Shell {
           ...around,
           ...(options?.stdin === undefined ? { stdin: '', hasStdin: false } : { stdin: options.stdin, hasStdin: true }),
           ...(options?.clock === undefined ? {} : { clock: options.clock }),
+          ...(options?.isBuiltin === true ? { builtin: argv[0] ?? '' } : {}),
         }),
     };
   }
@@ -336,7 +415,12 @@ class Session implements ShellSession {
 
   async run(
     script: string,
-    options: { readonly stdin?: string; readonly isTerminal?: boolean; readonly ask?: NonNullable<CommandContext['ask']> } = {},
+    options: {
+      readonly stdin?: string;
+      readonly isTerminal?: boolean;
+      readonly isWhole?: boolean;
+      readonly ask?: NonNullable<CommandContext['ask']>;
+    } = {},
   ): Promise<CommandResult> {
     const around: Surroundings = {
       container: this.#container,
@@ -345,6 +429,7 @@ class Session implements ShellSession {
       stdin: options.stdin ?? '',
       hasStdin: options.stdin !== undefined,
       isTerminal: options.isTerminal ?? false,
+      isInteractive: options.isTerminal === true && options.isWhole !== true,
       clock: this.#shell.clock,
       ...(options.ask === undefined ? {} : { ask: options.ask }),
     };
@@ -398,11 +483,6 @@ export const runtimeFailure = 'OCI runtime exec failed: exec failed:';
 function withParameters(script: string, [zero = 'sh', ...parameters]: readonly string[]): string {
   const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
   return `set -- ${parameters.map(quote).join(' ')}\n${script.replace(/^#![^\n]*\n/, '').replace(/\$0\b/g, () => zero)}`;
-}
-
-/** just-bash looks for commands in /usr/bin and /bin only. */
-function plainPaths(script: string): string {
-  return script.replace(/(?<![\w./-])\/(?:usr\/sbin|sbin|usr\/local\/s?bin)\/(?=[\w-])/g, '/usr/bin/');
 }
 
 /** `$RANDOM` of just-bash has no seed: draw it from ours. */

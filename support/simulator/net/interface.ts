@@ -17,7 +17,18 @@ import { NetworkError } from './network-error.ts';
 import { broadcastMac, frameSize, ipFrame, isGroupMac, neighbourFrame, withoutMark } from './packet.ts';
 import { tableLocal, tableMain } from './routing.ts';
 import type { DeviceSettings } from './sysctl.ts';
-import type { Frame, InterfaceAddress, InterfaceKind, Ip, Mac, NetworkInterface, NetworkNamespace, Packet, TcProgram } from './types.ts';
+import type {
+  Frame,
+  InterfaceAddress,
+  InterfaceKind,
+  Ip,
+  Mac,
+  NetworkInterface,
+  NetworkNamespace,
+  NextHop,
+  Packet,
+  TcProgram,
+} from './types.ts';
 
 /** One way through a veth pair and the soft interrupt behind it; ping over two such links takes about 0.1 ms in the recordings. */
 const linkLatencyMs = 0.02;
@@ -67,6 +78,9 @@ export class Device implements NetworkInterface {
   /** Of this device only; the namespace's table is the sum of its devices'. */
   readonly neighbours = new Map<Ip, NeighbourRecord>();
   settings: DeviceSettings;
+  /** Of routes over this device alone. */
+  readonly alone: readonly Device[] = [this];
+  #asNextHops: readonly [NextHop] | undefined;
   #isRunning = false;
   #hasBeenUp = false;
   #isIpv6Ready = false;
@@ -85,6 +99,12 @@ export class Device implements NetworkInterface {
     this.index = namespace.adopt(this, undefined);
     this.settings = namespace.sysctl.settingsOf(this.name);
     this.#isIpv6Off = this.settings.disableIpv6;
+  }
+
+  /** What the routes of its addresses have in common: the device as their only next hop. */
+  get asNextHops(): readonly NextHop[] {
+    if (this.#asNextHops?.[0]?.device !== this.name) this.#asNextHops = [{ device: this.name }];
+    return this.#asNextHops;
   }
 
   get hasCarrier(): boolean {

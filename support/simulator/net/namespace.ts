@@ -105,11 +105,11 @@ export class Namespace implements NetworkNamespace {
   }
 
   get sysctls(): ReadonlyMap<string, string> {
-    return this.sysctl.values;
+    return new Map(this.sysctl.entries());
   }
 
   getSysctl(key: string): string | undefined {
-    return this.sysctl.values.get(key);
+    return this.sysctl.get(key);
   }
 
   setSysctl(key: string, value: string): boolean {

@@ -59,12 +59,21 @@ export class Neighbours implements NeighbourTable {
   }
 
   setPermanent(ip: Ip, device: string, mac: Mac): void {
+    this.#set(ip, device, mac, 'PERMANENT');
+  }
+
+  setLearnt(ip: Ip, device: string, mac: Mac, state: 'REACHABLE' | 'STALE'): void {
+    this.#set(ip, device, mac, state);
+  }
+
+  #set(ip: Ip, device: string, mac: Mac, state: 'PERMANENT' | 'REACHABLE' | 'STALE'): void {
     const found = this.#namespace.findDevice(device);
     if (found === undefined) return;
     const record = found.neighbours.get(ip) ?? this.#create(found, ip);
     record.timer?.cancel();
     record.mac = mac;
-    record.state = 'PERMANENT';
+    record.state = state;
+    record.confirmedAt = this.#now();
     this.#flushQueue(record);
   }
 

@@ -14,7 +14,7 @@ const tableDefault = 253;
 /** A route with the devices of its next hops, found once. */
 interface Entry {
   route: Route;
-  readonly devices: (Device | undefined)[];
+  devices: readonly (Device | undefined)[];
 }
 
 /** The contract's `RouteDecision` with the device as this layer knows it. */
@@ -58,6 +58,8 @@ export class Routing implements RoutingTables {
   #cacheVersion = 0;
   readonly #listeners = new Set<() => void>();
   #isNotifying = false;
+  /** Tables that somebody made beside the usual ones, as `FAMILY TABLE`. */
+  #made: Set<string> | undefined;
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace;
@@ -90,6 +92,20 @@ export class Routing implements RoutingTables {
     // Linux compares destination, metric (and TOS) only: another next hop is no other route.
     if (list?.some((known) => known.route.metric === route.metric)) throw new NetworkError('EEXIST');
     this.#insert(entry);
+  }
+
+  /** `ip route append` and `prepend`: IPv4 keeps several routes of one destination and metric, and uses the first. */
+  addBeside(input: RouteInput, place: 'last' | 'first'): void {
+    const entry = this.#entryOf(input);
+    const { route } = entry;
+    const known = this.#listAt(route.table, route.destination)?.filter((other) => other.route.metric === route.metric) ?? [];
+    if (known.some((other) => sameValue(other.route, route))) throw new NetworkError('EEXIST');
+    this.#insert(entry, place);
+  }
+
+  /** Whether a table has ever had a route of that family; the kernel makes it then. */
+  hasTable(family: Family, table: number): boolean {
+    return table === tableMain || table === tableLocal || this.#made?.has(`${family} ${table}`) === true;
   }
 
   replace(input: RouteInput): void {
@@ -204,9 +220,9 @@ export class Routing implements RoutingTables {
 
   /** Adds a route of the kernel itself: unchecked, and beside others of the same prefix and metric. */
   insertKernelRoute(device: Device, route: Omit<Route, 'nextHops' | 'protocol'>): void {
-    const full: Route = { ...route, protocol: 'kernel', nextHops: [{ device: device.name }] };
-    if (this.#listAt(route.table, route.destination)?.some((known) => sameValue(known.route, full))) return;
-    this.#insert({ route: full, devices: [device] });
+    const full: Route = { ...route, protocol: 'kernel', nextHops: device.asNextHops };
+    if (this.#listAt(route.table, route.destination)?.some((known) => known.devices[0] === device && sameValue(known.route, full))) return;
+    this.#insert({ route: full, devices: device.alone });
   }
 
   removeKernelRoute(device: Device, match: { destination: Prefix; table: number; type: Route['type']; preferredSource?: Ip }): void {
@@ -269,7 +285,9 @@ export class Routing implements RoutingTables {
   // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────
 
   #rulesChanged(): void {
-    this.#isSimple = this.#rules.every((rule) => rule.from === undefined && rule.iif === undefined && rule.mark?.value !== 0);
+    this.#isSimple = this.#rules.every(
+      (rule) => rule.from === undefined && rule.iif === undefined && rule.mark?.value !== 0 && rule.inverted !== true,
+    );
     this.changed();
   }
 
@@ -284,6 +302,10 @@ export class Routing implements RoutingTables {
   }
 
   #ruleApplies(rule: RoutingRule, destination: Ip, options: LookupOptions | undefined): boolean {
+    return this.#ruleMatches(rule, destination, options) !== (rule.inverted === true);
+  }
+
+  #ruleMatches(rule: RoutingRule, destination: Ip, options: LookupOptions | undefined): boolean {
     if (rule.mark !== undefined && ((options?.mark ?? 0) & rule.mark.mask) !== rule.mark.value) return false;
     if (rule.iif !== undefined && rule.iif !== (options?.inputDevice ?? 'lo')) return false;
     if (rule.from !== undefined && (options?.source === undefined || !contains(rule.from, options.source))) return false;
@@ -430,8 +452,12 @@ export class Routing implements RoutingTables {
     return undefined;
   }
 
-  #insert(entry: Entry): void {
+  #insert(entry: Entry, place: 'last' | 'first' = 'last'): void {
     const { table, destination, metric } = entry.route;
+    if (table !== tableMain && table !== tableLocal) {
+      this.#made ??= new Set();
+      this.#made.add(`${destination.family} ${table}`);
+    }
     let trie = this.#tables.get(table);
     if (trie === undefined) {
       trie = new PrefixTrie();
@@ -440,7 +466,7 @@ export class Routing implements RoutingTables {
     const list = trie.get(destination);
     if (list === undefined) trie.set(destination, [entry]);
     else {
-      const index = list.findIndex((known) => known.route.metric > metric);
+      const index = list.findIndex((known) => known.route.metric > metric || (place === 'first' && known.route.metric === metric));
       list.splice(index < 0 ? list.length : index, 0, entry);
     }
     this.changed();
@@ -455,7 +481,7 @@ export class Routing implements RoutingTables {
   }
 
   #removeHop(entry: Entry, index: number): void {
-    entry.devices.splice(index, 1);
+    entry.devices = entry.devices.filter((_, position) => position !== index);
     entry.route = { ...entry.route, nextHops: entry.route.nextHops.filter((_, position) => position !== index) };
   }
 
@@ -485,8 +511,8 @@ function matchesHop(hop: NextHop, wanted: NextHop): boolean {
 }
 
 function ruleKey(rule: RoutingRule): readonly unknown[] {
-  const { priority, family, from, to, mark, iif, action } = rule;
-  return [priority, family, from?.text, to?.text, mark?.value, mark?.mask, iif, action];
+  const { priority, family, from, to, mark, iif, action, inverted } = rule;
+  return [priority, family, from?.text, to?.text, mark?.value, mark?.mask, iif, action, inverted === true];
 }
 
 /** Structural equality of plain data; addresses and prefixes are interned. */

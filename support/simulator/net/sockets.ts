@@ -13,6 +13,7 @@ import {
   type Ip,
   type ListeningSocket,
   type Packet,
+  type PortSource,
   type RouteDecision,
   type SocketHook,
   type Sockets as SocketsContract,
@@ -56,13 +57,34 @@ export class Sockets implements SocketsContract {
   /** The same, oldest first. */
   #timeWaitQueue: TimeWait[] = [];
   readonly #pings = new Map<number, PingOptions>();
+  #portSources: readonly PortSource[] = [];
+  #isSyncing = false;
 
   constructor(namespace: Namespace) {
     this.namespace = namespace;
     this.random = namespace.random.stream('sockets');
   }
 
+  addPortSource(source: PortSource): () => void {
+    this.#portSources = [...this.#portSources, source];
+    return () => {
+      this.#portSources = this.#portSources.filter((known) => known !== source);
+    };
+  }
+
+  /** @param port undefined: all */
+  #syncPorts(port?: number): void {
+    if (this.#portSources.length === 0 || this.#isSyncing) return;
+    this.#isSyncing = true;
+    for (const source of this.#portSources) {
+      if (port === undefined) source.syncAll();
+      else source.sync(port);
+    }
+    this.#isSyncing = false;
+  }
+
   get listening(): readonly ListeningSocket[] {
+    this.#syncPorts();
     const udp = [...this.#udp.values()].flat().map((socket): ListeningSocket => {
       const { ip, port } = socket.local;
       return { protocol: 'udp', ip, family: ip?.family, port, program: socket.program, close: () => socket.close() };
@@ -79,6 +101,7 @@ export class Sockets implements SocketsContract {
     const ip = options.ip === undefined || isUnspecified(options.ip) ? undefined : options.ip;
     const family = options.family ?? options.ip?.family;
     if (ip !== undefined) this.#checkBindable(ip);
+    this.#syncPorts(port);
     const others = this.#listeners.get(port) ?? [];
     const clashes = others.some(
       (other) =>
@@ -231,6 +254,7 @@ export class Sockets implements SocketsContract {
     }
     const isOpening = (segment.flags & (tcpFlag.syn | tcpFlag.ack | tcpFlag.rst)) === tcpFlag.syn;
     if (isOpening) {
+      this.#syncPorts(segment.destinationPort);
       const listener = this.#findListener(packet.destination, segment.destinationPort);
       if (listener !== undefined) {
         this.#accept(listener, packet, segment, device);

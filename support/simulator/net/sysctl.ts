@@ -16,8 +16,10 @@ export interface DeviceSettings {
   readonly proxyNdp: boolean;
 }
 
+type Settings = Readonly<Record<string, string>>;
+
 // Documentation/networking/ip-sysctl.rst; values are those of a new network namespace.
-const perDevice4: Readonly<Record<string, string>> = {
+const perDevice4: Settings = {
   accept_local: '0',
   accept_redirects: '1',
   accept_source_route: '0',
@@ -41,7 +43,7 @@ const perDevice4: Readonly<Record<string, string>> = {
   src_valid_mark: '0',
 };
 
-const perDevice6: Readonly<Record<string, string>> = {
+const perDevice6: Settings = {
   accept_dad: '1',
   accept_ra: '1',
   accept_redirects: '1',
@@ -63,7 +65,7 @@ const perDevice6: Readonly<Record<string, string>> = {
   use_tempaddr: '0',
 };
 
-const global: Readonly<Record<string, string>> = {
+const global: Settings = {
   'net.core.default_qdisc': 'noqueue',
   'net.core.somaxconn': '4096',
   'net.ipv4.fib_multipath_hash_policy': '0',
@@ -92,40 +94,101 @@ const global: Readonly<Record<string, string>> = {
   'net.netfilter.nf_conntrack_tcp_be_liberal': '0',
 };
 
+// The kernel combines `all` with the device's own; a loopback never looks for duplicates.
+const all6: Settings = { ...perDevice6, accept_dad: '0' };
+const loopback6: Settings = { ...perDevice6, accept_dad: '-1' };
+
 const isNumeric = /^-?\d+$/;
+const perDeviceKey = /^net\.ipv([46])\.conf\.(.+)\.([^.]+)$/;
+
+/** Settings that began as a table shared by many namespaces; what was set since is kept apart. */
+class Scope {
+  readonly #start: Settings;
+  #set: Map<string, string> | undefined;
+  #now: Settings | undefined;
+
+  constructor(start: Settings) {
+    this.#start = start;
+  }
+
+  get(key: string): string | undefined {
+    return this.#set?.get(key) ?? (Object.hasOwn(this.#start, key) ? this.#start[key] : undefined);
+  }
+
+  set(key: string, value: string): void {
+    if (this.get(key) === value) return;
+    this.#now = undefined;
+    this.#set ??= new Map();
+    this.#set.set(key, value);
+  }
+
+  /** All settings as they are: a table for others to begin with. */
+  get now(): Settings {
+    if (this.#set === undefined) return this.#start;
+    this.#now ??= { ...this.#start, ...Object.fromEntries(this.#set) };
+    return this.#now;
+  }
+}
+
+const knownSettings = new Map<string, DeviceSettings>();
+
+/** One object for all devices with equal settings: nearly all have the kernel's own. */
+function shared(settings: DeviceSettings): DeviceSettings {
+  const key = Object.values(settings).join();
+  const known = knownSettings.get(key);
+  if (known !== undefined) return known;
+  knownSettings.set(key, settings);
+  return settings;
+}
 
 /** The network part of `/proc/sys` of one namespace. What a setting does is told through the hooks. */
 export class Sysctls {
-  readonly values = new Map<string, string>(Object.entries(global));
   readonly #devices: () => readonly Device[];
+  readonly #global = new Scope(global);
+  readonly #scopes4 = new Map<string, Scope>();
+  readonly #scopes6 = new Map<string, Scope>();
   /** Counted up on every change, for values that others keep in numbers. */
   version = 0;
 
   constructor(devices: () => readonly Device[]) {
     this.#devices = devices;
-    for (const scope of ['all', 'default']) this.#addScope(scope);
-    // A namespace's `all` differs from `default` where the kernel combines the two.
-    this.values.set('net.ipv6.conf.all.accept_dad', '0');
+    for (const scope of ['all', 'default']) {
+      this.#scopes4.set(scope, new Scope(perDevice4));
+      this.#scopes6.set(scope, new Scope(scope === 'all' ? all6 : perDevice6));
+    }
   }
 
   addDevice(name: string): void {
-    for (const key of Object.keys(perDevice4)) this.values.set(`net.ipv4.conf.${name}.${key}`, this.text(`net.ipv4.conf.default.${key}`));
-    for (const key of Object.keys(perDevice6)) this.values.set(`net.ipv6.conf.${name}.${key}`, this.text(`net.ipv6.conf.default.${key}`));
-    if (name === 'lo') this.values.set('net.ipv6.conf.lo.accept_dad', '-1');
+    const start6 = this.#scope(6, 'default').now;
+    this.#scopes4.set(name, new Scope(this.#scope(4, 'default').now));
+    this.#scopes6.set(name, new Scope(name === 'lo' && start6 === perDevice6 ? loopback6 : start6));
+    if (name === 'lo') this.#scope(6, name).set('accept_dad', '-1');
   }
 
   removeDevice(name: string): void {
-    for (const key of Object.keys(perDevice4)) this.values.delete(`net.ipv4.conf.${name}.${key}`);
-    for (const key of Object.keys(perDevice6)) this.values.delete(`net.ipv6.conf.${name}.${key}`);
+    this.#scopes4.delete(name);
+    this.#scopes6.delete(name);
   }
 
   renameDevice(from: string, to: string): void {
-    for (const [family, keys] of [['ipv4', perDevice4] as const, ['ipv6', perDevice6] as const]) {
-      for (const key of Object.keys(keys)) {
-        this.values.set(`net.${family}.conf.${to}.${key}`, this.text(`net.${family}.conf.${from}.${key}`));
-        this.values.delete(`net.${family}.conf.${from}.${key}`);
-      }
+    for (const scopes of [this.#scopes4, this.#scopes6]) {
+      const scope = scopes.get(from);
+      scopes.delete(from);
+      if (scope !== undefined) scopes.set(to, scope);
     }
+  }
+
+  /** Every key with its value. */
+  *entries(): Generator<readonly [key: string, value: string]> {
+    yield* Object.entries(this.#global.now);
+    for (const [family, scopes] of [['ipv4', this.#scopes4] as const, ['ipv6', this.#scopes6] as const])
+      for (const [name, scope] of scopes)
+        for (const [key, value] of Object.entries(scope.now)) yield [`net.${family}.conf.${name}.${key}`, value];
+  }
+
+  get(key: string): string | undefined {
+    const [scope, field] = this.#find(key);
+    return scope?.get(field);
   }
 
   /**
@@ -133,35 +196,36 @@ export class Sysctls {
    * @throws NetworkError EINVAL when a number is expected and this is none
    */
   set(key: string, value: string): boolean {
-    const old = this.values.get(key);
-    if (old === undefined) return false;
+    const [scope, field, device] = this.#find(key);
+    const old = scope?.get(field);
+    if (scope === undefined || old === undefined) return false;
     const text = value.trim();
     if (isNumeric.test(old) && !isNumeric.test(text)) throw new NetworkError('EINVAL');
-    this.values.set(key, text);
+    scope.set(field, text);
     if (key === 'net.ipv4.ip_forward' || key === 'net.ipv4.conf.all.forwarding') {
-      this.values.set('net.ipv4.ip_forward', text);
-      this.#setEverywhere('net.ipv4.conf', 'forwarding', text);
-    } else if (key === 'net.ipv6.conf.all.forwarding') this.#setEverywhere('net.ipv6.conf', 'forwarding', text);
-    else if (key === 'net.ipv6.conf.all.disable_ipv6') this.#setEverywhere('net.ipv6.conf', 'disable_ipv6', text);
+      this.#global.set('net.ipv4.ip_forward', text);
+      for (const each of this.#scopes4.values()) each.set('forwarding', text);
+    } else if (key === 'net.ipv6.conf.all.forwarding') for (const each of this.#scopes6.values()) each.set('forwarding', text);
+    else if (key === 'net.ipv6.conf.all.disable_ipv6') for (const each of this.#scopes6.values()) each.set('disable_ipv6', text);
     this.version++;
-    for (const device of this.#devices()) device.applySettings();
+    for (const each of this.#devices()) if (device === undefined || device === each.name) each.applySettings();
     return true;
   }
 
-  text(key: string): string {
-    return this.values.get(key) ?? '0';
-  }
-
   number(key: string): number {
-    return Number.parseInt(this.text(key), 10) || 0;
+    return toNumber(this.get(key));
   }
 
   settingsOf(name: string): DeviceSettings {
-    const own4 = (key: string) => this.number(`net.ipv4.conf.${name}.${key}`);
-    const own6 = (key: string) => this.number(`net.ipv6.conf.${name}.${key}`);
-    const max4 = (key: string) => Math.max(this.number(`net.ipv4.conf.all.${key}`), own4(key));
-    const max6 = (key: string) => Math.max(this.number(`net.ipv6.conf.all.${key}`), own6(key));
-    return {
+    const scope4 = this.#scope(4, name);
+    const scope6 = this.#scope(6, name);
+    const all4 = this.#scope(4, 'all');
+    const all6 = this.#scope(6, 'all');
+    const own4 = (key: string) => toNumber(scope4.get(key));
+    const own6 = (key: string) => toNumber(scope6.get(key));
+    const max4 = (key: string) => Math.max(toNumber(all4.get(key)), own4(key));
+    const max6 = (key: string) => Math.max(toNumber(all6.get(key)), own6(key));
+    return shared({
       forwarding4: own4('forwarding') > 0,
       reversePathFilter: max4('rp_filter'),
       arpIgnore: max4('arp_ignore'),
@@ -173,16 +237,25 @@ export class Sysctls {
       acceptDad: max6('accept_dad') > 0 && own6('dad_transmits') > 0,
       keepAddressOnDown: max6('keep_addr_on_down') > 0,
       proxyNdp: max6('proxy_ndp') > 0,
-    };
+    });
   }
 
-  #addScope(scope: string): void {
-    for (const [key, value] of Object.entries(perDevice4)) this.values.set(`net.ipv4.conf.${scope}.${key}`, value);
-    for (const [key, value] of Object.entries(perDevice6)) this.values.set(`net.ipv6.conf.${scope}.${key}`, value);
+  #scope(family: 4 | 6, name: string): Scope {
+    const scope = (family === 4 ? this.#scopes4 : this.#scopes6).get(name);
+    if (scope === undefined) throw new Error(`no settings of device ${name}`);
+    return scope;
   }
 
-  #setEverywhere(tree: string, key: string, value: string): void {
-    for (const scope of ['all', 'default', ...this.#devices().map((device) => device.name)])
-      this.values.set(`${tree}.${scope}.${key}`, value);
+  /** Where a key stands; with the device's name when it is about no other. */
+  #find(key: string): readonly [scope: Scope | undefined, field: string, device?: string] {
+    const match = perDeviceKey.exec(key);
+    if (match === null) return [this.#global, key];
+    const [, family, name = '', field = ''] = match;
+    const scope = (family === '4' ? this.#scopes4 : this.#scopes6).get(name);
+    return name === 'all' || name === 'default' ? [scope, field] : [scope, field, name];
   }
+}
+
+function toNumber(text: string | undefined): number {
+  return Number.parseInt(text ?? '0', 10) || 0;
 }

@@ -210,7 +210,7 @@ export class Connection implements TcpConnection {
     }
     const errno = errnoOfIcmp(kind, this.local.ip.family);
     const isHeld = this.local.ip.family === 6 && this.#namespace.network.clock.now() - this.#startedAt < connectHoldsMs;
-    if (this.state === 'SYN-SENT' && !isHeld && kind !== 'time-exceeded') this.fail(errno);
+    if (this.state === 'SYN-SENT' && !isHeld) this.fail(errno);
     else this.#softError = errno;
   }
 

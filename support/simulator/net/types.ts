@@ -223,6 +223,8 @@ export interface RoutingRule {
   readonly to?: Prefix;
   readonly mark?: { readonly value: number; readonly mask: number };
   readonly iif?: string;
+  /** `not`: what the selectors do not match. */
+  readonly inverted?: boolean;
   readonly action: { readonly kind: 'table'; readonly table: number } | { readonly kind: 'blackhole' | 'unreachable' | 'prohibit' };
 }
 
@@ -244,6 +246,9 @@ export interface RoutingTables {
   /** @throws NetworkError EEXIST, ENETUNREACH (`Nexthop has invalid gateway`), ENODEV */
   add(route: RouteInput): void;
   replace(route: RouteInput): void;
+  /** @throws NetworkError EEXIST when the very same route is there */
+  addBeside(route: RouteInput, place: 'last' | 'first'): void;
+  hasTable(family: Family, table: number): boolean;
   /** @throws NetworkError ESRCH (`No such process`) */
   delete(match: Partial<Route> & { destination: Prefix }): void;
   list(filter?: { family?: Family; table?: number }): readonly Route[];
@@ -263,6 +268,25 @@ export type RouteInput = Pick<Route, 'destination'> & Partial<Omit<Route, 'desti
 
 // ── netfilter (netfilter.ts) ────────────────────────────────────────────────────────────────────────────────
 
+/** What a rule may ask of a packet beside the fields of {@link NetfilterRule}. All tests of a rule have to hold. */
+export type PacketTest = { readonly inverted?: boolean } & (
+  | { readonly kind: 'protocol'; readonly names: readonly string[] }
+  | { readonly kind: 'family'; readonly family: Family }
+  | { readonly kind: 'address'; readonly side: 'source' | 'destination'; readonly prefixes: readonly Prefix[] }
+  | { readonly kind: 'range'; readonly side: 'source' | 'destination'; readonly low: Ip; readonly high: Ip }
+  /** `eth+` and `eth*` stand for every name that begins with `eth`. */
+  | { readonly kind: 'device'; readonly side: 'input' | 'output'; readonly names: readonly string[] }
+  | {
+      readonly kind: 'ports';
+      readonly side: 'source' | 'destination' | 'either';
+      readonly ranges: readonly { readonly low: number; readonly high: number }[];
+    }
+  | { readonly kind: 'tcp-flags'; readonly mask: number; readonly set: number }
+  | { readonly kind: 'icmp-type'; readonly types: readonly number[]; readonly code?: number }
+  | { readonly kind: 'mark'; readonly values: readonly number[]; readonly mask: number }
+  | { readonly kind: 'ttl'; readonly low: number; readonly high: number }
+);
+
 export interface NetfilterRule {
   readonly protocol?: 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'all';
   readonly source?: { readonly prefix: Prefix; readonly inverted?: boolean };
@@ -271,15 +295,47 @@ export interface NetfilterRule {
   readonly outInterface?: { readonly name: string; readonly inverted?: boolean };
   readonly sourcePort?: { readonly low: number; readonly high: number };
   readonly destinationPort?: { readonly low: number; readonly high: number };
-  readonly connectionState?: readonly ('new' | 'established' | 'related' | 'invalid' | 'untracked')[];
-  readonly mark?: { readonly value: number; readonly mask: number };
-  readonly target:
-    | { readonly kind: 'accept' | 'drop' | 'return' | 'masquerade' }
+  readonly connectionState?: readonly ('new' | 'established' | 'related' | 'invalid' | 'untracked' | 'dnat')[];
+  readonly mark?: { readonly value: number; readonly mask: number; readonly inverted?: boolean };
+  /** `-m addrtype`: LOCAL is every address of the namespace itself. */
+  readonly localAddress?: 'source' | 'destination';
+  /** `-m statistic --mode random`: the part of the packets that match. */
+  readonly probability?: number;
+  /** `-m recent --rsource`: a list of sources, written by `set`, read by `rcheck`. */
+  readonly recent?: { readonly name: string; readonly action: 'set' | 'rcheck'; readonly seconds?: number };
+  readonly tests?: readonly PacketTest[];
+  /** So many packets a second at most match, after a burst (a token bucket: `-m limit`). */
+  readonly limit?: { readonly perSecond: number; readonly burst: number };
+  readonly target: /** `none`: the rule only counts, or only logs. */
+    | { readonly kind: 'accept' | 'drop' | 'return' | 'masquerade' | 'none' }
     | { readonly kind: 'reject'; readonly with?: string }
-    | { readonly kind: 'jump'; readonly chain: string }
+    | { readonly kind: 'jump' | 'goto'; readonly chain: string }
     | { readonly kind: 'snat' | 'dnat'; readonly address?: Ip; readonly port?: number }
-    | { readonly kind: 'mark'; readonly value: number };
+    /** To the machine itself; without a port, to the same one. */
+    | { readonly kind: 'redirect'; readonly port?: number }
+    /** The largest segment that a SYN offers; without a size, what the path's devices carry. */
+    | { readonly kind: 'mss'; readonly size?: number }
+    | { readonly kind: 'mark'; readonly value: number; readonly mask?: number };
   readonly comment?: string;
+}
+
+export interface RuleCounter {
+  packets: number;
+  bytes: number;
+}
+
+/** A chain of the `nft` command, called at a hook beside iptables' own ones, in the order of priorities. */
+export interface HookedChain {
+  /** nftables' `inet` chains see both. */
+  readonly families: readonly Family[];
+  readonly hook: 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
+  readonly priority: number;
+  readonly isNat: boolean;
+  /** What traces and counters of drops call it. */
+  readonly label: string;
+  readonly chain: { readonly policy: 'accept' | 'drop' | undefined; readonly rules: readonly NetfilterRule[] };
+  /** The chains of its table, by name. */
+  readonly chains: ReadonlyMap<string, { readonly policy: 'accept' | 'drop' | undefined; readonly rules: readonly NetfilterRule[] }>;
 }
 
 export interface Netfilter {
@@ -287,7 +343,14 @@ export interface Netfilter {
   insert(family: Family, table: 'filter' | 'nat' | 'mangle' | 'raw', chain: string, rule: NetfilterRule, position?: number): void;
   delete(family: Family, table: 'filter' | 'nat' | 'mangle' | 'raw', chain: string, rule: NetfilterRule): boolean;
   createChain(family: Family, table: 'filter' | 'nat' | 'mangle' | 'raw', chain: string): void;
+  deleteChain(family: Family, table: 'filter' | 'nat' | 'mangle' | 'raw', chain: string): void;
+  renameChain(family: Family, table: 'filter' | 'nat' | 'mangle' | 'raw', chain: string, name: string): void;
   flush(family: Family, table: 'filter' | 'nat' | 'mangle' | 'raw', chain?: string): void;
+  /** What a rule, or a chain's policy, has decided so far; undefined before the first packet. */
+  counterOf(subject: object): RuleCounter | undefined;
+  zeroCounter(subject: object): void;
+  /** Every chain that the `nft` command has hooked, in place of the former ones. */
+  setHooked(chains: readonly HookedChain[]): void;
   setPolicy(family: Family, chain: string, policy: 'accept' | 'drop'): void;
   chains(
     family: Family,
@@ -308,6 +371,8 @@ export interface NeighbourEntry {
 export interface NeighbourTable {
   list(): readonly NeighbourEntry[];
   setPermanent(ip: Ip, device: string, mac: Mac): void;
+  /** As if the neighbour had just said so itself, or some time ago. */
+  setLearnt(ip: Ip, device: string, mac: Mac, state: 'REACHABLE' | 'STALE'): void;
   delete(ip: Ip, device: string): boolean;
   flush(device?: string): void;
 }
@@ -437,6 +502,14 @@ export interface Sockets {
   readonly listening: readonly ListeningSocket[];
   readonly connections: readonly TcpConnection[];
   hooks: SocketHook[];
+  /** For a program that listens on thousands of ports, of which few are ever spoken to. @returns what takes it away */
+  addPortSource(source: PortSource): () => void;
+}
+
+/** Opens and closes its sockets when somebody looks: before a port, or all of them, is looked at. */
+export interface PortSource {
+  sync(port: number): void;
+  syncAll(): void;
 }
 
 // ── namespaces and the whole (namespace.ts, network.ts) ─────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 import { EngineError } from '../engine-error.ts';
 import { normalisePath, resolvePath } from '../file-system.ts';
 import { commandLineOf } from '../inspect.ts';
+import { processesIn } from '../process-table.ts';
 import { humanSize, textTable } from '../text-table.ts';
 import { civilTime, formatRfc3339Nano, formatTime } from '../timestamp.ts';
 import type { CommandResult, Container, CreateContainerOptions } from '../types.ts';
@@ -398,22 +399,16 @@ export const top: CliCommand = (args, { engine }) => {
     const container = findContainer(engine, options.operands[0] as string);
     if (container.state !== 'running') throw new EngineError(409, `container ${container.id} is not running`);
     const started = formatTime(civilTime(container.startedAt ?? 0)).slice(0, 5);
-    const row = (pid: number, parent: number, text: string): readonly string[] => [
-      'root',
-      String(pid),
-      String(parent),
+    const rows = processesIn(container).map(({ pid, parent, user, command }) => [
+      user,
+      String(container.pid + pid - 1),
+      String(parent === 0 ? container.pid - 21 : container.pid + parent - 1),
       '0',
       started,
       '?',
       '00:00:00',
-      text,
-    ];
-    const main = commandLineOf(container).join(' ');
-    const others = container.programs.filter((program) => !main.split(/[\s/]/).includes(program.name));
-    const rows = [
-      row(container.pid, container.pid - 21, main),
-      ...others.map((program, index) => row(container.pid + 7 + index, container.pid, program.name)),
-    ];
+      command,
+    ]);
     return { stdout: textTable([['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD'], ...rows]), stderr: '', exitCode: 0 };
   } catch (error) {
     return { stdout: '', stderr: `${daemonError(error)}\n`, exitCode: 1 };

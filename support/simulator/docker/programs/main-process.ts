@@ -29,7 +29,8 @@ export function programsFor(container: EngineContainer): readonly Program[] {
   const recognised = recognise(line);
   if (recognised !== undefined) return make(recognised);
   // A shell at a terminal waits for somebody to type.
-  if (options.hasTerminal === true && line.length === 1 && /^(?:ba|a|da|z)?sh$/.test(basename(line[0]))) return [];
+  const inner = withoutWrappers(line);
+  if (options.hasTerminal === true && inner.length === 1 && /^(?:ba|a|da|z)?sh$/.test(basename(inner[0]))) return [];
   // arguments go to the image's own program
   if (!hasEntrypoint && (image.entrypoint ?? []).length > 0 && image.programs.length > 0) return make(image.programs);
   if (basename(line[0]) === basename(image.command[0]) && image.programs.length > 0) return make(image.programs);
@@ -44,14 +45,18 @@ function basename(path: string | undefined): string {
 /** Wrappers that start what follows them. */
 const wrappers = new Set(['tini', 'dumb-init', 'docker-entrypoint.sh', 'entrypoint.sh', 'exec', 'env', 'su-exec', 'gosu']);
 
-function recognise(line: readonly string[]): Recognised {
+function withoutWrappers(line: readonly string[]): string[] {
   const words = [...line];
   while (words.length > 1 && wrappers.has(basename(words[0]))) {
     const wrapper = basename(words.shift());
     if (wrapper === 'su-exec' || wrapper === 'gosu') words.shift();
     while (words[0]?.startsWith('-') === true || (wrapper === 'env' && words[0]?.includes('=') === true)) words.shift();
   }
-  const [program = '', ...args] = words;
+  return words;
+}
+
+function recognise(line: readonly string[]): Recognised {
+  const [program = '', ...args] = withoutWrappers(line);
   const numberAfter = (...names: readonly string[]): number | undefined => {
     const at = args.findIndex((arg) => names.includes(arg));
     const value = Number(at < 0 ? Number.NaN : args[at + 1]);

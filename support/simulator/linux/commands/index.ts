@@ -4,14 +4,18 @@ import { dig, getent, host, nslookup } from './dns-tools.ts';
 import { envsubst } from './envsubst.ts';
 import { grep } from './grep.ts';
 import { ip } from './ip/ip.ts';
-import { iptablesCommand } from './iptables.ts';
+import { iptablesCommand } from './iptables/command.ts';
+import { restoreCommand, saveCommand } from './iptables/save.ts';
+import { nft } from './nft/command.ts';
 import { pingCommand } from './ping.ts';
-import { pgrep, pidof } from './process-search.ts';
-import { arping, nc, netstat, nft, ss } from './sockets.ts';
+import { kill, killall, pgrep, pidof, pkill } from './process-search.ts';
+import { output } from './result.ts';
+import { arping, nc, netstat, ss } from './sockets.ts';
 import { sysctl } from './sysctl.ts';
 import { chown, hostname, id, notSimulated, ps, simulatedRandom, systemctl, uname, whoami } from './system.ts';
+import { awk, diff, head, paste, sed, seq, uniq } from './text-tools.ts';
 import { date, sleep, timeout, watch } from './time.ts';
-import { tracepath, traceroute } from './trace.ts';
+import { mtr, tracepath, traceroute } from './trace.ts';
 import { bridge, ethtool, tc, tcpdump } from './traffic.ts';
 import { wget } from './wget.ts';
 import { xargs } from './xargs.ts';
@@ -28,6 +32,10 @@ const extra: readonly (readonly [string, Command])[] = [
   ['ss', ss],
   ['iptables', iptablesCommand(4)],
   ['ip6tables', iptablesCommand(6)],
+  ['iptables-save', saveCommand(4)],
+  ['ip6tables-save', saveCommand(6)],
+  ['iptables-restore', restoreCommand(4)],
+  ['ip6tables-restore', restoreCommand(6)],
   ['nft', nft],
   ['dig', dig],
   ['host', host],
@@ -35,7 +43,7 @@ const extra: readonly (readonly [string, Command])[] = [
   ['bridge', bridge],
   ['tc', tc],
   ['tracepath', tracepath],
-  ['mtr', notSimulated('mtr')],
+  ['mtr', mtr],
   ['iperf3', notSimulated('iperf3')],
   ['socat', notSimulated('socat')],
 ];
@@ -48,6 +56,13 @@ const common: readonly (readonly [string, Command])[] = [
   ['ping6', pingCommand(6)],
   ['wget', wget],
   ['xargs', xargs],
+  ['awk', awk],
+  ['diff', diff],
+  ['head', head],
+  ['paste', paste],
+  ['sed', sed],
+  ['seq', seq],
+  ['uniq', uniq],
   ['grep', grep('grep')],
   ['egrep', grep('egrep')],
   ['fgrep', grep('fgrep')],
@@ -63,8 +78,9 @@ const common: readonly (readonly [string, Command])[] = [
   ['ps', ps],
   ['pgrep', pgrep],
   ['pidof', pidof],
-  ['pkill', notSimulated('pkill')],
-  ['killall', notSimulated('killall')],
+  ['pkill', pkill],
+  ['killall', killall],
+  ['kill', kill],
   ['uname', uname],
   ['id', id],
   ['whoami', whoami],
@@ -73,6 +89,8 @@ const common: readonly (readonly [string, Command])[] = [
   ['timeout', timeout],
   ['watch', watch],
   ['systemctl', systemctl],
+  ['jobs', () => output('')],
+  ['umask', () => output('0022\n')],
   ['chown', chown],
   ['chgrp', chown],
   ['trap', notSimulated('bash: trap')],

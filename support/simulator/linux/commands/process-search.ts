@@ -1,7 +1,7 @@
-import type { Command } from '../../docker/types.ts';
+import { type ContainerProcess, processesIn } from '../../docker/process-table.ts';
+import type { Command, Container } from '../../docker/types.ts';
 import { parseOptions } from './options.ts';
 import { CommandFailure, failure, output, run } from './result.ts';
-import { processesIn } from './system.ts';
 
 /** The name that the kernel keeps of a program: without its folder, 15 bytes. */
 function shortName(command: string): string {
@@ -50,3 +50,141 @@ export const pidof: Command = (args, { container }) => {
   const shown = args.includes('-s') ? found.slice(0, 1) : found;
   return shown.length === 0 ? output('', 1) : output(`${shown.join(' ')}\n`);
 };
+
+const signals = [
+  'HUP',
+  'INT',
+  'QUIT',
+  'ILL',
+  'TRAP',
+  'ABRT',
+  'BUS',
+  'FPE',
+  'KILL',
+  'USR1',
+  'SEGV',
+  'USR2',
+  'PIPE',
+  'ALRM',
+  'TERM',
+  'STKFLT',
+  'CHLD',
+  'CONT',
+  'STOP',
+];
+
+/** `9`, `KILL`, `SIGKILL`; undefined when there is none of that name. */
+function signalName(text: string): string | undefined {
+  if (/^\d+$/.test(text)) return text === '0' ? '0' : signals[Number(text) - 1];
+  const name = text.toUpperCase().replace(/^SIG/, '');
+  return signals.includes(name) ? name : undefined;
+}
+
+/** Delivers a signal. Process 1 hears only what it has a handler for, and never SIGKILL from inside (signal(7), pid_namespaces(7)). */
+function deliver(container: Container, { pid, program, process }: ContainerProcess, signal: string, tool: string): void {
+  if (signal === '0') return;
+  if (signal === 'STOP' || signal === 'CONT') throw new CommandFailure(`${tool}: not simulated: SIG${signal}\n`, 1);
+  if (process !== undefined) {
+    if (!process.signal(signal)) throw new CommandFailure(`${tool}: not simulated: SIG${signal} to ${process.command}\n`, 1);
+    return;
+  }
+  const ends = ['HUP', 'INT', 'QUIT', 'KILL', 'TERM', 'ABRT', 'SEGV'].includes(signal);
+  if (!ends) return;
+  if (pid === 1) {
+    const main = container.programs.find((each) => each.processes === undefined && each.ignoresTerm !== true);
+    if (signal === 'KILL' || main === undefined) return;
+    container.exit?.(0);
+    return;
+  }
+  if (program === undefined) {
+    // the shell below tini: with it the container ends
+    if (signal === 'KILL' || signal === 'HUP') container.exit?.(signal === 'KILL' ? 137 : 129);
+    return;
+  }
+  throw new CommandFailure(`${tool}: not simulated: a signal to ${program.name}\n`, 1);
+}
+
+/** kill(1). */
+export const kill: Command = (args, { container }) =>
+  run(() => {
+    const words = [...args];
+    let signal = 'TERM';
+    if (words[0] === '-l' || words[0] === '-L') return output(`${signals.map((name, index) => `${index + 1}) SIG${name}`).join('\n')}\n`);
+    if (words[0] === '-s' || words[0] === '-n') {
+      const text = words[1] ?? '';
+      signal = signalName(text) ?? fail(`bash: kill: ${text}: invalid signal specification\n`);
+      words.splice(0, 2);
+    } else if (words[0]?.startsWith('-') === true && words[0] !== '--') {
+      const text = (words.shift() as string).slice(1);
+      signal = signalName(text) ?? fail(`bash: kill: ${text}: invalid signal specification\n`);
+    }
+    if (words[0] === '--') words.shift();
+    if (words.length === 0) fail('kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]\n', 2);
+    let stderr = '';
+    for (const word of words) {
+      const found = processesIn(container).find(({ pid }) => String(pid) === word);
+      if (found !== undefined) deliver(container, found, signal, 'kill');
+      else if (/^\d+$/.test(word)) stderr += `bash: kill: (${word}) - No such process\n`;
+      else stderr += `bash: kill: ${word}: arguments must be process or job IDs\n`;
+    }
+    return { stdout: '', stderr, exitCode: stderr === '' ? 0 : 1 };
+  });
+
+function fail(text: string, exitCode = 1): never {
+  throw new CommandFailure(text, exitCode);
+}
+
+/** pkill(1) of procps: a signal to all that match, itself left out. */
+export const pkill: Command = (args, { container }) =>
+  run(() => {
+    const words = [...args];
+    const at = words.findIndex((word) => /^-(?:[A-Z]|\d)/.test(word) && signalName(word.slice(1)) !== undefined);
+    const signal = at < 0 ? 'TERM' : (signalName((words.splice(at, 1)[0] as string).slice(1)) ?? 'TERM');
+    const { options, operands } = parseOptions(words, {
+      letters: 'fxinoe',
+      long: ['full', 'exact', 'ignore-case', 'newest', 'oldest', 'echo', 'signal:'],
+      unknown: (option) => new CommandFailure(`pkill: not simulated: ${option}\n`, 2),
+    });
+    const has = (letter: string, long: string): boolean => options.has(letter) || options.has(long);
+    const [pattern] = operands;
+    if (pattern === undefined) fail("pkill: no matching criteria specified\nTry `pkill --help' for more information.\n", 2);
+    const chosen =
+      signalName(options.get('signal')?.[0] ?? signal) ?? fail(`pkill: Unknown signal "${options.get('signal')?.[0] ?? ''}".\n`, 2);
+    const expression = new RegExp(has('x', 'exact') ? `^(?:${pattern})$` : (pattern as string), has('i', 'ignore-case') ? 'i' : '');
+    let found = processesIn(container).filter(({ command }) => expression.test(has('f', 'full') ? command : shortName(command)));
+    if (has('n', 'newest')) found = found.slice(-1);
+    if (has('o', 'oldest')) found = found.slice(0, 1);
+    for (const each of found) deliver(container, each, chosen, 'pkill');
+    return output(
+      has('e', 'echo') ? found.map(({ pid, command }) => `${shortName(command)} killed (pid ${pid})\n`).join('') : '',
+      found.length > 0 ? 0 : 1,
+    );
+  });
+
+/** killall(1) of psmisc: by exact names. */
+export const killall: Command = (args, { container }) =>
+  run(() => {
+    let signal = 'TERM';
+    let isQuiet = false;
+    const names: string[] = [];
+    const words = [...args];
+    while (words.length > 0) {
+      const word = words.shift() as string;
+      if (word === '-s' || word === '--signal')
+        signal = signalName(words.shift() ?? '') ?? fail(`${word}: unknown signal; killall -l lists signals.\n`);
+      else if (word === '-q' || word === '--quiet') isQuiet = true;
+      else if (word === '-v' || word === '-w' || word === '-e') continue;
+      else if (word.startsWith('-'))
+        signal = signalName(word.slice(1)) ?? fail(`${word.slice(1)}: unknown signal; killall -l lists signals.\n`);
+      else names.push(word);
+    }
+    if (names.length === 0) fail('Usage: killall [OPTION]... [--] NAME...\n');
+    let stderr = '';
+    for (const name of names) {
+      const found = processesIn(container).filter(({ command }) => shortName(command) === shortName(name));
+      if (found.length === 0 && !isQuiet) stderr += `${name}: no process found\n`;
+      for (const each of found) deliver(container, each, signal, 'killall');
+      if (found.length === 0 && isQuiet) return output('', 1);
+    }
+    return { stdout: '', stderr, exitCode: stderr === '' ? 0 : 1 };
+  });

@@ -4,7 +4,7 @@ import { errnoText } from '../../net/network-error.ts';
 import type { Errno, Ip, TcpConnection } from '../../net/types.ts';
 import { resolveHost } from './names.ts';
 import { lastOf, parseOptions } from './options.ts';
-import { CommandFailure, failure, output, run } from './result.ts';
+import { CommandFailure, output, run } from './result.ts';
 
 function endpoint(ip: Ip | undefined, port: number | string, any: string): string {
   if (ip === undefined) return `${any}:${port}`;
@@ -308,5 +308,3 @@ export const arping: Command = (args, context) =>
     }
     return output(`${stdout}Sent ${count} probes (1 broadcast(s))\nReceived ${received} response(s)\n`, received > 0 ? 0 : 1);
   });
-
-export const nft: Command = () => failure('nft: not simulated: use iptables\n');

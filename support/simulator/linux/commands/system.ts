@@ -1,4 +1,5 @@
 import type { Random } from '../../clock/random.ts';
+import { processesIn } from '../../docker/process-table.ts';
 import { civilTime, formatTime } from '../../docker/timestamp.ts';
 import type { Command, Container } from '../../docker/types.ts';
 import { failure, output } from './result.ts';
@@ -69,19 +70,6 @@ export const id: Command = (args) => {
 
 export const whoami: Command = () => output('root\n');
 
-/** Processes of a container: its main process, and its programs that have another name. */
-export function processesIn(container: Container): readonly { readonly pid: number; readonly command: string }[] {
-  const main = commandLineOf(container).join(' ');
-  const others = container.programs.filter((program) => !main.split(/[\s/]/).includes(program.name));
-  return [{ pid: 1, command: main }, ...others.map((program, index) => ({ pid: 7 + index, command: program.name }))];
-}
-
-export function commandLineOf(container: Container): readonly string[] {
-  const { entrypoint = [], command = [] } = container.options;
-  if (entrypoint.length > 0) return [...entrypoint, ...command];
-  return command.length > 0 ? [...(container.image.entrypoint ?? []), ...command] : container.image.command;
-}
-
 /** ps(1): `ps`, `ps aux` and `ps -ef`. */
 export const ps: Command = (args, context) => {
   const processes = processesIn(context.container);
@@ -89,16 +77,16 @@ export const ps: Command = (args, context) => {
   const started = formatTime(civilTime(context.container.startedAt ?? context.clock.now())).slice(0, 5);
   if (option.includes('f')) {
     return output(
-      `UID          PID    PPID  C STIME TTY          TIME CMD\n${processes.map(({ pid, command }) => `root     ${String(pid).padStart(7)} ${String(pid === 1 ? 0 : 1).padStart(7)}  0 ${started} ?        00:00:00 ${command}\n`).join('')}`,
+      `UID          PID    PPID  C STIME TTY          TIME CMD\n${processes.map(({ pid, parent, user, command }) => `${user.padEnd(8)} ${String(pid).padStart(7)} ${String(parent).padStart(7)}  0 ${started} ?        00:00:00 ${command}\n`).join('')}`,
     );
   }
   if (option.includes('u')) {
     return output(
-      `USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND\n${processes.map(({ pid, command }) => `root     ${String(pid).padStart(7)}  0.0  0.1   2576  1024 ?        Ss   ${started}   0:00 ${command}\n`).join('')}`,
+      `USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND\n${processes.map(({ pid, user, command }) => `${user.padEnd(8)} ${String(pid).padStart(7)}  0.0  0.1   2576  1024 ?        Ss   ${started}   0:00 ${command}\n`).join('')}`,
     );
   }
   return output(
-    `PID   USER     TIME  COMMAND\n${processes.map(({ pid, command }) => `${String(pid).padStart(5)} root      0:00 ${command}\n`).join('')}`,
+    `PID   USER     TIME  COMMAND\n${processes.map(({ pid, user, command }) => `${String(pid).padStart(5)} ${user.padEnd(8)}  0:00 ${command}\n`).join('')}`,
   );
 };
 

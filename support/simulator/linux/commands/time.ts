@@ -64,7 +64,7 @@ export const timeout: Command = async (args, context) => {
     return context.clock.now() > deadline ? { stdout: '', stderr: '', exitCode: endStatus } : result;
   } catch (error) {
     if (!(error instanceof DeadlinePassed)) throw error;
-    return { stdout: error.stdout, stderr: '', exitCode: endStatus };
+    return { stdout: error.stdout, stderr: error.stderr, exitCode: endStatus };
   }
 };
 

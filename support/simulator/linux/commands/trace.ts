@@ -1,3 +1,4 @@
+import { civilTime, formatDate, formatTime } from '../../docker/timestamp.ts';
 import type { Command, CommandContext } from '../../docker/types.ts';
 import { parseIp } from '../../net/address.ts';
 import { errnoText } from '../../net/network-error.ts';
@@ -126,4 +127,84 @@ export const tracepath: Command = (args, context) =>
       if (answer.kind !== 'time-exceeded') break;
     }
     return output(`${stdout}     Too many hops: pmtu ${mtu}\n     Resume: pmtu ${mtu} \n`);
+  });
+
+interface Hop {
+  address: Ip | undefined;
+  sent: number;
+  readonly times: number[];
+}
+
+/** mtr(8) 0.95 with -r or -w: rounds of ICMP echo requests, one a second, and the report (ui/report.c, ui/net.c). */
+export const mtr: Command = (args, context) =>
+  run(() => {
+    const parsed = parseOptions(args, {
+      letters: '46nrwbc:i:m:f:s:oz:',
+      long: ['report', 'report-wide', 'no-dns', 'report-cycles:', 'interval:', 'show-ips'],
+      unknown: (option) => new CommandFailure(`mtr: not simulated: ${option}\n`, 1),
+    });
+    const { options } = parsed;
+    const isWide = options.has('w') || options.has('report-wide');
+    if (!isWide && !options.has('r') && !options.has('report'))
+      throw new CommandFailure('mtr: not simulated: its screen; use -r for a report\n', 1);
+    const [host] = parsed.operands;
+    if (host === undefined) throw new CommandFailure('mtr: Name or service not known\n', 1);
+    const ip = parseIp(host) ?? resolveHost(context, host, options.has('6') ? 6 : options.has('4') ? 4 : undefined)[0];
+    if (ip === undefined) throw new CommandFailure(`mtr: Failed to resolve host: ${host}: Name or service not known\n`, 1);
+    const cycles = Number(lastOf(parsed, 'c') ?? lastOf(parsed, 'report-cycles') ?? 10);
+    const intervalMs = Number(lastOf(parsed, 'i') ?? lastOf(parsed, 'interval') ?? 1) * 1000;
+    const most = Number(lastOf(parsed, 'm') ?? 30);
+    const startedAt = context.clock.now();
+    const hops: Hop[] = [];
+    let length = most;
+    let sequence = 0;
+    for (let cycle = 0; cycle < cycles; cycle++) {
+      const roundAt = context.clock.now();
+      let unknown = 0;
+      for (let ttl = 1; ttl <= length; ttl++) {
+        hops[ttl - 1] ??= { address: undefined, sent: 0, times: [] };
+        const hop = hops[ttl - 1] as Hop;
+        hop.sent++;
+        const answer = probe(context, ip, ttl, ++sequence, Math.min(intervalMs, 1000));
+        if (answer === undefined) {
+          // after five hops in a row that say nothing the rest is not asked
+          if (++unknown > 5) break;
+          continue;
+        }
+        unknown = 0;
+        hop.address ??= answer.from;
+        hop.times.push(answer.tookMs);
+        if (answer.kind !== 'time-exceeded') length = ttl;
+      }
+      const leftMs = intervalMs - (context.clock.now() - roundAt);
+      if (leftMs > 0 && cycle < cycles - 1) context.clock.advance(leftMs);
+    }
+    let last = hops.length - 1;
+    while (last >= 0 && hops[last]?.address === undefined) last--;
+    const isReached = last + 1 === length;
+    const shown = hops.slice(0, isReached ? last + 1 : last + 2);
+    const nameOf = ({ address }: Hop): string => address?.text ?? '???';
+    const width = isWide ? Math.max(...shown.map((hop) => nameOf(hop).length), context.container.hostname.length) : 33;
+    const headWidth = isWide ? width + 6 : 33;
+    const rowWidth = isWide ? width + 8 : 33;
+    const rows = shown.map((hop, index) => {
+      const { sent, times } = hop;
+      const average = times.reduce((sum, time) => sum + time, 0) / Math.max(1, times.length);
+      const spread = times.length < 2 ? 0 : Math.sqrt(times.reduce((sum, time) => sum + (time - average) ** 2, 0) / (times.length - 1));
+      const lost = ` ${(100 * (1 - times.length / Math.max(1, sent))).toFixed(1).padStart(4)}%`.slice(0, 6);
+      const figures = [
+        times.at(-1) ?? 0,
+        average,
+        Math.min(...times, times.length === 0 ? 0 : Number.POSITIVE_INFINITY),
+        Math.max(0, ...times),
+        spread,
+      ];
+      const name = `${String(index + 1).padStart(3)}.|-- ${nameOf(hop)}`.padEnd(rowWidth).slice(0, isWide ? undefined : rowWidth);
+      return `${name}${lost}${String(sent).padStart(6)} ${figures.map((figure) => figure.toFixed(1).padStart(6)).join('')}\n`;
+    });
+    const time = civilTime(startedAt);
+    const stamp = `${formatDate(time)}T${formatTime(time)}+0000`;
+    return output(
+      `Start: ${stamp}\n${`HOST: ${context.container.hostname}`.padEnd(headWidth).slice(0, headWidth)} Loss%   Snt   Last   Avg  Best  Wrst StDev\n${rows.join('')}`,
+    );
   });

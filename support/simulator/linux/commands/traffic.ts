@@ -1,8 +1,11 @@
+import { parsePrefix } from '../../docker/addresses.ts';
 import { civilTime, formatTime } from '../../docker/timestamp.ts';
 import type { Command } from '../../docker/types.ts';
-import { parseIp } from '../../net/address.ts';
-import { type Frame, type NetworkInterface, type Packet, tcpFlag } from '../../net/types.ts';
-import { DeadlinePassed } from '../deadline-clock.ts';
+import { contains, parseIp } from '../../net/address.ts';
+import { frameSize } from '../../net/packet.ts';
+import { tcpFlagBits } from '../../net/packet-test.ts';
+import { type Frame, type Ip, type NetworkInterface, type Packet, tcpFlag } from '../../net/types.ts';
+import { DeadlineClock, DeadlinePassed } from '../deadline-clock.ts';
 import { byIndex } from './ip/device.ts';
 import { lastOf, parseOptions } from './options.ts';
 import { CommandFailure, failure, output, run } from './result.ts';
@@ -10,7 +13,10 @@ import { CommandFailure, failure, output, run } from './result.ts';
 /** A capture without `-c` or a limit in time ends after this. */
 const longestCaptureMs = 10_000;
 
-/** tcpdump(8): what passes an interface while the clock runs, until `-c` packets were seen or 10 s have passed. */
+/** With `-c` somebody waits for these packets: two minutes cover the slowest keepalives. */
+const longestWaitMs = 120_000;
+
+/** tcpdump(8): what passes an interface while the clock runs, until `-c` packets were seen (at most 2 minutes), or for 10 s. */
 export const tcpdump: Command = (args, context) =>
   run(() => {
     const parsed = parseOptions(args, {
@@ -28,6 +34,8 @@ export const tcpdump: Command = (args, context) =>
     const limit = Number(lastOf(parsed, 'c') ?? Number.POSITIVE_INFINITY);
     const isBare = parsed.options.has('t');
     const showsLink = parsed.options.has('e');
+    const isVerbose = parsed.options.has('v');
+    const connections = new Connections();
     let stdout = '';
     let count = 0;
     const stop = namespace.network.onFrame(({ device, direction, frame }) => {
@@ -39,28 +47,101 @@ export const tcpdump: Command = (args, context) =>
         : `${formatTime(time)}.${Math.floor(time.milliseconds * 1000)
             .toString()
             .padStart(6, '0')} `;
-      stdout += `${stamp}${isAny ? `${device.name.padEnd(6)}${direction === 'in' ? 'In ' : 'Out'} ` : ''}${showsLink ? `${frame.source} > ${frame.destination}, ` : ''}${frameText(frame, device)}\n`;
+      stdout += `${stamp}${isAny ? `${device.name.padEnd(6)}${direction === 'in' ? 'In ' : 'Out'} ` : ''}${showsLink ? linkText(frame) : ''}${frameText(frame, device, connections, showsLink)}\n`;
     });
+    const linkType = isAny ? 'LINUX_SLL2 (Linux cooked v2)' : 'EN10MB (Ethernet)';
+    const said = (): string => {
+      const plural = count === 1 ? '' : 's';
+      const first = isVerbose
+        ? `tcpdump: not simulated: -v (fields of headers)\ntcpdump: listening on ${name}`
+        : `tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\nlistening on ${name}`;
+      const any = isAny ? 'tcpdump: data link type LINUX_SLL2\n' : '';
+      // a signal, or Ctrl-C, stands on a line of its own
+      const isInterrupted = count < limit;
+      return `${any}${first}, link-type ${linkType}, snapshot length 262144 bytes\n${isInterrupted ? '\n' : ''}${count} packet${plural} captured\n${count} packet${plural} received by filter\n0 packets dropped by kernel\n`;
+    };
     try {
-      context.clock.runUntil(() => count >= limit, longestCaptureMs);
+      context.clock.runUntil(
+        () => count >= limit,
+        context.clock instanceof DeadlineClock ? Number.POSITIVE_INFINITY : Number.isFinite(limit) ? longestWaitMs : longestCaptureMs,
+      );
     } catch (error) {
-      if (error instanceof DeadlinePassed) error.stdout = stdout;
+      if (error instanceof DeadlinePassed) {
+        error.stdout = stdout;
+        error.stderr = said();
+      }
       throw error;
     } finally {
       stop();
     }
-    const linkType = isAny ? 'LINUX_SLL2 (Linux cooked v2)' : 'EN10MB (Ethernet)';
-    const plural = count === 1 ? '' : 's';
-    return {
-      stdout,
-      stderr: `tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\nlistening on ${name}, link-type ${linkType}, snapshot length 262144 bytes\n${count} packet${plural} captured\n${count} packet${plural} received by filter\n0 packets dropped by kernel\n`,
-      exitCode: 0,
-    };
+    return { stdout, stderr: said(), exitCode: 0 };
   });
 
-function frameText(frame: Frame, device: NetworkInterface): string {
+/** What tcpdump remembers of TCP connections: after the first segment it counts from there (print-tcp.c). */
+class Connections {
+  readonly #known = new Map<string, { readonly key: string; sequence: number; acknowledgment: number }>();
+
+  relative({ source, destination, transport }: Packet): { readonly sequence: number; readonly acknowledgment: number } {
+    if (transport.protocol !== 'tcp') return { sequence: 0, acknowledgment: 0 };
+    const { sourcePort, destinationPort, flags, sequence, acknowledgment } = transport;
+    const from = `${source.text}.${sourcePort}`;
+    const to = `${destination.text}.${destinationPort}`;
+    const name = [from, to].sort().join(' ');
+    const known = this.#known.get(name);
+    if (known === undefined || (flags & tcpFlag.syn) !== 0) {
+      const isReverse = known !== undefined && known.key !== from;
+      const [own, other] = [sequence, acknowledgment - 1];
+      if (known === undefined || !isReverse) this.#known.set(name, { key: from, sequence: own, acknowledgment: other });
+      else {
+        known.acknowledgment = own;
+        known.sequence = other;
+      }
+      return { sequence, acknowledgment };
+    }
+    const isReverse = known.key !== from;
+    const wrap = (value: number): number => value >>> 0;
+    return isReverse
+      ? { sequence: wrap(sequence - known.acknowledgment), acknowledgment: wrap(acknowledgment - known.sequence) }
+      : { sequence: wrap(sequence - known.sequence), acknowledgment: wrap(acknowledgment - known.acknowledgment) };
+  }
+}
+
+/** `-e`: the Ethernet header. */
+function linkText(frame: Frame): string {
   const { content } = frame;
-  if (content.kind === 'ip') return packetText(content.packet);
+  const family = content.kind === 'ip' ? content.packet.source.family : content.message.target.family;
+  const type = family === 6 ? 'IPv6 (0x86dd)' : content.kind === 'ip' ? 'IPv4 (0x0800)' : 'ARP (0x0806)';
+  return `${frame.source} > ${frame.destination}, ethertype ${type}, length ${frameSize(frame)}: `;
+}
+
+function frameText(frame: Frame, device: NetworkInterface, connections: Connections, hasLink: boolean): string {
+  const text = contentText(frame, device, connections);
+  // the Ethernet header has said which protocol it is
+  return hasLink ? text.replace(/^(?:IP6|IP|ARP,) /, '') : text;
+}
+
+/** Whom a solicited advertisement goes to: the frame has the MAC, one of the two ends its address. */
+function asker(frame: Frame, device: NetworkInterface, target: Ip): string {
+  const isOwn = device.mac === frame.destination;
+  const found = isOwn
+    ? (
+        device.addresses.find(({ ip }) => ip.family === 6 && ip.value >> 64n === target.value >> 64n) ??
+        device.addresses.find(({ ip }) => ip.family === 6)
+      )?.ip
+    : device.namespace.neighbours.list().find(({ ip, mac }) => ip.family === 6 && mac === frame.destination)?.ip;
+  return found?.text ?? 'ff02::1';
+}
+
+/** RFC 4291 section 2.7.1. */
+function solicitedNode(target: Ip): string {
+  const digits = target.value.toString(16).padStart(32, '0');
+  const text = `ff02::1:ff${digits.slice(-6, -4)}:${digits.slice(-4)}`;
+  return parseIp(text)?.text ?? text;
+}
+
+function contentText(frame: Frame, device: NetworkInterface, connections: Connections): string {
+  const { content } = frame;
+  if (content.kind === 'ip') return packetText(content.packet, connections.relative(content.packet));
   const { message } = content;
   if (message.target.family === 4) {
     return message.operation === 'request'
@@ -68,11 +149,11 @@ function frameText(frame: Frame, device: NetworkInterface): string {
       : `ARP, Reply ${message.target.text} is-at ${message.senderMac}, length 28`;
   }
   return message.operation === 'request'
-    ? `IP6 ${message.senderIp?.text ?? '::'} > ff02::1:ff${message.target.value.toString(16).padStart(32, '0').slice(-6, -4)}:${message.target.value.toString(16).slice(-4)}: ICMP6, neighbor solicitation, who has ${message.target.text}, length ${message.senderIp === undefined ? 24 : 32}`
-    : `IP6 ${message.senderIp?.text ?? message.target.text} > ff02::1: ICMP6, neighbor advertisement, tgt is ${message.target.text}, length 32`;
+    ? `IP6 ${message.senderIp?.text ?? '::'} > ${solicitedNode(message.target)}: ICMP6, neighbor solicitation, who has ${message.target.text}, length ${message.senderIp === undefined ? 24 : 32}`
+    : `IP6 ${message.senderIp?.text ?? message.target.text} > ${message.unsolicited === true || /^33:33/.test(frame.destination) ? 'ff02::1' : asker(frame, device, message.target)}: ICMP6, neighbor advertisement, tgt is ${message.target.text}, length 32`;
 }
 
-export function packetText(packet: Packet): string {
+function packetText(packet: Packet, counted?: { readonly sequence: number; readonly acknowledgment: number }): string {
   const { transport } = packet;
   const six = packet.source.family === 6;
   const head = six ? 'IP6 ' : 'IP ';
@@ -105,17 +186,13 @@ export function packetText(packet: Packet): string {
   const { flags } = transport;
   const letters = `${flags & tcpFlag.syn ? 'S' : ''}${flags & tcpFlag.fin ? 'F' : ''}${flags & tcpFlag.rst ? 'R' : ''}${flags & tcpFlag.psh ? 'P' : ''}${flags & tcpFlag.ack ? '.' : ''}`;
   const { length } = transport.payload;
-  const sequence =
-    length > 0
-      ? `seq ${transport.sequence}:${transport.sequence + length}`
-      : flags & (tcpFlag.syn | tcpFlag.fin | tcpFlag.rst)
-        ? `seq ${transport.sequence}`
-        : '';
+  const { sequence: from, acknowledgment } = counted ?? transport;
+  const sequence = length > 0 ? `seq ${from}:${from + length}` : flags & (tcpFlag.syn | tcpFlag.fin | tcpFlag.rst) ? `seq ${from}` : '';
   const parts = [
     `Flags [${letters || 'none'}]`,
     sequence,
-    flags & tcpFlag.ack ? `ack ${transport.acknowledgment}` : '',
-    'win 64240',
+    flags & tcpFlag.ack ? `ack ${acknowledgment}` : '',
+    flags & tcpFlag.rst ? 'win 0' : 'win 64240',
     `length ${length}`,
   ];
   return between + parts.filter((part) => part !== '').join(', ');
@@ -180,6 +257,34 @@ function captureFilter(expression: string): (frame: Frame) => boolean {
           word === 'host' &&
           (frame.content.message.target === ip || frame.content.message.senderIp === ip)
         );
+      });
+    } else if (word === 'net') {
+      const prefix = parsePrefix(words[++index] ?? '');
+      if (prefix === undefined) throw new CommandFailure(`tcpdump: not simulated: net ${words[index] ?? ''}\n`, 1);
+      add((frame) => {
+        const packet = packetOf(frame);
+        return packet !== undefined && (contains(prefix, packet.source) || contains(prefix, packet.destination));
+      });
+    } else if (word === 'portrange') {
+      const [low = Number.NaN, high = low] = (words[++index] ?? '').split('-').map(Number);
+      if (Number.isNaN(low) || Number.isNaN(high)) throw new CommandFailure("tcpdump: can't parse filter expression: syntax error\n", 1);
+      add((frame) => {
+        const transport = packetOf(frame)?.transport;
+        if (transport === undefined || transport.protocol === 'icmp') return false;
+        return [transport.sourcePort, transport.destinationPort].some((port) => port >= low && port <= high);
+      });
+    } else if (word.startsWith('tcp[') && words[index + 1] === '&') {
+      const names = (words[index + 2] ?? '').split('|');
+      const bits = names.reduce(
+        (sum, name) => sum | (tcpFlagBits[name.replace('tcp-', '').replace('push', 'psh').toUpperCase() as keyof typeof tcpFlagBits] ?? 0),
+        0,
+      );
+      if (!/^tcp\[(?:tcpflags|13)\]$/.test(word) || bits === 0 || words[index + 3] !== '!=' || words[index + 4] !== '0')
+        throw new CommandFailure(`tcpdump: not simulated: the filter word '${word}'\n`, 1);
+      index += 4;
+      add((frame) => {
+        const transport = packetOf(frame)?.transport;
+        return transport?.protocol === 'tcp' && (transport.flags & bits) !== 0;
       });
     } else throw new CommandFailure(`tcpdump: not simulated: the filter word '${word}'\n`, 1);
   }

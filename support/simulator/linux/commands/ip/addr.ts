@@ -8,6 +8,8 @@ import { asKernel, changedDevice, expectPrefix, type IpContext, json, matches, s
 
 /** Broadcast addresses that were given by hand (`brd +`); the network layer has no use for them. */
 const broadcasts = new WeakMap<NetworkInterface, Map<Ip, string>>();
+/** Labels that are not the device's name (`label eth0:1`). */
+const labels = new WeakMap<NetworkInterface, Map<Ip, string>>();
 
 export function ipAddr(words: readonly string[], context: IpContext): CommandResult {
   const [verb = 'show', ...rest] = words;
@@ -42,6 +44,8 @@ function addressWords(
     const word = words.take();
     if (word === 'dev') deviceName = words.take();
     else if (word === 'local' || word === 'to') text = words.take();
+    else if (word === 'peer' || word === 'remote' || word === 'anycast')
+      throw new CommandFailure(`Error: not simulated: ip address ${word}\n`, 2);
     else if (word === 'brd' || matches(word, 'broadcast')) options.set('brd', words.take());
     else if (
       word === 'scope' ||
@@ -74,6 +78,11 @@ function addressWords(
 
 function add(words: Words, context: IpContext, isReplace: boolean): CommandResult {
   const { ip, length = ip.family === 4 ? 32 : 128, device, options } = addressWords(words, context);
+  for (const word of ['valid_lft', 'preferred_lft'])
+    if ((options.get(word) ?? 'forever') !== 'forever') throw new CommandFailure(`Error: not simulated: ip address ${word}\n`, 2);
+  const wantedLabel = options.get('label');
+  if (wantedLabel !== undefined && !wantedLabel.startsWith(device.name))
+    throw new CommandFailure(`"dev" (${device.name}) must match "label" (${wantedLabel}).\n`, 255);
   if (isReplace && device.addresses.some((address) => address.ip === ip && address.prefixLength === length)) return output('');
   asKernel(() =>
     device.addAddress(ip, length, {
@@ -81,6 +90,8 @@ function add(words: Words, context: IpContext, isReplace: boolean): CommandResul
       ...(options.has('noprefixroute') ? { noPrefixRoute: true } : {}),
     }),
   );
+  const label = options.get('label');
+  if (label !== undefined && ip.family === 4) labels.set(device, new Map(labels.get(device)).set(ip, label));
   const broadcast = options.get('brd');
   if (broadcast !== undefined && ip.family === 4) {
     const text = broadcast === '+' || broadcast === '-' ? broadcastOf(ip, length) : broadcast;
@@ -164,10 +175,29 @@ function addressesOf(device: NetworkInterface, context: IpContext, filter: Filte
   );
   // the kernel lists IPv6 addresses by scope, the widest first
   const rank = { global: 0, link: 1, host: 2 } as const;
+  const chosen4 = chosen.filter(
+    (address) => address.ip.family === 4 && (filter.label === undefined || labelOf(device, address) === filter.label),
+  );
+  if (filter.label !== undefined) return chosen4;
   return [
-    ...chosen.filter((address) => address.ip.family === 4),
+    ...chosen4.filter((address) => !isSecondary(device, address)),
+    ...chosen4.filter((address) => isSecondary(device, address)),
     ...chosen.filter((address) => address.ip.family === 6).sort((a, b) => rank[a.scope] - rank[b.scope]),
   ];
+}
+
+function labelOf(device: NetworkInterface, address: InterfaceAddress): string {
+  return address.ip.family === 4 ? (labels.get(device)?.get(address.ip) ?? device.name) : '';
+}
+
+/** In the subnet of an earlier address (net/ipv4/devinet.c, __inet_insert_ifa). */
+function isSecondary(device: NetworkInterface, { ip, prefixLength }: InterfaceAddress): boolean {
+  if (ip.family === 6) return false;
+  const network = parsePrefix(`${ip.text}/${prefixLength}`);
+  const first = device.addresses.find(
+    (other) => other.ip.family === 4 && other.prefixLength === prefixLength && parsePrefix(`${other.ip.text}/${prefixLength}`) === network,
+  );
+  return first !== undefined && first.ip !== ip;
 }
 
 function broadcastOf(address: Ip, length: number): string {
@@ -185,6 +215,7 @@ function broadcastShown(device: NetworkInterface, address: InterfaceAddress): st
 
 function addressFlags(device: NetworkInterface, address: InterfaceAddress): readonly string[] {
   const flags: string[] = [];
+  if (isSecondary(device, address)) flags.push('secondary');
   if (address.ip.family === 6 && address.scope === 'global' && isDockerDevice(device)) flags.push('nodad');
   if (address.dadFailed === true) flags.push('dadfailed');
   if (address.state === 'tentative') flags.push('tentative');
@@ -195,7 +226,7 @@ function addressFlags(device: NetworkInterface, address: InterfaceAddress): read
 function addressText(device: NetworkInterface, address: InterfaceAddress, separator: string): string {
   const broadcast = broadcastShown(device, address);
   const flags = addressFlags(device, address).map((flag) => `${flag} `);
-  const label = address.ip.family === 4 ? device.name : '';
+  const label = labelOf(device, address);
   const head = `    ${address.ip.family === 4 ? 'inet' : 'inet6'} ${address.ip.text}/${address.prefixLength} ${broadcast === undefined ? '' : `brd ${broadcast} `}`;
   return `${head}scope ${address.scope} ${flags.join('')}${label}${separator}       valid_lft forever preferred_lft forever`;
 }
@@ -213,7 +244,7 @@ function show(words: Words, context: IpContext): CommandResult {
         shown.map(({ device, addresses }) => ({
           ...(context.isBrief
             ? { ...(device.peer === undefined ? {} : { link_index: device.peer.index }), ifname: device.name, operstate: stateOf(device) }
-            : deviceJson(device, context, false)),
+            : headJson(device, context, filter)),
           addr_info: addresses.map((address) => addressJson(device, address, context.isBrief)),
         })),
         context,
@@ -255,6 +286,12 @@ function headText(device: NetworkInterface, context: IpContext, filter: Filter):
   return context.family === undefined && filter.to === undefined ? text : `${text.split('\n')[0] as string}\n`;
 }
 
+function headJson(device: NetworkInterface, context: IpContext, filter: Filter): Record<string, unknown> {
+  const whole = deviceJson(device, context, false);
+  if (context.family === undefined && filter.to === undefined) return whole;
+  return Object.fromEntries(Object.entries(whole).filter(([key]) => !['link_type', 'address', 'broadcast'].includes(key)));
+}
+
 function addressJson(device: NetworkInterface, address: InterfaceAddress, isBrief: boolean): Record<string, unknown> {
   if (isBrief) return { local: address.ip.text, prefixlen: address.prefixLength };
   const broadcast = broadcastShown(device, address);
@@ -266,7 +303,7 @@ function addressJson(device: NetworkInterface, address: InterfaceAddress, isBrie
     ...(broadcast === undefined ? {} : { broadcast }),
     scope: address.scope,
     ...flags,
-    ...(address.ip.family === 4 ? { label: device.name } : {}),
+    ...(address.ip.family === 4 ? { label: labelOf(device, address) } : {}),
     valid_life_time: 4294967295,
     preferred_life_time: 4294967295,
   };

@@ -1,6 +1,23 @@
 import type { NetworkInterface } from '../../../net/types.ts';
 import type { IpContext } from './words.ts';
 
+/** What `ip link set` keeps and prints, and nothing in the network layer asks for. */
+interface Remembered {
+  readonly alias?: string;
+  readonly queueLength?: number;
+  readonly isPromiscuous?: boolean;
+}
+
+const remembered = new WeakMap<NetworkInterface, Remembered>();
+
+export function remember(device: NetworkInterface, what: Remembered): void {
+  remembered.set(device, { ...remembered.get(device), ...what });
+}
+
+function queueLengthOf(device: NetworkInterface): number {
+  return remembered.get(device)?.queueLength ?? device.txQueueLength;
+}
+
 /** A device made by the docker engine: eth0, eth1… with a MAC derived from its address. */
 export function isDockerDevice(device: NetworkInterface): boolean {
   return device.kind === 'veth' && device.mac.startsWith('02:42:') && /^eth\d+$/.test(device.name);
@@ -11,6 +28,7 @@ export function flagsOf(device: NetworkInterface): readonly string[] {
   if (device.isAdminUp && !device.hasCarrier) flags.push('NO-CARRIER');
   if (device.kind === 'loopback') flags.push('LOOPBACK');
   else flags.push('BROADCAST', device.kind === 'dummy' ? 'NOARP' : 'MULTICAST');
+  if (remembered.get(device)?.isPromiscuous === true) flags.push('PROMISC');
   if (device.isAdminUp) flags.push('UP');
   if (device.isAdminUp && device.hasCarrier) flags.push('LOWER_UP');
   if (isPeerHere(device) && device.peer?.isAdminUp === false) flags.push('M-DOWN');
@@ -70,13 +88,16 @@ const noMac = '00:00:00:00:00:00';
 export function deviceText(device: NetworkInterface, options: IpContext, isLink: boolean): string {
   const separator = options.isOneLine ? '\\' : '\n';
   const master = device.master === undefined ? '' : ` master ${device.master.name}`;
-  const queue = device.txQueueLength > 0 ? `qlen ${device.txQueueLength}` : '';
+  const alias = remembered.get(device)?.alias;
+  const queueLength = queueLengthOf(device);
+  const queue = queueLength > 0 ? `qlen ${queueLength}` : '';
   const kind = isLoopback(device) ? 'loopback' : 'ether';
   const [mac, broadcast] = isLoopback(device) ? [noMac, noMac] : [device.mac, 'ff:ff:ff:ff:ff:ff'];
   const id = namespaceId(device);
   let text = `${device.index}: ${nameWithPeer(device)}: <${flagsOf(device).join(',')}> mtu ${device.mtu} qdisc ${qdiscOf(device)}${master} state ${stateOf(device)} `;
   text += `${isLink ? 'mode DEFAULT ' : ''}group default ${queue}${separator}`;
   text += `    link/${kind} ${mac} brd ${broadcast}${id === undefined ? '' : ` link-netnsid ${id}`}`;
+  if (alias !== undefined) text += `${separator}    alias ${alias}`;
   if (options.hasDetails) {
     const isVirtual = device.kind !== 'loopback' && device.kind !== 'uplink';
     const queues = device.kind === 'veth' ? 4 : 1;
@@ -126,7 +147,7 @@ export function deviceJson(device: NetworkInterface, options: IpContext, isLink:
     operstate: stateOf(device),
     ...(isLink ? { linkmode: 'DEFAULT' } : {}),
     group: 'default',
-    ...(device.txQueueLength > 0 ? { txqlen: device.txQueueLength } : {}),
+    ...(queueLengthOf(device) > 0 ? { txqlen: queueLengthOf(device) } : {}),
     link_type: isLoopback(device) ? 'loopback' : 'ether',
     address: mac,
     broadcast,

@@ -175,9 +175,6 @@ default via 2001:db8:1::1 dev net0 metric 1024 pref medium
         operstate: 'UP',
         group: 'default',
         txqlen: 1000,
-        link_type: 'ether',
-        address: '02:00:00:00:00:02',
-        broadcast: 'ff:ff:ff:ff:ff:ff',
         link_netnsid: 0,
         addr_info: [
           {

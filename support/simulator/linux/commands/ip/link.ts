@@ -2,7 +2,7 @@ import type { CommandResult } from '../../../docker/types.ts';
 import type { NetworkInterface } from '../../../net/types.ts';
 import { CommandFailure, output } from '../result.ts';
 import { selectDevices } from './addr.ts';
-import { deviceJson, deviceText, flagsOf, isLoopback, nameWithPeer, stateOf } from './device.ts';
+import { deviceJson, deviceText, flagsOf, isLoopback, nameWithPeer, remember, stateOf } from './device.ts';
 import { asKernel, changedDevice, expectNamespace, expectNumber, type IpContext, json, matches, Words } from './words.ts';
 
 export function ipLink(words: readonly string[], context: IpContext): CommandResult {
@@ -71,6 +71,8 @@ interface NewLink {
   mac: string | undefined;
   peer: string | undefined;
   peerNamespace: string | undefined;
+  /** The device that a VLAN or macvlan stands on. */
+  under: string | undefined;
   vxlan: { id: number; port: number };
 }
 
@@ -82,11 +84,13 @@ function add(words: Words, context: IpContext): CommandResult {
     mac: undefined,
     peer: undefined,
     peerNamespace: undefined,
+    under: undefined,
     vxlan: { id: 0, port: 8472 },
   };
   while (words.hasMore) {
     const word = words.take();
-    if (word === 'name' || word === 'dev') wanted.name = words.take();
+    if (word === 'link') wanted.under = words.take();
+    else if (word === 'name' || word === 'dev') wanted.name = words.take();
     else if (word === 'mtu') wanted.mtu = expectNumber(words.take(), 'mtu');
     else if (word === 'address') wanted.mac = words.take();
     else if (word === 'type') {
@@ -138,11 +142,26 @@ function typeWords(words: Words, wanted: NewLink): void {
     else if (wanted.type === 'vxlan' && word === 'dstport') wanted.vxlan.port = expectNumber(words.take(), 'dst port');
     else if (wanted.type === 'vxlan' && (word === 'external' || word === 'nolearning' || word === 'learning')) continue;
     else if (wanted.type === 'vxlan' && ['dev', 'local', 'remote', 'group', 'ttl'].includes(word)) words.take();
-    else if (wanted.type === 'bridge') throw new CommandFailure(`Error: not simulated: ip link add type bridge ${word}\n`, 2);
+    else if (wanted.type === 'bridge') bridgeOption(word, words, 'add');
     else if (wanted.type !== 'veth' && wanted.type !== 'vxlan' && wanted.type !== 'dummy')
       throw new CommandFailure('Error: Unknown device type.\n', 2);
     else throw new CommandFailure(`${wanted.type}: unknown command "${word}"?\n`, 255);
   }
+}
+
+/** Timers of a protocol that is off change nothing. */
+const idleBridgeOptions = new Set(
+  'forward_delay hello_time max_age priority ageing_time group_fwd_mask vlan_default_pvid mcast_router mcast_querier mcast_snooping nf_call_iptables nf_call_ip6tables'.split(
+    ' ',
+  ),
+);
+
+/** The bridge of the model learns and floods; it knows neither the spanning tree protocol nor VLANs. */
+function bridgeOption(word: string, words: Words, verb: string): void {
+  const value = words.take();
+  if (idleBridgeOptions.has(word)) return;
+  if ((word === 'stp_state' || word === 'vlan_filtering' || word === 'vlan_stats_enabled') && expectNumber(value, word) === 0) return;
+  throw new CommandFailure(`Error: not simulated: ip link ${verb} type bridge ${word} ${value}\n`, 2);
 }
 
 /** `%d` of the kernel: dummy0, veth0… */
@@ -212,11 +231,23 @@ function set(words: Words, context: IpContext): CommandResult {
         if (target.getInterface(device.name) !== undefined) refuse('RTNETLINK answers: File exists\n');
         device.moveTo(target);
       });
-    } else if (
-      ['txqueuelen', 'txqlen', 'qlen', 'alias', 'group', 'promisc', 'multicast', 'allmulticast', 'arp', 'addrgenmode', 'type'].includes(
-        word,
-      )
-    ) {
+    } else if (word === 'type' && device.kind === 'bridge') {
+      words.skip('bridge');
+      while (words.hasMore) bridgeOption(words.take(), words, 'set');
+    } else if (word === 'type') refuse('RTNETLINK answers: Operation not supported\n');
+    else if (word === 'txqueuelen' || word === 'txqlen' || word === 'qlen') {
+      const length = expectNumber(words.take(), 'txqueuelen');
+      actions.push(() => remember(device, { queueLength: length }));
+    } else if (word === 'alias') {
+      const alias = words.take();
+      actions.push(() => remember(device, { alias }));
+    } else if (word === 'promisc' || word === 'allmulticast') {
+      const value = words.take();
+      if (value !== 'on' && value !== 'off')
+        throw new CommandFailure(`Error: argument of "${word}" must be "on" or "off", not "${value}"\n`, 1);
+      // Nothing here listens to frames for others.
+      actions.push(() => remember(device, word === 'promisc' ? { isPromiscuous: value === 'on' } : {}));
+    } else if (['group', 'multicast', 'arp', 'addrgenmode', 'vrf', 'xdp', 'vf', 'carrier', 'protodown'].includes(word)) {
       throw new CommandFailure(`Error: not simulated: ip link set ${device.name} ${word}\n`, 2);
     } else throw new CommandFailure(`Error: either "dev" is duplicate, or "${word}" is a garbage.\n`, 255);
   }

@@ -2,40 +2,60 @@ import type { CommandResult } from '../../../docker/types.ts';
 import { contains } from '../../../net/address.ts';
 import type { NeighbourEntry } from '../../../net/types.ts';
 import { CommandFailure, output } from '../result.ts';
-import { changedDevice, expectAddress, expectPrefix, type IpContext, json, matches, shownDevice, Words } from './words.ts';
+import { changedDevice, expectAddress, expectPrefix, type IpContext, json, matches, Words } from './words.ts';
 
 export function ipNeigh(words: readonly string[], context: IpContext): CommandResult {
   const [verb = 'show', ...rest] = words;
-  if (matches(verb, 'add') || matches(verb, 'change') || matches(verb, 'chg') || matches(verb, 'replace'))
-    return add(new Words(rest), context, !matches(verb, 'add'));
+  if (matches(verb, 'add')) return add(new Words(rest), context, 'add');
+  if (matches(verb, 'change') || matches(verb, 'chg')) return add(new Words(rest), context, 'change');
+  if (matches(verb, 'replace')) return add(new Words(rest), context, 'replace');
   if (matches(verb, 'delete')) return remove(new Words(rest), context);
   if (matches(verb, 'show') || matches(verb, 'list') || matches(verb, 'lst')) return show(new Words(rest), context);
   if (matches(verb, 'flush')) return flush(new Words(rest), context);
-  if (matches(verb, 'get')) return show(new Words(rest), context);
+  if (matches(verb, 'get')) return show(new Words(rest), context, true);
   if (matches(verb, 'help')) return { stdout: '', stderr: 'Usage: ip neigh { add | del | change | replace }\n', exitCode: 255 };
   throw new CommandFailure(`Command "${verb}" is unknown, try "ip neigh help".\n`, 255);
 }
 
-function add(words: Words, context: IpContext, mayExist: boolean): CommandResult {
+function add(words: Words, context: IpContext, verb: 'add' | 'change' | 'replace'): CommandResult {
   let address: string | undefined;
   let mac: string | undefined;
   let device: string | undefined;
+  let state = 'PERMANENT';
   while (words.hasMore) {
     const word = words.take();
     if (word === 'lladdr') mac = words.take();
     else if (word === 'dev') device = words.take();
-    else if (word === 'nud') words.take();
+    else if (word === 'nud') state = stateName(words.take());
+    else if (word === 'proxy') throw new CommandFailure('Error: not simulated: ip neigh proxy\n', 2);
+    else if (word === 'router' || word === 'extern_learn') continue;
     else if (word === 'to') address = words.take();
     else address = word;
   }
   if (device === undefined || address === undefined) throw new CommandFailure('Device and destination are required arguments.\n', 255);
-  if (mac === undefined) throw new CommandFailure('RTNETLINK answers: Invalid argument\n', 2);
   const ip = expectAddress(address, context.family);
   changedDevice(context.namespace, device);
   const known = context.namespace.neighbours.list().some((entry) => entry.ip === ip && entry.device === device);
-  if (known && !mayExist) throw new CommandFailure('RTNETLINK answers: File exists\n', 2);
+  // the kernel's order: an entry in the way, none to change, then what is missing of it
+  if (known && verb === 'add') throw new CommandFailure('RTNETLINK answers: File exists\n', 2);
+  if (!known && verb === 'change') throw new CommandFailure('RTNETLINK answers: No such file or directory\n', 2);
+  if (mac === undefined) throw new CommandFailure('Error: No link layer address given.\n', 2);
+  if (state === 'REACHABLE' || state === 'STALE') {
+    context.namespace.neighbours.setLearnt(ip, device, mac.toLowerCase(), state);
+    return output('');
+  }
+  if (state !== 'PERMANENT' && state !== 'NOARP')
+    throw new CommandFailure(`Error: not simulated: ip neigh nud ${state.toLowerCase()}\n`, 2);
   context.namespace.neighbours.setPermanent(ip, device, mac.toLowerCase());
   return output('');
+}
+
+const states = ['PERMANENT', 'REACHABLE', 'NOARP', 'NONE', 'STALE', 'INCOMPLETE', 'DELAY', 'PROBE', 'FAILED'];
+
+function stateName(text: string, complaint = 'nud state is bad'): string {
+  const found = states.find((state) => state === text.toUpperCase());
+  if (found === undefined) throw new CommandFailure(`Error: argument "${text}" is wrong: ${complaint}\n`, 255);
+  return found;
 }
 
 function remove(words: Words, context: IpContext): CommandResult {
@@ -60,9 +80,11 @@ function selected(words: Words, context: IpContext): { readonly entries: readonl
   let isWithin: (entry: NeighbourEntry) => boolean = () => true;
   while (words.hasMore) {
     const word = words.take();
-    if (word === 'dev') device = shownDevice(context.namespace, words.take()).name;
-    else if (word === 'nud') state = words.take().toUpperCase();
-    else if (word === 'all' || word === 'unused') continue;
+    if (word === 'dev') device = changedDevice(context.namespace, words.take()).name;
+    else if (word === 'nud') {
+      const name = words.take();
+      state = name === 'all' ? undefined : stateName(name, 'nud state is bad');
+    } else if (word === 'all' || word === 'unused') continue;
     else {
       const prefix = expectPrefix(word === 'to' ? words.take() : word, context.family);
       isWithin = (entry) => contains(prefix, entry.ip);
@@ -80,8 +102,10 @@ function selected(words: Words, context: IpContext): { readonly entries: readonl
   return { entries: [...entries.filter((entry) => entry.ip.family === 4), ...entries.filter((entry) => entry.ip.family === 6)], device };
 }
 
-function show(words: Words, context: IpContext): CommandResult {
-  const { entries, device } = selected(words, context);
+function show(words: Words, context: IpContext, isGet = false): CommandResult {
+  const { entries, device: named } = selected(words, context);
+  if (isGet && entries.length === 0) throw new CommandFailure('RTNETLINK answers: No such file or directory\n', 2);
+  const device = isGet ? undefined : named;
   if (context.isJson) {
     const values = entries.map((entry) => ({
       dst: entry.ip.text,

@@ -20,11 +20,15 @@ export function ipRoute(words: readonly string[], context: IpContext): CommandRe
   const [verb = 'show', ...rest] = words;
   if (matches(verb, 'list') || matches(verb, 'show') || matches(verb, 'lst')) return show(new Words(rest), context);
   if (matches(verb, 'get')) return get(new Words(rest), context);
-  if (matches(verb, 'add') || verb === 'prepend') return change(new Words(rest), context, (route) => context.namespace.routes.add(route));
-  if (matches(verb, 'append')) return change(new Words(rest), context, (route) => append(route, context));
+  if (matches(verb, 'add')) return change(new Words(rest), context, (route) => context.namespace.routes.add(route));
+  if (matches(verb, 'prepend')) return change(new Words(rest), context, (route) => append(route, context, 'first'));
+  if (matches(verb, 'append')) return change(new Words(rest), context, (route) => append(route, context, 'last'));
   if (matches(verb, 'change') || verb === 'chg') {
     return change(new Words(rest), context, (route) => {
-      const known = context.namespace.routes.list({ table: route.table ?? 254 }).some((other) => other.destination === route.destination);
+      const metric = route.metric ?? (route.destination.family === 4 ? 0 : 1024);
+      const known = context.namespace.routes
+        .list({ table: route.table ?? 254 })
+        .some((other) => other.destination === route.destination && other.metric === metric);
       if (!known) throw new CommandFailure('RTNETLINK answers: No such file or directory\n', 2);
       context.namespace.routes.replace(route);
     });
@@ -32,6 +36,8 @@ export function ipRoute(words: readonly string[], context: IpContext): CommandRe
   if (matches(verb, 'replace')) return change(new Words(rest), context, (route) => context.namespace.routes.replace(route));
   if (matches(verb, 'delete')) return remove(new Words(rest), context);
   if (matches(verb, 'flush')) return flush(new Words(rest), context);
+  if (matches(verb, 'save') || matches(verb, 'restore') || verb === 'showdump')
+    throw new CommandFailure(`Error: not simulated: ip route ${verb}\n`, 2);
   if (matches(verb, 'help')) return { stdout: '', stderr: usage, exitCode: 255 };
   throw new CommandFailure(`Command "${verb}" is unknown, try "ip route help".\n`, 255);
 }
@@ -50,15 +56,15 @@ SELECTOR := [ root PREFIX ] [ match PREFIX ] [ exact PREFIX ]
 ROUTE := NODE_SPEC [ INFO_SPEC ]
 `;
 
-export function tableOf(text: string): number {
+export function tableOf(text: string, complaint = 'invalid table ID'): number {
   const named = Object.entries(tableNames).find(([, name]) => name === text);
   if (named !== undefined) return Number(named[0]);
   if (/^\d+$/.test(text)) return Number(text);
-  throw new CommandFailure(`Error: argument "${text}" is wrong: invalid table ID\n`, 255);
+  throw new CommandFailure(`Error: argument "${text}" is wrong: ${complaint}\n`, 255);
 }
 
 /** IPv6 joins routes of one prefix and metric into one with several next hops (net/ipv6/ip6_fib.c). */
-function append(route: RouteInput, context: IpContext): void {
+function append(route: RouteInput, context: IpContext, place: 'last' | 'first'): void {
   const { routes } = context.namespace;
   const same =
     route.destination.family === 6
@@ -66,7 +72,8 @@ function append(route: RouteInput, context: IpContext): void {
           .list({ family: 6, table: route.table ?? 254 })
           .find((other) => other.destination === route.destination && other.metric === (route.metric ?? 1024))
       : undefined;
-  if (same === undefined || same.type !== 'unicast') routes.add(route);
+  if (route.destination.family === 4) routes.addBeside(route, place);
+  else if (same === undefined || same.type !== 'unicast') routes.add(route);
   else routes.replace({ ...same, nextHops: [...same.nextHops, ...(route.nextHops ?? [])] });
 }
 
@@ -245,7 +252,7 @@ function selector(words: Words, context: IpContext): Selector {
     const word = words.take();
     if (word === 'table') {
       const text = words.take();
-      found.table = text === 'all' || text === '0' ? 'all' : tableOf(text);
+      found.table = text === 'all' || text === '0' ? 'all' : tableOf(text, 'table id value is invalid\n');
     } else if (word === 'dev' || word === 'oif') found.device = words.take();
     else if (word === 'via') {
       found.via = expectAddress(words.take(), undefined);
@@ -332,15 +339,16 @@ export function routeText(route: Route, context: IpContext, omitted: Omitted): s
   const hops = route.nextHops;
   const only = hops.length === 1 ? hops[0] : undefined;
   const isSilent = route.type === 'blackhole' || route.type === 'unreachable' || route.type === 'prohibit' || route.type === 'throw';
-  let text = route.type === 'unicast' ? '' : `${route.type} `;
+  const { hasDetails } = context;
+  let text = route.type === 'unicast' && !hasDetails ? '' : `${route.type} `;
   text += `${destinationText(route.destination)} `;
   if (route.nextHopId !== undefined) text += `nhid ${route.nextHopId} `;
   if (only !== undefined && !omitted.via) text += viaText(only, family);
   const device = only?.device ?? (isSilent && family === 6 ? 'lo' : undefined);
   if (device !== undefined && !omitted.device) text += `dev ${device} `;
   if (!omitted.table && route.table !== 254) text += `table ${tableNames[route.table] ?? route.table} `;
-  if (!omitted.protocol && route.protocol !== 'boot') text += `proto ${route.protocol} `;
-  if (family === 4 && !omitted.scope && route.scope !== 'global') text += `scope ${route.scope} `;
+  if (!omitted.protocol && (hasDetails || route.protocol !== 'boot')) text += `proto ${route.protocol} `;
+  if (hasDetails ? !omitted.scope : family === 4 && !omitted.scope && route.scope !== 'global') text += `scope ${route.scope} `;
   if (route.preferredSource !== undefined) text += `src ${route.preferredSource.text} `;
   if (route.metric !== 0 || family === 6) text += `metric ${route.metric} `;
   if (only?.onLink === true) text += 'onlink ';
@@ -409,6 +417,8 @@ function show(words: Words, context: IpContext): CommandResult {
     scope: wanted.scope !== undefined,
     table: wanted.table !== 'all',
   };
+  if (typeof wanted.table === 'number' && !context.namespace.routes.hasTable(wanted.family, wanted.table))
+    throw new CommandFailure(`Error: ipv${wanted.family}: FIB table does not exist.\nDump terminated\n`, 2);
   const routes = families.flatMap((family) => selected({ ...wanted, family }, context));
   if (context.isJson)
     return output(
@@ -447,6 +457,7 @@ export function decisionErrno(decision: RouteDecision): 'EINVAL' | 'EHOSTUNREACH
 
 function get(words: Words, context: IpContext): CommandResult {
   let destination: Ip | undefined;
+  let isMatch = false;
   const from: { source?: Ip; inputDevice?: string; outputDevice?: string; mark?: number } = {};
   while (words.hasMore) {
     const word = words.take();
@@ -454,8 +465,10 @@ function get(words: Words, context: IpContext): CommandResult {
     else if (word === 'iif') from.inputDevice = words.take();
     else if (word === 'oif' || word === 'dev') from.outputDevice = changedDevice(context.namespace, words.take()).name;
     else if (word === 'mark') from.mark = expectNumber(words.take(), 'mark');
-    else if (['uid', 'tos', 'ipproto', 'sport', 'dport', 'vrf'].includes(word)) words.take();
-    else if (['fibmatch', 'connected', 'notify'].includes(word)) continue;
+    else if (word === 'vrf') throw new CommandFailure(`Error: argument "${words.take()}" is wrong: Invalid VRF\n\n`, 255);
+    else if (['uid', 'tos', 'ipproto', 'sport', 'dport'].includes(word)) words.take();
+    else if (word === 'fibmatch') isMatch = true;
+    else if (['connected', 'notify'].includes(word)) continue;
     else {
       const text = word === 'to' ? words.take() : word;
       destination = parseIp(text.replace(/\/(32|128)$/, ''));
@@ -471,6 +484,12 @@ function get(words: Words, context: IpContext): CommandResult {
   }
   const { family } = destination;
   const isLocal = decision.kind === 'local';
+  if (isMatch) {
+    const nothing: Omitted = { device: false, via: false, protocol: false, scope: false, table: false };
+    return output(
+      context.isJson ? json([routeJson(decision.route, context, nothing)], context) : routeText(decision.route, context, nothing),
+    );
+  }
   const device = isLocal ? 'lo' : decision.device.name;
   const gateway = decision.kind === 'forward' && decision.nextHop !== destination ? decision.nextHop : undefined;
   const source =
@@ -509,7 +528,8 @@ function get(words: Words, context: IpContext): CommandResult {
     return output(`${text}metric ${isLocal ? 0 : route.metric} pref medium\n`);
   }
   if (source !== undefined && from.source === undefined) text += `src ${source.text} `;
-  text += 'uid 0 ';
+  if (from.mark !== undefined) text += `mark ${from.mark < 16 ? from.mark : `0x${from.mark.toString(16)}`} `;
+  if (from.inputDevice === undefined) text += 'uid 0 ';
   const learnt = isLocal ? undefined : context.namespace.pathMtu(destination);
   const mtu = learnt?.mtu ?? route.mtu;
   const expires = learnt === undefined ? '' : `expires ${Math.floor((learnt.expiresAt - context.command.clock.now()) / 1000)}sec `;

@@ -59,16 +59,15 @@ function parse(words: Words, context: IpContext): Partial<RoutingRule> & { famil
     } else if (word === 'fwmark') {
       const [value = '', mask] = words.take().split('/');
       rule.mark = { value: expectNumber(value, 'fwmark'), mask: mask === undefined ? 0xffffffff : expectNumber(mask, 'fwmask') };
-    } else if (word === 'iif' || word === 'dev') rule.iif = words.take();
+    } else if (word === 'not') rule.inverted = true;
+    else if (word === 'iif' || word === 'dev') rule.iif = words.take();
     else if (matches(word, 'priority') || matches(word, 'preference') || word === 'order')
       rule.priority = expectNumber(words.take(), 'preference');
     else if (word === 'table' || matches(word, 'lookup')) rule.action = { kind: 'table', table: tableOf(words.take()) };
     else if (word === 'blackhole' || word === 'unreachable' || word === 'prohibit') rule.action = { kind: word };
     else if (word === 'proto' || word === 'protocol') words.take();
     else if (
-      ['not', 'oif', 'ipproto', 'sport', 'dport', 'uidrange', 'tos', 'dsfield', 'goto', 'nop', 'suppress_prefixlength', 'l3mdev'].includes(
-        word,
-      )
+      ['oif', 'ipproto', 'sport', 'dport', 'uidrange', 'tos', 'dsfield', 'goto', 'nop', 'suppress_prefixlength', 'l3mdev'].includes(word)
     )
       throw new CommandFailure(`Error: not simulated: ip rule ${word}\n`, 2);
     else throw new CommandFailure(`Error: argument "${word}" is wrong: Failed to parse rule type\n`, 255);
@@ -95,6 +94,7 @@ function show(context: IpContext): CommandResult {
   if (context.isJson) {
     const values = rules.map((rule) => ({
       priority: rule.priority,
+      ...(rule.inverted === true ? { not: null } : {}),
       ...(rule.from === undefined ? { src: 'all' } : side('src', rule.from)),
       ...(rule.to === undefined ? {} : side('dst', rule.to)),
       ...(rule.mark === undefined
@@ -113,7 +113,7 @@ function show(context: IpContext): CommandResult {
   return output(
     rules
       .map((rule) => {
-        let text = `${rule.priority}:\tfrom ${rule.from === undefined ? 'all' : destinationText(rule.from)} `;
+        let text = `${rule.priority}:\t${rule.inverted === true ? 'not ' : ''}from ${rule.from === undefined ? 'all' : destinationText(rule.from)} `;
         if (rule.to !== undefined) text += `to ${destinationText(rule.to)} `;
         if (rule.mark !== undefined) text += `fwmark ${markText(rule.mark)} `;
         if (rule.iif !== undefined) text += `iif ${rule.iif} `;
