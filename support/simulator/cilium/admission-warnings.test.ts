@@ -4,10 +4,10 @@ import { unmodelledParts } from './admission-warnings.ts';
 it.each<{ name: string; kind: string; spec: Readonly<Record<string, unknown>>; said: readonly string[] }>([
   { name: 'an ordinary pool', kind: 'CiliumLoadBalancerIPPool', spec: { blocks: [] }, said: [] },
   {
-    name: 'a pool of pod addresses',
+    name: 'a pool of pod addresses that selects its pods',
     kind: 'CiliumPodIPPool',
-    spec: {},
-    said: ['not simulated: multi-pool IPAM; this CiliumPodIPPool has no effect'],
+    spec: { podSelector: {} },
+    said: ['not simulated: podSelector of a CiliumPodIPPool; pods choose by annotation'],
   },
   {
     name: 'a neighbor with another family',

@@ -158,7 +158,10 @@ Image versions         cilium             quay.io/cilium/cilium:v1.16.0@sha256:4
     ]);
     lab.api.delete('ciliumloadbalancerippools.cilium.io', 'pool');
     lab.clock.advance(1_000);
-    expect((lab.api.get<Service>('services', 'web', 'default') as Service).status.loadBalancer).toEqual({});
+    // The first block's address goes, then the operator of 1.16.0 panics at the second.
+    expect((lab.api.get<Service>('services', 'web', 'default') as Service).status.loadBalancer).toEqual({
+      ingress: [{ ip: '2001:db8:1::' }],
+    });
   });
 
   it.each<{ name: string; args: readonly string[]; stdout?: string; stderr?: string; exitCode: number }>([
@@ -256,13 +259,13 @@ it('crashes with settings that do not go together, says why, and recovers', asyn
     stdout
       .split('\n')
       .filter((line) => /^ \/¯¯\\__\/¯¯\\ {4}Cilium|CrashLoopBackOff/.test(line))
-      .map((line) => line.replace(/cilium-[a-z0-9]{5}/, 'cilium-xxxxx')),
+      .map((line) => line.replace(/cilium-[a-z0-9]{5}/, 'cilium-xxxxx').replace(/time="[^"]+" /, '')),
   ]).toEqual([
     0,
     [
       ' /¯¯\\__/¯¯\\    Cilium:             3 errors, 1 warnings',
       ...Array(2).fill(
-        '                       cilium             cilium-xxxxx    container cilium-agent is in CrashLoopBackOff, exited with code 1: level=fatal msg="Unable to initialize cilium-agent" error="egress gateway requires --enable-ipv4-masquerade=\\"true\\" and --enable-bpf-masquerade=\\"true\\"" subsys=daemon',
+        '                       cilium             cilium-xxxxx    container cilium-agent is in CrashLoopBackOff, exited with code 1: level=fatal msg="egress gateway requires --enable-ipv4-masquerade=\\"true\\" and --enable-bpf-masquerade=\\"true\\"" subsys=daemon',
       ),
     ],
   ]);
@@ -337,7 +340,7 @@ it.each(['1.17.4', '1.18.2', '1.19.0'])('release %s comes up and hands out addre
   expect((lab.api.get<Service>('services', 'web', 'default') as Service).status.loadBalancer).toEqual({ ingress: [{ ip: '192.0.2.8' }] });
   const { stdout } = await lab.cilium('bgp', 'peers');
   expect(stdout.split('\n').slice(1, 3)).toEqual([
-    'test-control-plane   64496      64500     192.0.2.1      active          0s       ipv4/unicast   0          0    ',
-    '                                                                                  ipv6/unicast   0          0    ',
+    'test-control-plane   64496      64500     192.0.2.1      active          0s       ipv6/unicast   0          0    ',
+    '                                                                                  ipv4/unicast   0          0    ',
   ]);
 });

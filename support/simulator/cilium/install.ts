@@ -45,8 +45,8 @@ const releaseAnnotations = { 'meta.helm.sh/release-name': 'cilium', 'meta.helm.s
  */
 export function installCilium(cluster: Cluster, options: InstallOptions): InstalledCilium {
   const version = parseVersion(options.version);
-  const { values, unmodelled } = readValues(options.values);
-  const config = renderConfig(values, version);
+  const { values, unmodelled } = readValues(options.values, version);
+  const config = renderConfig(values, version, minorOf(cluster.server.version));
   const { client } = cluster.server;
   const agents: RunningAgent[] = [];
   const installation: OwnInstallation & InstalledCilium = {
@@ -94,6 +94,9 @@ export function installCilium(cluster: Cluster, options: InstallOptions): Instal
   writeObject(client, releaseSecret(version.text, options.values, revision));
   return installation;
 }
+
+/** `v1.27.3` is 27. */
+const minorOf = (kubernetes: string): number => Number(/^v?1\.(\d+)/.exec(kubernetes)?.[1] ?? Number.NaN);
 
 function withHelmMarks(object: ObjectInput): ObjectInput {
   const { metadata } = object;

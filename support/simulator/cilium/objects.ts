@@ -7,10 +7,31 @@ export interface CiliumNode extends KubernetesObject {
     readonly addresses?: readonly { readonly type: string; readonly ip: string }[];
     readonly ipam?: {
       readonly podCIDRs?: readonly string[];
-      readonly pools?: { readonly allocated?: readonly { readonly pool: string; readonly cidrs?: readonly string[] }[] };
+      readonly pools?: { readonly allocated?: readonly PoolAllocation[]; readonly requested?: readonly PoolRequest[] };
     };
     readonly [field: string]: unknown;
   };
+}
+
+/** CIDRs of a pod IP pool that a node has. */
+export interface PoolAllocation {
+  readonly pool: string;
+  readonly cidrs?: readonly string[];
+}
+
+/** How many addresses of a pod IP pool a node wants. */
+export interface PoolRequest {
+  readonly pool: string;
+  readonly needed?: { readonly 'ipv4-addrs'?: number; readonly 'ipv6-addrs'?: number };
+}
+
+interface PodPoolFamily {
+  readonly cidrs: readonly string[];
+  readonly maskSize: number;
+}
+
+export interface PodIpPool extends KubernetesObject {
+  readonly spec?: { readonly ipv4?: PodPoolFamily; readonly ipv6?: PodPoolFamily };
 }
 
 export interface AddressBlock {

@@ -146,7 +146,7 @@ class Agent implements InspectableAgent {
     }
     const problem = fatalProblem(config, version);
     if (problem !== undefined) {
-      container.writeLog(`level=fatal msg="Unable to initialize cilium-agent" error=${JSON.stringify(problem)} subsys=daemon`, 'stderr');
+      createLog(container, clock)('fatal', problem, { subsys: 'daemon' });
       // A program ends its container at an event of its own, not while it is being started.
       this.#timer = clock.schedule(0, () => container.stop(1));
       return;

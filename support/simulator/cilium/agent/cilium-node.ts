@@ -3,6 +3,7 @@ import type { ApiClient } from '../../kubernetes/types.ts';
 import { type CiliumNode, type CiliumNodeConfig, ciliumNamespace, resources } from '../objects.ts';
 import { selects } from '../selector.ts';
 import type { AgentContext, CiliumConfig } from '../types.ts';
+import { firstRequest } from './datapath/multi-pool.ts';
 
 /** The ConfigMap with the CiliumNodeConfigs of a node laid over it, by name (what the pod's `config` container does). */
 export function readConfig(api: ApiClient, node: Node, hasNodeConfigs: boolean): CiliumConfig {
@@ -38,7 +39,11 @@ export function publishCiliumNode({ api, node, config }: AgentContext): CiliumNo
   const spec = {
     ...existing?.spec,
     addresses: [...own, ...others],
-    ipam: { ...existing?.spec?.ipam, ...(podCidrs === undefined || podCidrs.length === 0 ? {} : { podCIDRs: podCidrs }) },
+    ipam: {
+      ...existing?.spec?.ipam,
+      ...ofPools(existing, config),
+      ...(podCidrs === undefined || podCidrs.length === 0 ? {} : { podCIDRs: podCidrs }),
+    },
   };
   const owner = { apiVersion: 'v1', kind: 'Node', name: node.name, uid: source.metadata.uid };
   if (existing === undefined) {
@@ -55,6 +60,13 @@ export function publishCiliumNode({ api, node, config }: AgentContext): CiliumNo
   return api.update<CiliumNode>({ ...existing, metadata: { ...existing.metadata, labels, annotations }, spec });
 }
 
+/** In IPAM mode `multi-pool` the agent asks for addresses; what it is given comes into the same field. */
+function ofPools(existing: CiliumNode | undefined, config: CiliumConfig) {
+  if (config.get('ipam') !== 'multi-pool' || existing?.spec?.ipam?.pools !== undefined) return {};
+  const families = ([4, 6] as const).filter((family) => config.get(`enable-ipv${family}`) === 'true');
+  return { pools: { requested: firstRequest(config, families) } };
+}
+
 function sameMap(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
@@ -62,7 +74,8 @@ function sameMap(a: Readonly<Record<string, string>>, b: Readonly<Record<string,
 
 /** Whether the node has a pod CIDR of every enabled family, so that pods can get addresses. */
 export function hasPodCidrs(node: CiliumNode, families: { readonly hasIpv4: boolean; readonly hasIpv6: boolean }): boolean {
-  const cidrs = node.spec?.ipam?.podCIDRs ?? [];
+  const { podCIDRs = [], pools } = node.spec?.ipam ?? {};
+  const cidrs = [...podCIDRs, ...(pools?.allocated ?? []).flatMap((pool) => pool.cidrs ?? [])];
   return (
     (!families.hasIpv4 || cidrs.some((text) => !text.includes(':'))) && (!families.hasIpv6 || cidrs.some((text) => text.includes(':')))
   );

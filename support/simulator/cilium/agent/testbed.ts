@@ -52,6 +52,7 @@ export function createAgentTestbed(
       bgpControlPlane: { enabled: true },
       l2announcements: { enabled: true },
     },
+    version,
   );
   const config = new Map(Object.entries(renderConfig(values, version)));
   const server = createApiServer({

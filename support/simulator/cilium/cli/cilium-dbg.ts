@@ -3,12 +3,12 @@ import type { InspectableAgent } from '../agent/agent.ts';
 import { formatCommunity } from '../agent/bgp/communities.ts';
 import type { ExportPolicy } from '../agent/bgp/route-policies.ts';
 import { formatDevices, formatL2Table, type TableStyle } from '../agent/l2-announcer/tables.ts';
-import { agentFlags } from '../agent/startup-check.ts';
 import { type LoadBalancerIpPool, resources } from '../objects.ts';
 import { isAtLeast } from '../version.ts';
 import { takeFlag, unknownCommand } from './arguments.ts';
 import { bgpTabs, formatAgentPeers, peerJson } from './bgp-peers.ts';
 import { parseRouteQuery, routeCells, routeJson, routeRows, routesRefusal } from './bgp-routes.ts';
+import { showState } from './dbg/commands.ts';
 import { formatTabs } from './tab-writer.ts';
 
 const ok = (stdout: string): CommandResult => ({ stdout, stderr: '', exitCode: 0 });
@@ -36,10 +36,8 @@ export function createCiliumDbg(agent: InspectableAgent): Command {
       if (shown !== undefined) return shown;
       if (words[0] === 'bgp/peers') return bgp(agent, ['peers']);
     }
-    const answer = agent.debug(args);
+    const answer = showState(agent, args) ?? agent.debug(args);
     if (answer !== undefined) return answer;
-    if (word === 'status') return status(agent, rest);
-    if (word === 'config') return config(agent, rest);
     if (word === 'encrypt' && rest[0] === 'status') return ok(`Encryption: ${'Disabled'.padEnd(26)}\n`);
     if (word !== undefined && !word.startsWith('-') && !commands.includes(word)) {
       const text = unknownCommand(word, 'cilium-dbg', commands);
@@ -186,74 +184,4 @@ function stateTable(agent: InspectableAgent, args: readonly string[], style: Tab
   if (words.length === 1 && words[0] === 'devices' && !isJson)
     return ok(formatDevices(agent.context.node.namespace.interfaces, datapath.devices, style));
   return undefined;
-}
-
-/** The part of `cilium-dbg status` that the model knows; `--brief` says OK. */
-function status(agent: InspectableAgent, args: readonly string[]): CommandResult {
-  if (args.includes('--brief')) return ok('OK\n');
-  const { config: settings, version, cluster } = agent.context;
-  const flags = agentFlags(settings);
-  const devices = (agent.parts?.datapath.devices ?? []).map(({ name }) => name).join(', ');
-  const masquerading = [
-    `IPv4: ${flags.hasIpv4 && flags.masquerades4 ? 'Enabled' : 'Disabled'}`,
-    `IPv6: ${flags.hasIpv6 && flags.masquerades6 ? 'Enabled' : 'Disabled'}`,
-  ].join(', ');
-  const lines = [
-    ['KVStore:', 'Disabled', ''],
-    ['Kubernetes:', 'Ok', `${cluster.server.version.slice(1).split('.').slice(0, 2).join('.')} (${cluster.server.version}) [linux/amd64]`],
-    ['KubeProxyReplacement:', flags.replacesKubeProxy ? 'True' : 'False', `[${devices}]`],
-    ['Host firewall:', settings.get('enable-host-firewall') === 'true' ? 'Enabled' : 'Disabled'],
-    ['SRv6:', 'Disabled'],
-    ['CNI Chaining:', settings.get('cni-chaining-mode') ?? 'none'],
-    ['CNI Config file:', 'successfully wrote CNI configuration file to /host/etc/cni/net.d/05-cilium.conflist'],
-    ['Cilium:', 'Ok', `${version.text} (v${version.text})`],
-    ['Cilium health daemon:', 'Ok', ''],
-    [
-      'Routing:',
-      `Network: ${flags.isTunneling ? `Tunnel [${settings.get('tunnel-protocol') ?? 'vxlan'}]` : 'Native'}`,
-      `Host: ${flags.hasBpfMasquerade && flags.replacesKubeProxy ? 'BPF' : 'Legacy'}`,
-    ],
-    ['Masquerading:', flags.hasBpfMasquerade ? 'BPF' : 'IPTables', `[${masquerading}]`],
-    [
-      'Hubble:',
-      flags.hasHubble ? 'Ok' : 'Disabled',
-      flags.hasHubble
-        ? `Current/Max Flows: ${agent.flows?.flows.length ?? 0}/${settings.get('hubble-event-buffer-capacity') ?? '4095'}`
-        : '',
-    ],
-    ['Encryption:', 'Disabled', ''],
-  ];
-  return ok(formatTabs(lines, { minWidth: 2, padding: 3 }));
-}
-
-/** `config --all`: names of the agent's own settings, of those that labs look at; else the ConfigMap's keys. */
-function config(agent: InspectableAgent, args: readonly string[]): CommandResult {
-  const { config: settings } = agent.context;
-  const flags = agentFlags(settings);
-  if (!args.includes('--all') && !args.includes('-a')) {
-    const rows = [...settings].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => [key, `: ${value}`]);
-    return ok(formatTabs(rows, { minWidth: 2, padding: 2 }));
-  }
-  const names: readonly (readonly [string, unknown])[] = [
-    ['EnableBGPControlPlane', flags.hasBgp],
-    ['EnableBPFMasquerade', flags.hasBpfMasquerade],
-    ['EnableEgressGateway', flags.hasEgressGateway],
-    ['EnableExternalIPs', flags.replacesKubeProxy || settings.get('enable-external-ips') === 'true'],
-    ['EnableHubble', flags.hasHubble],
-    ['EnableIPv4', flags.hasIpv4],
-    ['EnableIPv4Masquerade', flags.masquerades4],
-    ['EnableIPv6', flags.hasIpv6],
-    ['EnableIPv6Masquerade', flags.masquerades6],
-    ['EnableL2Announcements', flags.hasL2Announcements],
-    ['EnableNodePort', flags.hasNodePort],
-    ['IPAM', flags.ipam],
-    ['KubeProxyReplacement', flags.replacesKubeProxy],
-    ['RoutingMode', flags.isTunneling ? 'tunnel' : 'native'],
-  ];
-  return ok(
-    `#### Read-only configurations ####\n${formatTabs(
-      names.map(([name, value]) => [name, `: ${String(value)}`]),
-      { minWidth: 34, padding: 0 },
-    )}`,
-  );
 }

@@ -14,7 +14,7 @@ export function customResources(version: CiliumVersion, config: CiliumConfig): r
     ...coreResources(version),
     ...loadBalancingResources(version),
     ...(isOn('enable-bgp-control-plane') ? bgpResources(version) : []),
-    ...(isOn('enable-ipv4-egress-gateway') ? [egressGatewayResource(version)] : []),
+    ...(isOn('enable-ipv4-egress-gateway') || isOn('enable-egress-gateway') ? [egressGatewayResource(version)] : []),
     ...(isOn('enable-envoy-config') ? envoyResources() : []),
     ...(isOn('enable-local-redirect-policy') ? [localRedirectResource()] : []),
   ];

@@ -1,10 +1,13 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parseVersion } from '../version.ts';
 import { renderConfig } from './config-map.ts';
 import { readValues } from './values.ts';
 import { renderObjects } from './workloads.ts';
 
-const render = (values: unknown, version = '1.16.0') => renderConfig(readValues(values).values, parseVersion(version));
+const render = (values: unknown, version = '1.16.0') =>
+  renderConfig(readValues(values, parseVersion(version)).values, parseVersion(version));
 
 describe('cilium-config', () => {
   it('has the longest key of the real one, which sets the width of `cilium config view`', () => {
@@ -37,15 +40,49 @@ describe('cilium-config', () => {
     },
     { name: 'who serves services without a class came with 1.17', values: {}, key: 'default-lb-service-ipam', value: undefined },
     { name: 'who serves services without a class, 1.17', version: '1.17.0', values: {}, key: 'default-lb-service-ipam', value: 'lbipam' },
-    { name: 'an unknown value is ignored', values: { bgp: { enabled: true } }, key: 'enable-bgp-control-plane', value: undefined },
-    { name: 'null leaves the default', values: { ipv4: null }, key: 'enable-ipv4', value: 'true' },
+    {
+      name: 'an unknown value is ignored',
+      values: { bgpControlPlan: { enabled: true } },
+      key: 'enable-bgp-control-plane',
+      value: undefined,
+    },
+    { name: 'null leaves the default of a value', values: { ipv4: { enabled: null } }, key: 'enable-ipv4', value: 'true' },
   ])('$name', ({ values, key, value, version }) => {
     expect(render(values, version)[key]).toBe(value);
   });
 });
 
+describe('what Helm renders', () => {
+  interface Line {
+    readonly defaults?: Readonly<Record<string, string>>;
+    readonly values?: unknown;
+    readonly set?: Readonly<Record<string, string>>;
+    readonly gone?: readonly string[];
+  }
+  const folder = fileURLToPath(new URL('../../../testdata/cilium-config/', import.meta.url));
+  const releases = readdirSync(folder)
+    .filter((name) => name.endsWith('.jsonl'))
+    .map((name) => name.replace('.jsonl', ''));
+  it.each(releases)('of %s is what is rendered here', (release) => {
+    const lines = readFileSync(`${folder}${release}.jsonl`, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Line);
+    const { defaults } = lines[0] as { defaults: Record<string, string> };
+    const wrong = lines.flatMap(({ values = {}, set, gone = [] }) => {
+      const expected = { ...defaults, ...set };
+      for (const key of gone) delete expected[key];
+      const actual = render(values, release);
+      return [...new Set([...Object.keys(expected), ...Object.keys(actual)])]
+        .filter((key) => expected[key] !== actual[key])
+        .map((key) => ({ values: JSON.stringify(values), key, expected: expected[key], actual: actual[key] }));
+    });
+    expect(wrong).toEqual([]);
+  });
+});
+
 describe('values', () => {
-  it.each<{ name: string; values: unknown; problem: string }>([
+  it.each<{ name: string; values: unknown; problem: string; version?: string }>([
     {
       name: 'a string for a boolean',
       values: { bgpControlPlane: { enabled: 'yes' }, operator: { replicas: '2' } },
@@ -61,21 +98,82 @@ describe('values', () => {
     {
       name: 'the Hubble UI without the relay',
       values: { hubble: { ui: { enabled: true } } },
-      problem: 'hubble.ui.enabled: Hubble UI requires .Values.hubble.relay.enabled=true',
+      problem: 'Hubble UI requires .Values.hubble.relay.enabled=true',
     },
     {
       name: 'a word for kubeProxyReplacement',
       values: { kubeProxyReplacement: 'strict' },
       problem: 'kubeProxyReplacement must be explicitly set to a valid value (true or false) to continue.',
     },
+    {
+      name: 'a number where there may be a truth or nothing',
+      values: { bpf: { masquerade: 1 } },
+      problem:
+        "values don't meet the specifications of the schema(s) in the following chart(s):\ncilium:\n- bpf.masquerade: Invalid type. Expected: [null,boolean], given: integer",
+    },
+    {
+      name: 'a name of clusters that DNS would not take',
+      values: { cluster: { name: 'East_1' } },
+      problem:
+        "The cluster name is invalid: must consist of lower case alphanumeric characters and '-', and must start and end with an alphanumeric character. Configure 'upgradeCompatibility' to 1.15 or earlier to temporarily skip this check at your own risk",
+    },
+    {
+      name: 'the default name with a number',
+      values: { cluster: { id: 5 } },
+      problem: 'The cluster name is invalid: cannot use default value with cluster.id != 0',
+    },
+    {
+      name: 'the pool under its old name',
+      values: { ipam: { operator: { clusterPoolIPv4PodCIDR: '192.0.2.0/24' } } },
+      problem: 'Value ipam.operator.clusterPoolIPv4PodCIDR removed, use ipam.operator.clusterPoolIPv4PodCIDRList instead',
+    },
+    {
+      name: 'the old BGP speaker without anything to announce',
+      values: { bgp: { enabled: true } },
+      problem: 'BGP was enabled, but no announcements were enabled. Please enable one or more announcements.',
+    },
+    {
+      name: 'an extra option that is no text',
+      values: { extraConfig: { 'bpf-lb-sock': true } },
+      problem:
+        'ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal bool into Go struct field ConfigMap.data of type string',
+    },
+    {
+      name: 'a section without anything',
+      values: { ipv4: null },
+      problem: "ipv4: null takes away what the chart's templates look into",
+    },
+    {
+      name: 'words of before 1.15, in 1.17',
+      version: '1.17.0',
+      values: { tunnel: 'disabled' },
+      problem:
+        'tunnel was deprecated in v1.14 and has been removed in v1.15. For details please refer to https://docs.cilium.io/en/v1.15/operations/upgrade/#helm-options',
+    },
+    {
+      name: 'native routing of a family without its network, in 1.18',
+      version: '1.18.0',
+      values: { routingMode: 'native', ipv6: { enabled: true } },
+      problem: 'ipv6NativeRoutingCIDR must be set when routingMode is native',
+    },
     { name: 'a list instead of a mapping', values: [], problem: 'Helm values must be a mapping, not array' },
-  ])('refuses $name', ({ values, problem }) => {
-    expect(() => readValues(values)).toThrow(expect.objectContaining({ shortMessage: problem, fault: 'content' }));
+  ])('refuses $name', ({ values, problem, version = '1.16.0' }) => {
+    expect(() => readValues(values, parseVersion(version))).toThrow(expect.objectContaining({ shortMessage: problem, fault: 'content' }));
+  });
+
+  it('names further options that nothing acts on, and not those that something does', () => {
+    const values = { extraConfig: { labels: 'k8s:app', 'bpf-lb-rss-ipv4-src-cidr': '192.0.2.0/24' }, policyEnforcementMode: 'always' };
+    expect(readValues(values, parseVersion('1.16.0')).unmodelled).toEqual([
+      'not simulated: the option bpf-lb-rss-ipv4-src-cidr (Helm value extraConfig.bpf-lb-rss-ipv4-src-cidr="192.0.2.0/24")',
+    ]);
   });
 
   it('names what it does not model', () => {
     expect(
-      readValues({ encryption: { enabled: true }, loadBalancer: { mode: 'dsr' }, hubble: { relay: { enabled: true } } }).unmodelled,
+      readValues(
+        { encryption: { enabled: true }, loadBalancer: { mode: 'dsr' }, hubble: { relay: { enabled: true } } },
+        parseVersion('1.16.0'),
+      ).unmodelled,
     ).toEqual([
       'not simulated: transparent encryption (Helm value encryption.enabled=true)',
       'not simulated: DSR (SNAT is used) (Helm value loadBalancer.mode="dsr")',
@@ -85,7 +183,9 @@ describe('values', () => {
 
 describe('objects', () => {
   const names = (values: unknown) =>
-    renderObjects(readValues(values).values, parseVersion('1.16.0')).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+    renderObjects(readValues(values, parseVersion('1.16.0')).values, parseVersion('1.16.0')).map(
+      ({ kind, metadata }) => `${kind}/${metadata.name}`,
+    );
   it('are the small set by default', () => {
     expect(names({})).toEqual([
       'ServiceAccount/cilium',

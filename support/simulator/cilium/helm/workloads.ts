@@ -3,6 +3,7 @@ import type { ObjectInput } from '../../kubernetes/types.ts';
 import { ciliumNamespace } from '../objects.ts';
 import type { CiliumVersion } from '../types.ts';
 import { imagesOf } from '../version.ts';
+import { isEnvoyDaemonSet } from './config-features.ts';
 import type { HelmValues } from './values.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -127,7 +128,7 @@ function workloads(values: HelmValues, version: CiliumVersion): readonly ObjectI
   const result: ObjectInput[] = [
     daemonSet({ name: 'cilium', labels: agentLabels, selector: { 'k8s-app': 'cilium' }, pod: agentPod(values, agentImage) }, 2),
   ];
-  if (values.envoy.enabled) {
+  if (isEnvoyDaemonSet(values)) {
     result.push(
       daemonSet(
         {
@@ -305,12 +306,12 @@ export const hasUi = (values: HelmValues): boolean => values.hubble.enabled && v
 export function renderObjects(values: HelmValues, version: CiliumVersion): readonly ObjectInput[] {
   const account = (name: string): ObjectInput => ({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } });
   const accounts = ['cilium'];
-  if (values.envoy.enabled) accounts.push('cilium-envoy');
+  if (isEnvoyDaemonSet(values)) accounts.push('cilium-envoy');
   if (values.operator.enabled) accounts.push('cilium-operator');
   if (hasRelay(values)) accounts.push('hubble-relay');
   if (hasUi(values)) accounts.push('hubble-ui');
   const services: ObjectInput[] = [];
-  if (values.envoy.enabled) {
+  if (isEnvoyDaemonSet(values)) {
     services.push(
       service(
         'cilium-envoy',

@@ -11,6 +11,8 @@ export interface PrintOptions {
   readonly hasIpTranslation: boolean;
   readonly hasNodeName: boolean;
   readonly timeFormat: TimeFormat;
+  /** `--color always`; tables have none. */
+  readonly hasColors: boolean;
   /** `default` unless the cluster has a name. */
   readonly clusterName: string;
   /** `HUBBLE_COMPAT=legacy-json-output`: the flow without its envelope. */
@@ -95,20 +97,28 @@ export function eventTypeOf(flow: Flow): { readonly type: number; readonly subTy
   return { type: eventTypes.trace, subType: Math.max(0, tracePoints.indexOf(flow.observationPoint)) };
 }
 
-export function hostOf(endpoint: FlowEndpoint, hasTranslation: boolean): string {
+const colors = { red: 31, green: 32, yellow: 33, magenta: 35, cyan: 36 } as const;
+
+/** A text in a colour, where there are colours. */
+function paint(text: string, color: keyof typeof colors, options: Pick<PrintOptions, 'hasColors' | 'format'>): string {
+  return options.hasColors && options.format !== 'table' ? `\u001b[${colors[color]}m${text}\u001b[0m` : text;
+}
+
+function hostOf(endpoint: FlowEndpoint, options: PrintOptions): string {
   let host = endpoint.ip.text;
-  if (hasTranslation) {
+  if (options.hasIpTranslation) {
     const name = endpoint.podName ?? endpoint.serviceName;
     if (name !== undefined && name !== '')
       host = endpoint.namespace === undefined || name.includes('/') ? name : `${endpoint.namespace}/${name}`;
   }
-  if (endpoint.port === undefined || endpoint.port === 0) return host;
-  return host.includes(':') ? `[${host}]:${endpoint.port}` : `${host}:${endpoint.port}`;
+  if (endpoint.port === undefined || endpoint.port === 0) return paint(host, 'cyan', options);
+  const port = paint(String(endpoint.port), 'yellow', options);
+  return paint(host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`, 'cyan', options);
 }
 
-function identityText(id: number): string {
+function identityText(id: number, options: PrintOptions): string {
   const name = reservedName(id);
-  return name === undefined ? `(ID:${id})` : `(${name})`;
+  return paint(name === undefined ? `(ID:${id})` : `(${name})`, 'magenta', options);
 }
 
 function typeText(flow: Flow): string {
@@ -131,6 +141,19 @@ function verdictText(flow: Flow): string {
   }
 }
 
+function colouredVerdict(flow: Flow, options: PrintOptions): string {
+  switch (flow.verdict) {
+    case 'FORWARDED':
+    case 'REDIRECTED':
+      return paint(verdictText(flow), 'green', options);
+    case 'DROPPED':
+    case 'ERROR':
+      return paint(verdictText(flow), 'red', options);
+    default:
+      return paint(verdictText(flow), 'yellow', options);
+  }
+}
+
 function compactLine(flow: Flow, options: PrintOptions): string {
   let [from, to] = [flow.source, flow.destination];
   let arrow = '->';
@@ -140,12 +163,12 @@ function compactLine(flow: Flow, options: PrintOptions): string {
     arrow = '<-';
   }
   const node = options.hasNodeName ? ` [${flow.nodeName}]` : '';
-  return `${formatTime(flow.time, options.timeFormat)}${node}: ${hostOf(from, options.hasIpTranslation)} ${identityText(from.identity)} ${arrow} ${hostOf(to, options.hasIpTranslation)} ${identityText(to.identity)} ${typeText(flow)} ${verdictText(flow)} (${flow.summary})\n`;
+  return `${formatTime(flow.time, options.timeFormat)}${node}: ${hostOf(from, options)} ${identityText(from.identity, options)} ${arrow} ${hostOf(to, options)} ${identityText(to.identity, options)} ${typeText(flow)} ${colouredVerdict(flow, options)} (${flow.summary})\n`;
 }
 
 function dictText(flow: Flow, options: PrintOptions): string {
   const node = options.hasNodeName ? `       NODE: ${flow.nodeName}\n` : '';
-  return `  TIMESTAMP: ${formatTime(flow.time, options.timeFormat)}\n${node}     SOURCE: ${hostOf(flow.source, options.hasIpTranslation)}\nDESTINATION: ${hostOf(flow.destination, options.hasIpTranslation)}\n       TYPE: ${typeText(flow)}\n    VERDICT: ${verdictText(flow)}\n    SUMMARY: ${flow.summary}\n`;
+  return `  TIMESTAMP: ${formatTime(flow.time, options.timeFormat)}\n${node}     SOURCE: ${hostOf(flow.source, options)}\nDESTINATION: ${hostOf(flow.destination, options)}\n       TYPE: ${typeText(flow)}\n    VERDICT: ${colouredVerdict(flow, options)}\n    SUMMARY: ${flow.summary}\n`;
 }
 
 function tableText(flows: readonly Flow[], options: PrintOptions): string {
@@ -155,10 +178,10 @@ function tableText(flows: readonly Flow[], options: PrintOptions): string {
     ...flows.map((flow) => [
       formatTime(flow.time, options.timeFormat),
       ...(options.hasNodeName ? [flow.nodeName] : []),
-      hostOf(flow.source, options.hasIpTranslation),
-      hostOf(flow.destination, options.hasIpTranslation),
+      hostOf(flow.source, options),
+      hostOf(flow.destination, options),
       typeText(flow),
-      verdictText(flow),
+      colouredVerdict(flow, options),
       flow.summary,
     ]),
   ];
@@ -302,6 +325,22 @@ export function joinNames(names: readonly string[]): string {
   }
   const joined = names.slice(0, end).join(', ');
   return end === names.length ? joined : `${joined} (and ${names.length - end} more)`;
+}
+
+/** The relay's notice about nodes whose server refused the request. */
+export function printNodeError(message: string, names: readonly string[], relay: string, now: number, options: PrintOptions): string {
+  if (names.length === 0) return '';
+  const time = formatTime(now, options.timeFormat);
+  switch (options.format) {
+    case 'compact':
+    case 'table':
+      return `${time} [${relay}]: Error ${JSON.stringify(message)} on ${names.length} nodes: ${joinNames(names)}\n`;
+    case 'dict':
+      return `  TIMESTAMP: ${time}\n      STATE: NODE_ERROR\n      NODES: ${joinNames(names)}\n    MESSAGE: ${JSON.stringify(message)}\n`;
+    case 'json':
+    case 'jsonpb':
+      return `${JSON.stringify({ node_status: { state_change: 'NODE_ERROR', node_names: names, message }, node_name: relay, time: protobufTime(now) })}\n`;
+  }
 }
 
 /** The relay's notice about nodes that it cannot reach, for standard error. */

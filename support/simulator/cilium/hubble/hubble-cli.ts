@@ -1,17 +1,16 @@
 import type { Command, CommandContext, CommandResult } from '../../docker/types.ts';
-import { FlowRing } from '../agent/datapath/flows.ts';
 import { unknownCommand } from '../cli/arguments.ts';
-import { goSeconds, parseGoDuration } from '../time.ts';
+import { parseGoDuration } from '../time.ts';
 import type { CiliumInstallation, Flow } from '../types.ts';
-import { alignColumns, type OutputFormat, type PrintOptions, printFlows, printUnavailable } from './flow-printer.ts';
-import { ArgumentError, FilterError, impliedValue, isFilterFlag, ObserveFilter } from './observe-filter.ts';
-import { clusterNameOf, lookThroughRelay, peerName, type RelayView } from './relay.ts';
-import { parseTimeOption, type TimeFormat, timeFormats } from './time-format.ts';
+import { type OutputFormat, type PrintOptions, printFlows, printNodeError, printUnavailable } from './flow-printer.ts';
+import { ArgumentError, FilterError, impliedValue, isFilterFlag, ObserveFilter, ServerError } from './observe-filter.ts';
+import { type Connection, clusterNameOf, defaultServer, lookThroughRelay, peerName, serverOf } from './relay.ts';
+import { list, serverStatus } from './server-status.ts';
+import { parseTimeOption, timeFormatOf } from './time-format.ts';
 import { flagText, HubbleError, parseWords, type Words } from './words.ts';
 
 /** Flows that each node is asked for when nothing else is said. */
 const defaultLast = 20;
-const defaultServer = 'localhost:4245';
 /** Release of the command-line tool. */
 const toolVersion = 'v1.16.0';
 
@@ -40,15 +39,13 @@ function run(args: readonly string[], context: CommandContext, installation: Cil
       return versionResult();
     case 'observe':
       if (hasHelp) return ok(observeHelp);
-      if (command[1] !== undefined && command[1] !== 'flows') {
-        if (['agent-events', 'debug-events'].includes(command[1])) throw new HubbleError(`not simulated: hubble observe ${command[1]}`);
-        throw new HubbleError(`unknown command "${command[1]}" for "hubble observe"`);
-      }
+      if (command[1] === 'agent-events' || command[1] === 'debug-events')
+        throw new HubbleError(`not simulated: hubble observe ${command[1]}`);
       return observe(flags, context, installation);
     case 'status':
-      return status(flags, context, installation);
+      return serverStatus(flags, (words) => connect(words, context, installation), context.clock.now());
     case 'list':
-      return list(command[1], flags, context, installation);
+      return list(command[1], flags, (words) => connect(words, context, installation), context.clock.now());
     case 'config':
     case 'watch':
     case 'record':
@@ -89,15 +86,11 @@ function versionResult(): CommandResult {
   return ok(`hubble ${toolVersion} compiled with go1.22.5 on linux/amd64\n`);
 }
 
-function serverOf(flags: Words['flags']): string {
-  return flags.findLast((flag) => flag.name === 'server')?.value ?? defaultServer;
-}
-
 function connect(
   flags: Words['flags'],
   context: CommandContext,
   installation: CiliumInstallation | undefined,
-): { readonly relay: RelayView; readonly installation: CiliumInstallation } | { readonly problem: string } {
+): Connection | { readonly problem: string } {
   const server = serverOf(flags);
   const isRelay = server === defaultServer || server === '127.0.0.1:4245' || server === 'tls://localhost:4245';
   const relay = !isRelay || installation === undefined ? undefined : lookThroughRelay(installation, context.clock);
@@ -112,6 +105,7 @@ function connect(
 
 function observe(flags: Words['flags'], context: CommandContext, installation: CiliumInstallation | undefined): CommandResult {
   const filter = new ObserveFilter();
+  let refusal: string | undefined;
   const optionValue = (name: string): string | undefined => flags.findLast((flag) => flag.name === name)?.value;
   const has = (name: string): boolean => flags.some((flag) => flag.name === name && flag.value !== 'false');
   for (const { name, value } of flags) {
@@ -120,6 +114,10 @@ function observe(flags: Words['flags'], context: CommandContext, installation: C
     try {
       filter.add(name, given);
     } catch (error) {
+      if (error instanceof ServerError) {
+        refusal ??= error.message;
+        continue;
+      }
       if (error instanceof ArgumentError)
         throw new HubbleError(`invalid argument ${JSON.stringify(given)} for "${flagText(name)}" flag: ${error.message}`);
       throw error;
@@ -155,6 +153,12 @@ function observe(flags: Words['flags'], context: CommandContext, installation: C
     throw new HubbleError(`failed to connect to '${serverOf(flags)}': ${connection.problem}`);
   }
   const { relay } = connection;
+  if (refusal !== undefined) {
+    const names = relay.connected.map((agent) => peerName(connection.installation, agent.context.node.name));
+    const stderr =
+      printNodeError(refusal, names, relay.podName, now, options) + printUnavailable(relay.unavailable, relay.podName, now, options);
+    return { stdout: '', stderr, exitCode: 0 };
+  }
   const perNode = relay.connected.map((agent) => {
     const matching: Flow[] = [];
     for (const flow of agent.flows?.flows ?? []) {
@@ -185,15 +189,14 @@ function printOptions(flags: Words['flags'], context: CommandContext, installati
     >
   )[output];
   if (format === undefined) throw new HubbleError(`invalid output format: ${output}`);
-  const timeText = optionValue('time-format') ?? 'StampMilli';
-  const timeFormat = timeFormats.find((name) => name === timeText);
-  if (timeFormat === undefined) throw new HubbleError(`not simulated: hubble observe --time-format ${timeText}`);
   const translation = flags.findLast((flag) => flag.name === 'ip-translation');
   return {
     format,
     hasIpTranslation: (translation === undefined || translation.value !== 'false') && !has('numeric'),
     hasNodeName: has('print-node-name'),
-    timeFormat: timeFormat satisfies TimeFormat,
+    timeFormat: timeFormatOf(optionValue('time-format') ?? 'StampMilli'),
+    // Whether the output is a terminal of its own (and not a pipe's end) is not known here, so that `auto` is as good as `never`.
+    hasColors: optionValue('color')?.toLowerCase() === 'always',
     clusterName: installation === undefined ? 'default' : clusterNameOf(installation),
     hasLegacyJson: (context.env.get('HUBBLE_COMPAT') ?? '').includes('legacy-json-output'),
   };
@@ -209,8 +212,7 @@ function count(text: string | undefined, name: string): number | undefined {
 function timeOption(text: string | undefined, name: string, now: number): number | undefined {
   if (text === undefined) return undefined;
   const time = parseTimeOption(text, now, parseGoDuration);
-  if (time === undefined)
-    throw new HubbleError(`failed to parse the ${name} time: parsing time "${text}": does not match any of the supported formats`);
+  if (time === undefined) throw new HubbleError(`failed to parse the ${name} time: failed to convert ${text} to time`);
   return time;
 }
 
@@ -220,123 +222,4 @@ function mergeByTime(lists: readonly (readonly Flow[])[]): Flow[] {
     .flatMap((flows, node) => flows.map((flow, index) => ({ flow, node, index })))
     .sort((a, b) => a.flow.time - b.flow.time || a.node - b.node || a.index - b.index)
     .map(({ flow }) => flow);
-}
-
-// ── status, list ────────────────────────────────────────────────────────────────────────────────────────────
-
-interface NodeFigures {
-  readonly name: string;
-  readonly current: number;
-  readonly capacity: number;
-  readonly perSecond: number;
-  readonly uptimeMs: number;
-}
-
-function figuresOf(connection: { readonly relay: RelayView; readonly installation: CiliumInstallation }, now: number): NodeFigures[] {
-  return connection.relay.connected.map((agent) => {
-    const name = peerName(connection.installation, agent.context.node.name);
-    const ring = agent.flows;
-    if (!(ring instanceof FlowRing)) return { name, current: ring?.flows.length ?? 0, capacity: 4095, perSecond: 0, uptimeMs: 0 };
-    const uptimeMs = now - ring.startedAt;
-    return { name, current: ring.size, capacity: ring.capacity, perSecond: uptimeMs <= 0 ? 0 : (ring.seen * 1000) / uptimeMs, uptimeMs };
-  });
-}
-
-/** `12,285`. */
-function withCommas(value: number): string {
-  return String(value).replaceAll(/\B(?=(\d{3})+(?!\d))/g, ',');
-}
-
-function status(flags: Words['flags'], context: CommandContext, installation: CiliumInstallation | undefined): CommandResult {
-  const connection = connect(flags, context, installation);
-  if ('problem' in connection) throw new HubbleError(`failed getting status: rpc error: code = Unavailable desc = ${connection.problem}`);
-  const output = flags.findLast((flag) => flag.name === 'output')?.value ?? 'compact';
-  const figures = figuresOf(connection, context.clock.now());
-  const current = figures.reduce((sum, node) => sum + node.current, 0);
-  const capacity = figures.reduce((sum, node) => sum + node.capacity, 0);
-  const perSecond = figures.reduce((sum, node) => sum + node.perSecond, 0);
-  const { unavailable, connected } = connection.relay;
-  const total = connected.length + unavailable.length;
-  if (output === 'json') {
-    const json = {
-      num_flows: String(current),
-      max_flows: String(capacity),
-      num_connected_nodes: connected.length,
-      num_unavailable_nodes: unavailable.length,
-      ...(unavailable.length === 0 ? {} : { unavailable_nodes: unavailable }),
-      flows_rate: perSecond,
-    };
-    return ok(`${JSON.stringify(json)}\n`);
-  }
-  if (['dict', 'table', 'tab'].includes(output)) throw new HubbleError(`not simulated: hubble status -o ${output}`);
-  if (output !== 'compact') throw new HubbleError(`invalid output format: ${output}`);
-  const share = capacity === 0 ? '0.00' : ((100 * current) / capacity).toFixed(2);
-  let text = `Healthcheck (via ${serverOf(flags)}): Ok\n`;
-  text += `Current/Max Flows: ${withCommas(current)}/${withCommas(capacity)} (${share}%)\n`;
-  text += `Flows/s: ${perSecond.toFixed(2)}\n`;
-  text += `Connected Nodes: ${connected.length}/${total}\n`;
-  if (unavailable.length > 0) text += `Unavailable Nodes: ${unavailable.length}\n${unavailable.map((name) => `  - ${name}\n`).join('')}`;
-  return ok(text);
-}
-
-function list(
-  what: string | undefined,
-  flags: Words['flags'],
-  context: CommandContext,
-  installation: CiliumInstallation | undefined,
-): CommandResult {
-  if (what === undefined)
-    return ok(
-      'List Hubble objects\n\nUsage:\n  hubble list [command]\n\nAvailable Commands:\n  namespaces  List namespaces with recent flows\n  nodes       List Hubble nodes\n',
-    );
-  if (!['node', 'nodes', 'namespace', 'namespaces', 'ns'].includes(what))
-    throw new HubbleError(`unknown command "${what}" for "hubble list"`);
-  const connection = connect(flags, context, installation);
-  if ('problem' in connection) throw new HubbleError(`rpc error: code = Unavailable desc = ${connection.problem}`);
-  const output = flags.findLast((flag) => flag.name === 'output')?.value ?? 'table';
-  if (what !== 'node' && what !== 'nodes') return ok(namespaces(connection.relay, output, clusterNameOf(connection.installation)));
-  const figures = figuresOf(connection, context.clock.now());
-  const nodes = [
-    ...figures.map((node) => ({ name: node.name, isConnected: true, figures: node })),
-    ...connection.relay.unavailable.map((name) => ({ name, isConnected: false, figures: undefined })),
-  ].sort((a, b) => (a.name < b.name ? -1 : 1));
-  switch (output) {
-    case 'wide':
-      throw new HubbleError('not simulated: hubble list nodes -o wide');
-    case 'table':
-      return ok(
-        alignColumns([
-          ['NAME', 'STATUS', 'AGE', 'FLOWS/S', 'CURRENT/MAX-FLOWS'],
-          ...nodes.map((node) =>
-            node.figures === undefined
-              ? [node.name, 'Unavailable', 'N/A', 'N/A', 'N/A']
-              : [
-                  node.name,
-                  'Connected',
-                  goSeconds(node.figures.uptimeMs),
-                  node.figures.perSecond.toFixed(2),
-                  `${node.figures.current}/${node.figures.capacity} (${((100 * node.figures.current) / node.figures.capacity).toFixed(2).padStart(6)}%)`,
-                ],
-          ),
-        ]),
-      );
-    case 'json':
-      return ok(
-        `${JSON.stringify(nodes.map((node) => ({ name: node.name, state: node.isConnected ? 'NODE_CONNECTED' : 'NODE_UNAVAILABLE', ...(node.figures === undefined ? {} : { uptime_ns: String(Math.round(node.figures.uptimeMs * 1_000_000)), num_flows: String(node.figures.current), max_flows: String(node.figures.capacity) }) })))}\n`,
-      );
-    default:
-      throw new HubbleError(`unknown output format: ${output}`);
-  }
-}
-
-function namespaces(relay: RelayView, output: string, cluster: string): string {
-  const names = new Set<string>();
-  for (const agent of relay.connected)
-    for (const flow of agent.flows?.flows ?? [])
-      for (const end of [flow.source, flow.destination]) if (end.namespace !== undefined && end.namespace !== '') names.add(end.namespace);
-  const sorted = [...names].sort();
-  if (output === 'json') return `${JSON.stringify(sorted.map((namespace) => ({ cluster, namespace })))}\n`;
-  if (output === 'wide') return alignColumns([['NAMESPACE', 'CLUSTER'], ...sorted.map((name) => [name, cluster])]);
-  if (output !== 'table') throw new HubbleError(`unknown output format: ${output}`);
-  return alignColumns([['NAMESPACE'], ...sorted.map((name) => [name])]);
 }

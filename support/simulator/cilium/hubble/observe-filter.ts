@@ -11,6 +11,9 @@ export class FilterError extends Error {}
 /** What the command line's parser finds, which puts the flag before it; the rest is the server's to find. */
 export class ArgumentError extends FilterError {}
 
+/** What only the nodes' servers find: the relay passes their answer on, and the tool goes on. */
+export class ServerError extends FilterError {}
+
 type Predicate = (flow: Flow) => boolean;
 type EndpointTest = (endpoint: FlowEndpoint) => boolean;
 
@@ -117,7 +120,7 @@ class Filters {
     } else if (field === 'namespace' || field === 'all-namespaces') {
       this.#namespaces[side ?? 'either'].push(field === 'namespace' ? value : '');
     } else {
-      const test = endpointTest(field, value);
+      const test = endpointTest(field, value, side);
       if (test !== undefined) {
         this.#put(this.#left, `${side ?? 'from'} ${field}`, onSide(side ?? 'from', test));
         this.#put(this.#right, `${side ?? 'to'} ${field}`, onSide(side ?? 'to', test));
@@ -127,6 +130,27 @@ class Filters {
         this.#put(this.#left, key, predicate);
         this.#put(this.#right, key, predicate);
       }
+    }
+    this.#checkNamespaces();
+  }
+
+  /** Names with a namespace of their own, against the namespaces that are asked for and against each other. */
+  #checkNamespaces(): void {
+    const { from, to } = this.#names;
+    const either = this.#either;
+    const namespaces = this.#namespaces;
+    for (const side of ['from', 'to'] as const) {
+      const ends = {
+        from: side === 'from' ? { pod: [...from.pod, ...either.pod], service: [...from.service, ...either.service] } : from,
+        to: side === 'to' ? { pod: [...to.pod, ...either.pod], service: [...to.service, ...either.service] } : to,
+      };
+      const problems = [
+        ...[ends.from.pod, ends.from.service, ends.to.pod, ends.to.service].map((names) => strangeNamespace(namespaces.either, names)),
+        ...[ends.from.pod, ends.from.service].map((names) => strangeNamespace(namespaces.from, names)),
+        ...[ends.to.pod, ends.to.service].map((names) => strangeNamespace(namespaces.to, names)),
+        ...[ends.from, ends.to].map(({ pod, service }) => disagreeing(pod, service)),
+      ].filter((problem) => problem !== undefined);
+      if (problems.length > 0) throw new ArgumentError(problems.join('\n'));
     }
   }
 
@@ -178,6 +202,27 @@ class Filters {
   }
 }
 
+const namespaceIn = (name: string): string => (name.includes('/') ? name.slice(0, name.indexOf('/')) : '');
+
+function strangeNamespace(namespaces: readonly string[], names: readonly string[]): string | undefined {
+  for (const namespace of namespaces)
+    for (const name of names) {
+      const own = namespaceIn(name);
+      if (own !== '' && own !== namespace)
+        return `namespace conflict: ${JSON.stringify(namespace)} does not contain ${JSON.stringify(own)}`;
+    }
+  return undefined;
+}
+
+function disagreeing(pods: readonly string[], services: readonly string[]): string | undefined {
+  for (const pod of pods) {
+    const own = namespaceIn(pod);
+    const other = own === '' ? undefined : services.find((service) => namespaceIn(service) !== own);
+    if (other !== undefined) return `namespace of service ${JSON.stringify(other)} conflict with pod ${JSON.stringify(own)}`;
+  }
+  return undefined;
+}
+
 /** Filters of one command line; `--not` puts the next one on the list of what is denied. */
 export class ObserveFilter {
   #allow: Filters | undefined;
@@ -209,7 +254,7 @@ export class ObserveFilter {
 }
 
 /** Flags that are about one end of the flow; undefined for all others. */
-function endpointTest(field: string, value: string): EndpointTest | undefined {
+function endpointTest(field: string, value: string, side: 'from' | 'to' | undefined): EndpointTest | undefined {
   switch (field) {
     case 'ip':
       return ipTest(value);
@@ -230,7 +275,10 @@ function endpointTest(field: string, value: string): EndpointTest | undefined {
       return (endpoint) => endpoint.identity === id;
     }
     case 'port':
-      if (!/^\d+$/.test(value) || Number(value) > 65_535) throw new FilterError(`invalid port "${value}"`);
+      if (!/^\d+$/.test(value) || Number(value) > 65_535)
+        throw new ServerError(
+          `invalid ${side === 'to' ? 'destination' : 'source'} port filter: invalid port ${JSON.stringify(value)}: strconv.ParseUint: parsing ${JSON.stringify(value)}: ${/^\d+$/.test(value) ? 'value out of range' : 'invalid syntax'}`,
+        );
       return (endpoint) => endpoint.port === Number(value);
     case 'fqdn':
       // No flow of the simulator has names.
@@ -245,7 +293,7 @@ function flowTest(name: string, value: string): Predicate {
     case 'protocol': {
       const protocol = value.toLowerCase();
       if (!['tcp', 'udp', 'icmp', 'icmpv4', 'icmpv6', 'sctp', 'http', 'dns', 'kafka'].includes(protocol))
-        throw new FilterError(`unknown protocol: "${value}"`);
+        throw new ServerError(`invalid protocol filter: unknown protocol: ${JSON.stringify(value)}`);
       return (flow) => flow.protocol.toLowerCase() === protocol || (protocol === 'icmp' && flow.protocol.startsWith('ICMP'));
     }
     case 'verdict':
@@ -298,10 +346,13 @@ function onSide(side: 'from' | 'to', test: EndpointTest): Predicate {
 }
 
 function ipTest(value: string): EndpointTest {
-  const cidr = value.includes('/') ? parsePrefix(value) : undefined;
-  if (cidr !== undefined) return (endpoint) => contains(cidr, endpoint.ip);
+  if (value.includes('/')) {
+    const cidr = parsePrefix(value);
+    if (cidr === undefined) throw new ServerError(`invalid CIDR in filter: ${JSON.stringify(value)}`);
+    return (endpoint) => contains(cidr, endpoint.ip);
+  }
   const address = parseIp(value);
-  if (address === undefined) throw new FilterError(`invalid IP address or CIDR prefix: "${value}"`);
+  if (address === undefined) throw new ServerError(`invalid IP address in filter: ${JSON.stringify(value)}`);
   return (endpoint) => endpoint.ip === address;
 }
 

@@ -6,10 +6,23 @@ import { readClusterNode } from '../agent/datapath/cluster-view.ts';
 import { isDefined } from '../crds/definitions.ts';
 import { type CiliumNode, ciliumNamespace, resources } from '../objects.ts';
 import type { CiliumInstallation, RunningAgent } from '../types.ts';
+import type { Words } from './words.ts';
 
 /** How long the relay waits for a node's Hubble server (`dial-timeout`). */
 const dialTimeoutMs = 5000;
 const defaultServerPort = 4244;
+
+/** Where the tool looks for the relay, as `cilium hubble port-forward` makes it reachable. */
+export const defaultServer = 'localhost:4245';
+
+export function serverOf(flags: Words['flags']): string {
+  return flags.findLast((flag) => flag.name === 'server')?.value ?? defaultServer;
+}
+
+export interface Connection {
+  readonly relay: RelayView;
+  readonly installation: CiliumInstallation;
+}
 
 export interface RelayView {
   /** The relay's pod. */
@@ -18,6 +31,8 @@ export interface RelayView {
   readonly connected: readonly RunningAgent[];
   /** Names of nodes that it does not reach. */
   readonly unavailable: readonly string[];
+  /** Hubble servers that it knows, by the names of their nodes: `192.0.2.1:4244`. */
+  readonly addresses: ReadonlyMap<string, string>;
 }
 
 /**
@@ -35,20 +50,23 @@ export function lookThroughRelay(installation: CiliumInstallation, clock: Simula
   const nodes = isDefined(server, 'CiliumNode') ? server.client.list<CiliumNode>(resources.node).map(readClusterNode) : [];
   const connected: RunningAgent[] = [];
   const unavailable: string[] = [];
+  const addresses = new Map<string, string>();
   const dials: { readonly name: string; readonly agent: RunningAgent | undefined; readonly result: () => boolean | undefined }[] = [];
   for (const node of nodes) {
     const agent = installation.agents.find((candidate) => candidate.context.node.name === node.name);
     const name = peerName(installation, node.name);
     const address = node.internalIps.find((candidate) => candidate.family === 4) ?? node.internalIps[0];
+    const port = agent === undefined ? defaultServerPort : serverPort(agent);
+    if (address !== undefined) addresses.set(name, address.family === 6 ? `[${address.text}]:${port}` : `${address.text}:${port}`);
     if (agent?.flows === undefined || address === undefined || namespace === undefined) dials.push({ name, agent, result: () => false });
-    else dials.push({ name, agent, result: dial(namespace, address.text, serverPort(agent)) });
+    else dials.push({ name, agent, result: dial(namespace, address.text, port) });
   }
   clock.runUntil(() => dials.every((attempt) => attempt.result() !== undefined), dialTimeoutMs);
   for (const attempt of dials) {
     if (attempt.result() === true && attempt.agent !== undefined) connected.push(attempt.agent);
     else unavailable.push(attempt.name);
   }
-  return { podName: pod.metadata.name, connected, unavailable };
+  return { podName: pod.metadata.name, connected, unavailable, addresses };
 }
 
 function serverPort(agent: RunningAgent): number {

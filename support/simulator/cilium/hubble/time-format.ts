@@ -1,9 +1,23 @@
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const days = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
-/** Names that `--time-format` takes; other layouts of Go are not modelled. */
-export const timeFormats = ['StampMilli', 'RFC3339', 'RFC3339Milli', 'RFC3339Micro', 'RFC3339Nano', 'RFC1123Z', 'YearMonthDay'] as const;
+const timeFormats = [
+  'StampMilli',
+  'RFC3339',
+  'RFC3339Milli',
+  'RFC3339Micro',
+  'RFC3339Nano',
+  'RFC1123Z',
+  'YearMonthDay',
+  'YearMonthDayHour',
+  'YearMonthDayHourMinute',
+] as const;
 export type TimeFormat = (typeof timeFormats)[number];
+
+/** What `--time-format` names, in any case; what it does not know is the default (hubble/pkg/time). */
+export function timeFormatOf(name: string): TimeFormat {
+  return timeFormats.find((known) => known.toLowerCase() === name.toLowerCase()) ?? 'StampMilli';
+}
 
 interface Parts {
   readonly year: number;
@@ -55,18 +69,20 @@ export function formatTime(milliseconds: number, format: TimeFormat = 'StampMill
       return `${months[month - 1]} ${String(day).padStart(2, ' ')} ${time}.${fraction.slice(0, 3)}`;
     case 'RFC3339':
       return `${date}T${time}Z`;
+    // Fractions without their last noughts, so that none at all may be left.
     case 'RFC3339Milli':
-      return `${date}T${time}.${fraction.slice(0, 3)}Z`;
+      return `${date}T${time}${`.${fraction.slice(0, 3)}`.replace(/\.?0+$/, '')}Z`;
     case 'RFC3339Micro':
-      return `${date}T${time}.${fraction}Z`;
-    case 'RFC3339Nano': {
-      const digits = fraction.replace(/0+$/, '');
-      return `${date}T${time}${digits === '' ? '' : `.${digits}`}Z`;
-    }
+    case 'RFC3339Nano':
+      return `${date}T${time}${`.${fraction}`.replace(/\.?0+$/, '')}Z`;
     case 'RFC1123Z':
       return `${days[weekday]}, ${two(day)} ${months[month - 1]} ${year} ${time} +0000`;
     case 'YearMonthDay':
       return date;
+    case 'YearMonthDayHour':
+      return `${date}T${time.slice(0, 2)}Z`;
+    case 'YearMonthDayHourMinute':
+      return `${date}T${time.slice(0, 5)}Z`;
   }
 }
 
@@ -79,23 +95,35 @@ export function protobufTime(milliseconds: number): string {
 }
 
 /**
- * `--since` and `--until`: a Go duration before now, or a time in RFC 3339.
+ * `--since` and `--until`: a Go duration before now, a day, or a time in RFC 3339 (minutes and seconds may be left out,
+ * the zone may not) or RFC 1123 with a numeric zone.
  * @returns undefined when it is neither
  */
 export function parseTimeOption(text: string, now: number, parseDuration: (text: string) => number | undefined): number | undefined {
-  const duration = parseDuration(text);
-  if (duration !== undefined) return now - duration;
-  const match = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?)?(?:Z|([+-])(\d\d):(\d\d))?$/.exec(text);
-  if (match === null) return undefined;
-  const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '0', sign, offsetHours = '0', offsetMinutes = '0'] = match;
+  const isNegative = text.startsWith('-');
+  const duration = parseDuration(text.replace(/^[+-]/, ''));
+  if (duration !== undefined) return now - (isNegative ? -duration : duration);
+  const zoned = /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(\.\d+)?)?)?(?:Z|([+-])(\d\d):(\d\d)))?$/.exec(text);
+  if (zoned !== null) {
+    const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '0', sign, offsetHours = '0', offsetMinutes = '0'] =
+      zoned;
+    const offset = (Number(offsetHours) * 60 + Number(offsetMinutes)) * 60_000 * (sign === '-' ? -1 : 1);
+    return timeOf(year, Number(month), day, hour, minute, second) + Number(fraction) * 1000 - offset;
+  }
+  const mail = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/.exec(text);
+  if (mail === null || !months.includes(mail[2] ?? '')) return undefined;
+  const [, day, month = '', year, hour, minute, second, sign, offsetHours, offsetMinutes] = mail;
   const offset = (Number(offsetHours) * 60 + Number(offsetMinutes)) * 60_000 * (sign === '-' ? -1 : 1);
+  return timeOf(year, months.indexOf(month) + 1, day, hour, minute, second) - offset;
+}
+
+type Digits = string | undefined;
+function timeOf(year: Digits, month: number, day: Digits, hour: Digits, minute: Digits, second: Digits): number {
   return (
-    daysFromCivil(Number(year), Number(month), Number(day)) * 86_400_000 +
+    daysFromCivil(Number(year), month, Number(day)) * 86_400_000 +
     Number(hour) * 3_600_000 +
     Number(minute) * 60_000 +
-    Number(second) * 1000 +
-    Number(fraction) * 1000 -
-    (sign === undefined ? 0 : offset)
+    Number(second) * 1000
   );
 }
 

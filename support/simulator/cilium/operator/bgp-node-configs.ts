@@ -146,7 +146,8 @@ export function planNodeConfigs({ clusterConfigs, nodes, nodeConfigs, overrides,
       const override = overrideOf.get(name);
       const spec = override === undefined ? plain : { bgpInstances: nodeInstances(cluster, override, version) };
       if (existing === undefined) {
-        const owner = { apiVersion, kind: 'CiliumBGPClusterConfig', name: clusterName, uid, controller: true };
+        const controller = isAtLeast(version, 17) ? { controller: true } : {};
+        const owner = { apiVersion, kind: 'CiliumBGPClusterConfig', name: clusterName, uid, ...controller };
         const object = { apiVersion, kind: 'CiliumBGPNodeConfig', metadata: { name, ownerReferences: [owner] }, spec };
         writes.push({ action: 'create', object });
         byName.set(name, object as unknown as BgpNodeConfig);

@@ -3,6 +3,7 @@ import type { Family, Prefix } from '../../net/types.ts';
 import { type CiliumNode, resources } from '../objects.ts';
 import type { CiliumConfig } from '../types.ts';
 import { CidrSet } from './cidr-set.ts';
+import { operatorError } from './multi-pool-ipam.ts';
 import type { OperatorContext, OperatorPart } from './operator-context.ts';
 
 /** Pod CIDRs of nodes in IPAM mode `cluster-pool`: one per family, kept for as long as the CiliumNode exists. */
@@ -54,15 +55,23 @@ export class ClusterPool {
   }
 }
 
-export function startClusterPool({ api, config, log }: OperatorContext): OperatorPart {
+export function startClusterPool({ api, config }: OperatorContext): OperatorPart {
   const pool = new ClusterPool(config);
   const assign = (node: CiliumNode) => {
     const { name } = node.metadata;
     const present = node.spec?.ipam?.podCIDRs ?? [];
     const { podCidrs, problem } = pool.assign(name, present);
-    if (problem !== undefined)
-      log('warning', 'Unable to allocate pod CIDR', { subsys: 'ipam-allocator-clusterpool', node: name, error: problem });
-    else if (podCidrs.join() !== present.join() && api.get(resources.node, name) !== undefined) {
+    if (problem !== undefined) {
+      // The operator says it nowhere but in the node's status.
+      if (operatorError(node) !== problem)
+        api.patch(
+          resources.node,
+          name,
+          undefined,
+          { status: { ipam: { 'operator-status': { error: problem } } } },
+          { subresource: 'status' },
+        );
+    } else if (podCidrs.join() !== present.join() && api.get(resources.node, name) !== undefined) {
       api.patch(resources.node, name, undefined, { spec: { ipam: { podCIDRs: podCidrs } } });
     }
   };

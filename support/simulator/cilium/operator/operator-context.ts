@@ -10,6 +10,8 @@ export interface OperatorContext {
   readonly random: Random;
   readonly config: CiliumConfig;
   readonly version: CiliumVersion;
+  /** The process ends with Go's words for a nil pointer; its pod starts it again. */
+  panic(): void;
   log(level: 'info' | 'warning' | 'error', message: string, fields?: Readonly<Record<string, string>>): void;
 }
 

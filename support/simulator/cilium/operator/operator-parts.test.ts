@@ -109,7 +109,7 @@ describe('NodeConfigs', () => {
           kind: 'CiliumBGPNodeConfig',
           metadata: {
             name: 'a',
-            ownerReferences: [{ apiVersion: 'cilium.io/v2alpha1', kind: 'CiliumBGPClusterConfig', name: 'c', uid: 'c', controller: true }],
+            ownerReferences: [{ apiVersion: 'cilium.io/v2alpha1', kind: 'CiliumBGPClusterConfig', name: 'c', uid: 'c' }],
           },
           spec: {
             bgpInstances: [

@@ -11,6 +11,7 @@ import { startBgpPeerConfigStatus } from './bgp-conditions.ts';
 import { startBgpNodeConfigs } from './bgp-node-configs.ts';
 import { startClusterPool } from './cluster-pool-ipam.ts';
 import { startLbIpam } from './lb-ipam/controller.ts';
+import { startMultiPool } from './multi-pool-ipam.ts';
 import { startNodeStatus } from './node-status.ts';
 import type { OperatorContext, OperatorPart } from './operator-context.ts';
 import { startPolicyValidator } from './policy-validator.ts';
@@ -56,7 +57,16 @@ export function createOperator(container: Container, find: (container: Container
         return;
       }
       const random = cluster.random.stream(`cilium-operator/${container.id}`);
-      const context: OperatorContext = { api, clock, random, config, version, log: line };
+      const panic = (): void => {
+        // Whoever dies gives no lease back: the next leader waits for its end.
+        election?.stop(false);
+        election = undefined;
+        clock.schedule(0, () => {
+          container.writeLog('panic: runtime error: invalid memory address or nil pointer dereference', 'stderr');
+          container.stop(2);
+        });
+      };
+      const context: OperatorContext = { api, clock, random, config, version, log: line, panic };
       isStarted = true;
       line('info', `Cilium Operator ${version.text}`, { subsys: 'cilium-operator-generic' });
       election = joinElection(
@@ -80,7 +90,9 @@ export function createOperator(container: Container, find: (container: Container
               startBgpPeerConfigStatus(context),
               startPolicyValidator(context),
             ];
-            if ((config.get('ipam') ?? 'cluster-pool') === 'cluster-pool') parts.push(startClusterPool(context));
+            const ipam = config.get('ipam') ?? 'cluster-pool';
+            if (ipam === 'cluster-pool') parts.push(startClusterPool(context));
+            if (ipam === 'multi-pool') parts.push(startMultiPool(context));
           },
           onStopped: stopParts,
         },

@@ -2,7 +2,7 @@ import type { BgpFamily, BgpPeer, SessionState } from '../../../bgp/types.ts';
 import type { Timer } from '../../../clock/clock.ts';
 import { type EndpointSlice, type Secret, type Service, timestamp } from '../../../kubernetes/objects.ts';
 import { compareIps } from '../../../net/address.ts';
-import { type CiliumNode, ciliumNamespace, type LoadBalancerIpPool, resources } from '../../objects.ts';
+import { type CiliumNode, ciliumNamespace, type LoadBalancerIpPool, type PodIpPool, resources } from '../../objects.ts';
 import type { BgpNodeConfig } from '../../operator/bgp-node-configs.ts';
 import { createTrigger } from '../../trigger.ts';
 import type { AgentContext, AgentPart, BgpControlPlaneView, BgpPeerState } from '../../types.ts';
@@ -49,6 +49,7 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
   let stops: (() => void)[] = [];
   let lastProblems = '';
   let isFrozen = false;
+  let isStuck = false;
   let usesDevices = false;
   let silence: Timer | undefined;
 
@@ -77,6 +78,7 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
     return {
       node: own,
       ipam: config.get('ipam') ?? 'cluster-pool',
+      podPools: () => (config.get('ipam') === 'multi-pool' ? api.list<PodIpPool>(resources.podPool) : []),
       password,
     };
   };
@@ -95,6 +97,10 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
       version,
       defaultGateway: (family) => defaultGateway(node.namespace, family),
       interfaceAddresses: (name) => interfaceAddresses(node.namespace, name),
+      secretPassword: (name) => {
+        const secret = api.get<Secret>('secrets', name, secretsNamespace);
+        return secret === undefined ? undefined : atob(secret.data?.['password'] ?? '');
+      },
       macRouterId: () => macRouterId(node.namespace),
     });
   };
@@ -123,7 +129,14 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
     if (problems !== lastProblems)
       for (const { message, fields } of state.problems) log('error', message, { subsys: 'bgp-control-plane', ...fields });
     lastProblems = problems;
-    if (state.keeps) return;
+    isStuck = state.keeps;
+    if (isStuck) {
+      if (source !== 'v2' || state.endsV2 !== true) return;
+      for (const router of routers.values()) router.speaker.stop('graceful');
+      routers.clear();
+      source = 'none';
+      return;
+    }
     usesDevices = state.usesDevices === true;
     const isOtherSource = state.source !== source;
     source = state.source;
@@ -131,7 +144,7 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
     const stuck = new Set(state.problems.map(({ instance }) => instance));
     for (const [name, router] of [...routers]) {
       const next = wanted.get(name);
-      if (!isOtherSource && next === undefined && stuck.has(name)) continue;
+      if (!isOtherSource && next === undefined && (stuck.has(name) || state.withdraws === false)) continue;
       if (!isOtherSource && next !== undefined && router.canBecome(next)) continue;
       router.speaker.stop('graceful');
       routers.delete(name);
@@ -141,8 +154,9 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
     const candidates = (): readonly Service[] =>
       (isNarrow ? index?.candidates(node.name) : undefined) ?? api.list<Service>(resources.service);
     const services = wanted.size > 0 ? candidates() : [];
-    for (const [name, instance] of wanted) {
+    for (const [name, planned] of wanted) {
       let router = routers.get(name);
+      const instance = planned.keepsPeers === true ? { ...planned, peers: router?.desired.peers ?? [] } : planned;
       if (router === undefined) {
         router = new VirtualRouter(context, instance, () => reportStatus.fire());
         routers.set(name, router);
@@ -193,6 +207,8 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
     }
     const keys = [...dirty];
     dirty.clear();
+    // The reconciliation that is stuck at its policies does not get to services either.
+    if (isStuck) return;
     for (const router of routers.values()) {
       for (const key of keys) {
         const slash = key.indexOf('/');
@@ -258,6 +274,7 @@ export function createBgpControlPlane(context: AgentContext): BgpControlPlane {
       );
       stops.push(
         api.watch(resources.node, all, { name: node.name }),
+        ...(config.get('ipam') === 'multi-pool' ? [api.watch(resources.podPool, all)] : []),
         node.namespace.routes.onChange(() => {
           if (usesDevices) all();
         }),

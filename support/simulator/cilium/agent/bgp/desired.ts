@@ -33,6 +33,8 @@ export interface DesiredInstance {
   readonly routerId: Ip;
   readonly listenPort: number | undefined;
   readonly peers: readonly (PeerConfig & { readonly name: string })[];
+  /** The peers could not be made out: those that run go on. */
+  readonly keepsPeers?: boolean;
   /** What a peer gets that no rule names: everything (v1), or nothing (v2). */
   readonly exportsByDefault: boolean;
   /** Kinds of service addresses that it announces, of services that it selects. */
@@ -54,6 +56,10 @@ export interface DesiredState {
     readonly instance?: string;
   }[];
   readonly keeps: boolean;
+  /** Instances of a NodeConfig end all the same: they are cleaned up before the policy is looked at. */
+  readonly endsV2?: boolean;
+  /** `false`: instances that are not among these go on. */
+  readonly withdraws?: boolean;
   /** Whether routes or addresses of the node's interfaces decide something. */
   readonly usesDevices?: boolean;
 }

@@ -1,15 +1,17 @@
 import type { Service } from '../../../kubernetes/objects.ts';
 import type { KubernetesObject, LabelSelector } from '../../../kubernetes/types.ts';
-import { hostPrefix, parseIp, parsePrefix, prefixOf } from '../../../net/address.ts';
+import { contains, hostPrefix, parseIp, parsePrefix, prefixOf } from '../../../net/address.ts';
 import type { Ip, Prefix } from '../../../net/types.ts';
+import type { LoadBalancerIpPool } from '../../objects.ts';
 import type { BgpNodeConfig } from '../../operator/bgp-node-configs.ts';
+import { blocksOf } from '../../operator/lb-ipam/pool-ranges.ts';
 import { selects, serviceSelectorLabels } from '../../selector.ts';
 import type { CiliumVersion } from '../../types.ts';
-import { isAtLeast } from '../../version.ts';
+import { isAtLeast, isBefore } from '../../version.ts';
 import { type AddressType, serviceAddresses } from './announcements.ts';
 import { type CommunityFields, parseCommunities, parseLargeCommunities } from './communities.ts';
 import type { Announcement, DesiredInstance, DesiredState, PeerRule } from './desired.ts';
-import { type NodeView, unicastFamilies } from './peering-policy.ts';
+import { type NodeView, poolPrefixes, unicastFamilies } from './peering-policy.ts';
 import { parseRouterAnnotation, resolveRouterId } from './router-id.ts';
 
 export interface BgpPeerConfigObject extends KubernetesObject {
@@ -52,6 +54,8 @@ export interface NodeConfigView extends NodeView {
   readonly defaultGateway: (family: 4 | 6) => Ip | undefined;
   /** Addresses of an interface of the node that can be announced. */
   readonly interfaceAddresses: (name: string) => readonly Ip[];
+  /** The password of a secret in the BGP namespace; undefined when there is no such secret, empty when it has no password. */
+  readonly secretPassword: (secret: string) => string | undefined;
   /** The last four bytes of the MAC address of `cilium_host`. */
   readonly macRouterId: () => Ip | undefined;
 }
@@ -70,10 +74,7 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
   let usesDevices = false;
   for (const instance of view.nodeConfig?.spec?.bgpInstances ?? []) {
     if (instance.localASN === undefined) {
-      problems.push({
-        message: 'failed to reconcile BGP instance',
-        fields: { error: `BGP instance ${instance.name} has no localASN`, instance: instance.name },
-      });
+      problems.push({ ...failure(instance.name, 'local ASN must be specified'), instance: instance.name });
       continue;
     }
     const localAsn = instance.localASN;
@@ -84,38 +85,37 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
     const fallback = 'problem' in found && !('problem' in annotation) && isAtLeast(view.version, 18) ? view.macRouterId() : undefined;
     const routerId = fallback ?? found;
     if ('problem' in routerId) {
-      problems.push({ message: 'failed to reconcile BGP instance', fields: { error: routerId.problem, instance: instance.name } });
+      problems.push({ ...failure(instance.name, routerId.problem), instance: instance.name });
       continue;
     }
     const peers: DesiredInstance['peers'][number][] = [];
     const advertised: PeerAdvertisements[] = [];
+    /** What ends the reconciliation of neighbors: those that run go on, and no new one begins. */
+    let fatal: string | undefined;
     for (const peer of instance.peers ?? []) {
+      if (peer.peerASN === undefined) fatal ??= `peer ${peer.name} does not have a PeerASN`;
       let address = peer.peerAddress === undefined ? undefined : parseIp(peer.peerAddress);
       if (peer.peerAddress === undefined && peer.autoDiscovery?.mode === 'DefaultGateway') {
         usesDevices = true;
         const { addressFamily } = peer.autoDiscovery.defaultGateway ?? {};
         if (addressFamily !== undefined) address = view.defaultGateway(addressFamily === 'ipv4' ? 4 : 6);
       }
-      if (address === undefined) continue;
-      if (peer.peerASN === undefined) {
-        problems.push({
-          message: 'failed to reconcile BGP peer',
-          fields: { error: `peer ${peer.name} does not have a PeerASN`, instance: instance.name },
-        });
-        continue;
-      }
+      if (address === undefined && !isAtLeast(view.version, 17)) fatal ??= `peer ${peer.name} does not have a PeerAddress`;
+      if (address === undefined || peer.peerASN === undefined) continue;
       const config = peer.peerConfigRef === undefined ? undefined : view.peerConfigs.get(peer.peerConfigRef.name);
-      if (peer.peerConfigRef !== undefined && config === undefined) {
-        problems.push({
-          message: 'peer configuration not found, skipping',
-          fields: { peer: peer.name, 'peer-config': peer.peerConfigRef.name, instance: instance.name },
-        });
+      // Nothing is said of a reference that leads nowhere: the peer is not there.
+      if (peer.peerConfigRef !== undefined && config === undefined) continue;
+      const spec = config?.spec;
+      const families = unicastFamilies(spec?.families, ['ipv6-unicast', 'ipv4-unicast']);
+      const password = spec?.authSecretRef === undefined ? undefined : view.secretPassword(spec.authSecretRef);
+      if (password === '') fatal ??= `failed to fetch secret "${spec?.authSecretRef}": missing password key`;
+      const localAddress = peer.localAddress === undefined ? undefined : parseIp(peer.localAddress);
+      if (peers.some((other) => other.address === address)) {
+        const text = address.text;
+        const cause = `failed while adding peer ${text} with ASN ${peer.peerASN}: can't overwrite the existing peer: ${text}`;
+        problems.push(failure(instance.name, `failed to add neigbhor ${peer.name} in instance ${instance.name}: ${cause}`));
         continue;
       }
-      const spec = config?.spec;
-      const families = unicastFamilies(spec?.families);
-      const password = spec?.authSecretRef === undefined ? undefined : view.password(spec.authSecretRef);
-      const localAddress = peer.localAddress === undefined ? undefined : parseIp(peer.localAddress);
       peers.push({
         name: peer.name,
         address,
@@ -145,6 +145,7 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
       }
       advertised.push({ peerName: peer.name, address: address.text, byFamily });
     }
+    if (fatal !== undefined) problems.push(failure(instance.name, fatal));
     const port = instance.localPort ?? ('problem' in annotation ? undefined : annotation.localPort);
     instances.push({
       name: instance.name,
@@ -152,6 +153,7 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
       routerId,
       listenPort: port !== undefined && port > 0 ? port : undefined,
       peers,
+      ...(fatal === undefined ? {} : { keepsPeers: true }),
       exportsByDefault: false,
       addressTypes: new Set(
         advertised.flatMap(({ byFamily }) => [...byFamily.values()].flat().flatMap(({ service }) => service?.addresses ?? [])),
@@ -160,6 +162,9 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
       service(service, surroundings) {
         const labels = serviceSelectorLabels(service);
         const rules = new RuleCollector(view.version);
+        /** 1.16.0 lets a balancer's address out by the pool that it is from, not by its service. */
+        const goesByPool = isBefore(view.version, 16, 1);
+        const balanced: Prefix[] = [];
         for (const { peerName, address, byFamily } of advertised) {
           for (const [family, items] of byFamily) {
             for (const item of items) {
@@ -168,13 +173,21 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
               for (const type of item.service?.addresses ?? []) {
                 for (const ip of serviceAddresses(service, type, surroundings.hasLocalBackend)) {
                   if (ip.family !== family) continue;
-                  const name = `${peerName}-ipv${family}-Service-${service.metadata.name}-${service.metadata.namespace}-${type}`;
+                  if (goesByPool && type === 'LoadBalancerIP') {
+                    const prefix = hostPrefix(ip);
+                    balanced.push(prefix);
+                    rules.addPath(prefix);
+                    continue;
+                  }
+                  const kind = goesByPool ? '' : 'Service-';
+                  const name = `${peerName}-ipv${family}-${kind}${service.metadata.name}-${service.metadata.namespace}-${type}`;
                   rules.add(servicePrefix(ip, service, type, item), address, ruleOf(name, item));
                 }
               }
             }
           }
         }
+        if (balanced.length > 0) addPoolRules(rules, balanced, advertised, surroundings.pools());
         return rules.announcements();
       },
     });
@@ -182,11 +195,41 @@ export function planNodeConfig(view: NodeConfigView): DesiredState {
   return { source: view.nodeConfig === undefined ? 'none' : 'v2', instances, keeps: false, problems, usesDevices };
 }
 
+const failure = (instance: string, error: string): DesiredState['problems'][number] => ({
+  message: 'Encountered error reconciling BGP instance, shutting down this server',
+  fields: { error, instance },
+});
+
 /** With traffic policy Local single addresses are announced, else the network of the aggregation length (1.18+). */
 function servicePrefix(address: Ip, { spec }: Service, type: AddressType, { service }: AdvertisementItem): Prefix {
   const policy = type === 'ClusterIP' ? spec.internalTrafficPolicy : spec.externalTrafficPolicy;
   const length = address.family === 4 ? service?.aggregationLengthIPv4 : service?.aggregationLengthIPv6;
   return policy === 'Local' || length === undefined ? hostPrefix(address) : prefixOf(address, length);
+}
+
+/**
+ * The export policies of 1.16.0 for addresses of balancers (getLBRoutePolicy): the selector of the advertisement is asked for the labels
+ * of pools, and what lies in a CIDR of a pool that it selects may go out. Ranges and disabled pools have none.
+ */
+function addPoolRules(
+  rules: RuleCollector,
+  prefixes: readonly Prefix[],
+  advertised: readonly PeerAdvertisements[],
+  pools: readonly LoadBalancerIpPool[],
+): void {
+  for (const pool of pools) {
+    if (pool.spec?.disabled === true) continue;
+    const networks = blocksOf(pool).flatMap(({ cidr }) => (cidr === undefined ? [] : (parsePrefix(cidr) ?? [])));
+    for (const { peerName, address, byFamily } of advertised)
+      for (const [family, items] of byFamily)
+        for (const item of items) {
+          if (item.advertisementType !== 'Service' || item.service?.addresses.includes('LoadBalancerIP') !== true) continue;
+          if (!selects(item.selector, pool.metadata.labels ?? {}, 'none')) continue;
+          for (const prefix of prefixes)
+            if (prefix.family === family && networks.some((network) => contains(network, prefix.address)))
+              rules.add(prefix, address, ruleOf(`${peerName}-ipv${family}-${pool.metadata.name}-`, item));
+        }
+  }
 }
 
 /** What does not depend on services: the node's pod CIDRs, and addresses of its interfaces (1.19+). */
@@ -198,6 +241,12 @@ function nodeAnnouncements(view: NodeConfigView, advertised: readonly PeerAdvert
     for (const [family, items] of byFamily) {
       for (const item of items) {
         const type = item.advertisementType;
+        if (type === 'CiliumPodIPPool')
+          for (const { pool, prefix } of poolPrefixes(view, (labels) => selects(item.selector, labels, 'none')))
+            if (prefix.family === family) {
+              const name = isBefore(view.version, 16, 1) ? `${pool.metadata.name}-` : `${type}-${pool.metadata.name}`;
+              rules.add(prefix, address, ruleOf(`${peerName}-ipv${family}-${name}`, item));
+            }
         const prefixes =
           type === 'PodCIDR'
             ? networks
@@ -233,6 +282,11 @@ class RuleCollector {
     this.#byPrefix.set(prefix, byPeer);
     const others = (byPeer.get(peer) ?? []).filter(({ policyName }) => this.#isMerged || policyName !== rule.policyName);
     byPeer.set(peer, [...others, rule]);
+  }
+
+  /** In the table, whether or not anything lets it out. */
+  addPath(prefix: Prefix): void {
+    if (!this.#byPrefix.has(prefix)) this.#byPrefix.set(prefix, new Map());
   }
 
   announcements(): readonly Announcement[] {

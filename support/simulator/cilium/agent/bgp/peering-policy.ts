@@ -2,7 +2,7 @@ import type { BgpFamily } from '../../../bgp/types.ts';
 import type { KubernetesObject, LabelSelector } from '../../../kubernetes/types.ts';
 import { contains, parsePrefix } from '../../../net/address.ts';
 import type { Prefix } from '../../../net/types.ts';
-import type { CiliumNode, LoadBalancerIpPool } from '../../objects.ts';
+import type { CiliumNode, LoadBalancerIpPool, PodIpPool } from '../../objects.ts';
 import { blocksOf, rangeOfBlock } from '../../operator/lb-ipam/pool-ranges.ts';
 import { selects, serviceSelectorLabels } from '../../selector.ts';
 import { type AddressType, asPrefix, serviceAddresses } from './announcements.ts';
@@ -49,6 +49,8 @@ export interface PeeringPolicy extends KubernetesObject {
 export interface NodeView {
   readonly node: CiliumNode;
   readonly ipam: string;
+  /** In IPAM mode `multi-pool`; in others nobody knows of pools. */
+  podPools(): readonly PodIpPool[];
   /** The password of a secret in the BGP namespace; undefined when there is none. */
   password(secret: string): string | undefined;
 }
@@ -58,16 +60,19 @@ export function matchingPolicies(policies: readonly PeeringPolicy[], node: Ciliu
   return policies.filter((policy) => selects(policy.spec?.nodeSelector, node.metadata.labels ?? {}, 'all'));
 }
 
-/** Only unicast does anything; of the families a neighbor names, in its order. Default: both, IPv4 first. */
-export function unicastFamilies(families: readonly { readonly afi: string; readonly safi: string }[] | undefined): readonly BgpFamily[] {
-  if (families === undefined || families.length === 0) return ['ipv4-unicast', 'ipv6-unicast'];
+/** Only unicast does anything; of the families a neighbor names, in its order. Default: both, IPv4 first (v1) or last (v2). */
+export function unicastFamilies(
+  families: readonly { readonly afi: string; readonly safi: string }[] | undefined,
+  standard: readonly BgpFamily[] = ['ipv4-unicast', 'ipv6-unicast'],
+): readonly BgpFamily[] {
+  if (families === undefined || families.length === 0) return standard;
   const known = families.filter(({ afi, safi }) => safi === 'unicast' && (afi === 'ipv4' || afi === 'ipv6'));
   return [...new Set(known.map(({ afi }): BgpFamily => (afi === 'ipv4' ? 'ipv4-unicast' : 'ipv6-unicast')))];
 }
 
 /**
- * What a node's peering policies ask for (section 1 of the BGP reference). With two matching policies the sessions
- * go, as the documentation of every release says; the code of 1.16 would leave running ones alone.
+ * What a node's peering policies ask for (Controller.Reconcile in pkg/bgpv1/agent). Two matching policies, or one that is refused, end
+ * the reconciliation: what ran so far goes on untouched, whatever the documentation says of disconnecting.
  */
 export function planPolicies(policies: readonly PeeringPolicy[], view: NodeView): DesiredState | undefined {
   const matching = matchingPolicies(policies, view.node);
@@ -79,21 +84,18 @@ export function planPolicies(policies: readonly PeeringPolicy[], view: NodeView)
     return {
       source: 'v1',
       instances: [],
-      keeps: false,
-      problems: [{ message: 'bgp peering policy selection failed', fields: { error: message } }],
+      keeps: true,
+      problems: [{ message: 'bgp peering policy selection failed', fields: { error: message } }, failed(message)],
     };
   }
   const refusal = policyProblem(policy);
-  if (refusal !== undefined)
-    return {
-      source: 'v1',
-      instances: [],
-      keeps: true,
-      problems: [{ message: 'bgp peering policy selection failed', fields: { error: refusal } }],
-    };
+  if (refusal !== undefined) return { source: 'v1', instances: [], keeps: true, endsV2: true, problems: [failed(refusal)] };
   const instances: DesiredInstance[] = [];
   const problems: DesiredState['problems'][number][] = [];
-  for (const router of policy.spec?.virtualRouters ?? []) {
+  const routers = policy.spec?.virtualRouters ?? [];
+  // reconcileDiff ends, unheard, at the second router of a local ASN: what follows is not seen, and nothing is withdrawn.
+  const end = routers.findIndex(({ localASN }, index) => routers.findIndex((other) => other.localASN === localASN) < index);
+  for (const router of end < 0 ? routers : routers.slice(0, end)) {
     const instance = planRouter(router, view, (error) =>
       problems.push({ message: `Encountered error reconciling virtual router with local ASN ${router.localASN}`, fields: { error } }),
     );
@@ -105,15 +107,16 @@ export function planPolicies(policies: readonly PeeringPolicy[], view: NodeView)
       });
     else instances.push(instance);
   }
-  return { source: 'v1', instances, keeps: false, problems };
+  return { source: 'v1', instances, keeps: false, ...(end < 0 ? {} : { withdraws: false }), problems };
+}
+
+function failed(error: string): DesiredState['problems'][number] {
+  return { message: 'Encountered error during reconciliation', fields: { component: 'Controller.Run', error } };
 }
 
 /** Rules that the schema does not know; a policy that breaks one is refused as a whole. */
 export function policyProblem(policy: PeeringPolicy): string | undefined {
-  const seen = new Set<number>();
-  for (const { localASN, neighbors } of policy.spec?.virtualRouters ?? []) {
-    if (seen.has(localASN)) return `invalid BGP peering policy ${policy.metadata.name}: duplicate localASN ${localASN}`;
-    seen.add(localASN);
+  for (const { neighbors } of policy.spec?.virtualRouters ?? []) {
     for (const { peerAddress, peerASN, holdTimeSeconds = 90, keepAliveTimeSeconds = 30 } of neighbors) {
       if (keepAliveTimeSeconds > holdTimeSeconds) {
         return `invalid BGP peering policy ${policy.metadata.name}: KeepAliveTimeSeconds larger than HoldTimeSeconds for peer ASN:${peerASN} IP:${peerAddress}`;
@@ -172,11 +175,16 @@ function planRouter(
     addressTypes: new Set(router.serviceAdvertisements ?? ['LoadBalancerIP']),
     exportPolicies: (pools) => exportPolicies(router, view, pools),
     podCidrs() {
-      if (!exportsPodCidrs) return [];
-      return podCidrs.map((prefix) => ({
+      const ofPools = poolPrefixes(view, (labels) => selects(router.podIPPoolSelector, labels, 'none')).map(({ pool, prefix }) => ({
+        prefix,
+        rules: rulesFor(router, 'CiliumPodIPPool', (spec) => selects(spec.selector, pool.metadata.labels ?? {}, 'all')),
+      }));
+      if (!exportsPodCidrs) return ofPools;
+      const ofNode = podCidrs.map((prefix) => ({
         prefix,
         rules: rulesFor(router, 'PodCIDR', (spec) => selects(spec.selector, view.node.metadata.labels ?? {}, 'all')),
       }));
+      return [...ofNode, ...ofPools];
     },
     service(service, surroundings) {
       if (!selects(router.serviceSelector, serviceSelectorLabels(service), 'none')) return [];
@@ -191,6 +199,21 @@ function planRouter(
       return [...found.values()];
     },
   };
+}
+
+/** CIDRs that the node has of the pods' pools that are selected, by their labels and `io.cilium.podippool.name`. */
+export function poolPrefixes(
+  { node, podPools }: NodeView,
+  isSelected: (labels: Readonly<Record<string, string>>) => boolean,
+): readonly { readonly pool: PodIpPool; readonly prefix: Prefix }[] {
+  const allocated = node.spec?.ipam?.pools?.allocated ?? [];
+  if (allocated.length === 0) return [];
+  return podPools().flatMap((pool) => {
+    const { name, labels } = pool.metadata;
+    if (!isSelected({ ...labels, 'io.cilium.podippool.name': name, 'io.cilium.podippool.namespace': '' })) return [];
+    const cidrs = allocated.filter((own) => own.pool === name).flatMap((own) => own.cidrs ?? []);
+    return cidrs.flatMap((text) => parsePrefix(text) ?? []).map((prefix) => ({ pool, prefix }));
+  });
 }
 
 function addressOf({ peerAddress }: Neighbor) {

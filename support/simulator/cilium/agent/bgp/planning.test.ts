@@ -26,6 +26,7 @@ const node = (changes: { annotations?: Record<string, string>; addresses?: reado
 const view = (own: CiliumNode = node(), ipam = 'kubernetes'): NodeView => ({
   node: own,
   ipam,
+  podPools: () => [],
   password: (name) => (name === 'there' ? 'secret' : undefined),
 });
 const neighbor = (changes: Partial<Neighbor> = {}): Neighbor => ({ peerAddress: '2001:db8:0:1::1/128', peerASN: 64500, ...changes });
@@ -62,11 +63,11 @@ describe('peering policies of a node', () => {
     expect(planPolicies([policy('b', [router()], 'node-b')], view())).toBeUndefined();
   });
 
-  it('drops all sessions when two match', () => {
+  it('keeps what ran when two match', () => {
     const state = planPolicies([policy('a', [router()]), policy('b', [router()])], view());
     expect({ instances: state?.instances, keeps: state?.keeps, error: state?.problems[0]?.fields.error }).toEqual({
       instances: [],
-      keeps: false,
+      keeps: true,
       error: "more then one CiliumBGPPeeringPolicy applies to this node, please ensure only a single Policy matches this node's labels",
     });
   });
@@ -332,6 +333,7 @@ describe('NodeConfig', () => {
       version: parseVersion('1.16.0'),
       defaultGateway: () => undefined,
       interfaceAddresses: () => [],
+      secretPassword: () => undefined,
       macRouterId: () => undefined,
       ...changes,
     });
@@ -359,13 +361,39 @@ describe('NodeConfig', () => {
     ]);
   });
 
+  it.each<{
+    name: string;
+    labels: Readonly<Record<string, string>>;
+    blocks: readonly Record<string, string>[];
+    disabled?: boolean;
+    out: boolean;
+  }>([
+    { name: 'a pool with the labels of the service', labels: { app: 'web' }, blocks: [{ cidr: '198.51.100.0/24' }], out: true },
+    { name: 'a pool without labels', labels: {}, blocks: [{ cidr: '198.51.100.0/24' }], out: false },
+    { name: 'a range', labels: { app: 'web' }, blocks: [{ start: '198.51.100.0', stop: '198.51.100.9' }], out: false },
+    { name: 'another pool', labels: { app: 'web' }, blocks: [{ cidr: '203.0.113.0/24' }], out: false },
+    { name: 'a disabled pool', labels: { app: 'web' }, blocks: [{ cidr: '198.51.100.0/24' }], disabled: true, out: false },
+  ])('asks in 1.16.0 for the pool of an address: $name', ({ labels, blocks, disabled, out }) => {
+    const item = { advertisementType: 'Service' as const, service: { addresses: ['LoadBalancerIP' as const] } };
+    const state = plan({
+      advertisements: [advertisement('a', { advertise: 'bgp' }, [{ ...item, selector: { matchLabels: { app: 'web' } } }])],
+    });
+    const pool = { metadata: { name: 'blue', labels }, spec: { blocks, ...(disabled === true ? { disabled } : {}) } } as never;
+    const [own] = state.instances[0]?.service(service({}, { app: 'web' }), { ...around, pools: () => [pool] }) ?? [];
+    expect([own?.prefix.text, [...(own?.rules.values() ?? [])].flat().map(({ policyName }) => policyName)]).toEqual([
+      '198.51.100.1/32',
+      out ? ['tor-ipv4-blue-'] : [],
+    ]);
+  });
+
   it('exports a service only with a selector', () => {
+    const version = parseVersion('1.16.1');
     const item = { advertisementType: 'Service' as const, service: { addresses: ['LoadBalancerIP' as const] } };
     const labels = { advertise: 'bgp' };
-    expect(announced(plan({ advertisements: [advertisement('a', labels, [item])] }), service())).toEqual([]);
+    expect(announced(plan({ version, advertisements: [advertisement('a', labels, [item])] }), service())).toEqual([]);
     expect(
       announced(
-        plan({ advertisements: [advertisement('a', labels, [{ ...item, selector: { matchLabels: { app: 'web' } } }])] }),
+        plan({ version, advertisements: [advertisement('a', labels, [{ ...item, selector: { matchLabels: { app: 'web' } } }])] }),
         service({}, { app: 'web' }),
       ),
     ).toEqual([
@@ -374,24 +402,74 @@ describe('NodeConfig', () => {
     ]);
   });
 
-  it.each<{ name: string; peers: readonly Record<string, unknown>[]; expected: readonly [number, string | undefined] }>([
-    { name: 'without an address is skipped', peers: [{ name: 'tor', peerASN: 64500 }], expected: [0, undefined] },
+  const tor = { name: 'tor', peerAddress: '2001:db8::1', peerASN: 64500 };
+  const other = { name: 'b', peerAddress: '2001:db8::2', peerASN: 64500 };
+  it.each<{
+    name: string;
+    peers: readonly Record<string, unknown>[];
+    version?: string;
+    expected: { readonly peers: readonly string[]; readonly keepsPeers?: boolean; readonly error?: string };
+  }>([
+    {
+      name: 'without an address ends the neighbors of 1.16',
+      peers: [{ name: 'tor', peerASN: 64500 }, other],
+      expected: { peers: ['b'], keepsPeers: true, error: 'peer tor does not have a PeerAddress' },
+    },
+    {
+      name: 'without an address is skipped since 1.17',
+      peers: [{ name: 'tor', peerASN: 64500 }, other],
+      version: '1.17.0',
+      expected: { peers: ['b'] },
+    },
     {
       name: 'without an ASN is a fault',
       peers: [{ name: 'tor', peerAddress: '2001:db8::1' }],
-      expected: [0, 'peer tor does not have a PeerASN'],
+      expected: { peers: [], keepsPeers: true, error: 'peer tor does not have a PeerASN' },
     },
     {
-      name: 'with a missing configuration is skipped',
-      peers: [
-        { name: 'tor', peerAddress: '2001:db8::1', peerASN: 64500, peerConfigRef: { name: 'nope' } },
-        { name: 'b', peerAddress: '2001:db8::2', peerASN: 64500 },
-      ],
-      expected: [1, undefined],
+      name: 'with a missing configuration is skipped without a word',
+      peers: [{ ...tor, peerConfigRef: { name: 'nope' } }, other],
+      expected: { peers: ['b'] },
     },
-  ])('a peer $name', ({ peers, expected }) => {
-    const state = plan({}, peers);
-    expect([state.instances[0]?.peers.length, state.problems[0]?.fields.error]).toEqual(expected);
+    {
+      name: 'with the address of another is not added',
+      peers: [tor, { ...tor, name: 'twin', peerASN: 64501 }, other],
+      expected: {
+        peers: ['tor', 'b'],
+        error:
+          "failed to add neigbhor twin in instance one: failed while adding peer 2001:db8::1 with ASN 64501: can't overwrite the existing peer: 2001:db8::1",
+      },
+    },
+    {
+      name: 'with a secret that is not there has no password',
+      peers: [{ ...tor, peerConfigRef: { name: 'none' } }],
+      expected: { peers: ['tor'] },
+    },
+    {
+      name: 'with a secret without a password ends the neighbors',
+      peers: [{ ...tor, peerConfigRef: { name: 'empty' } }, other],
+      expected: { peers: ['tor', 'b'], keepsPeers: true, error: 'failed to fetch secret "empty": missing password key' },
+    },
+  ])('a peer $name', ({ peers, version, expected }) => {
+    const secrets = (name: string): BgpPeerConfigObject => ({ ...peerConfig({ authSecretRef: name }), metadata: { ...meta, name } });
+    const state = plan(
+      {
+        peerConfigs: new Map([
+          ['none', secrets('none')],
+          ['empty', secrets('empty')],
+        ]),
+        secretPassword: (name) => (name === 'empty' ? '' : undefined),
+        ...(version === undefined ? {} : { version: parseVersion(version) }),
+      },
+      peers,
+    );
+    const instance = state.instances[0];
+    const error = state.problems[0]?.fields.error;
+    expect({
+      peers: instance?.peers.map(({ name }) => name),
+      ...(instance?.keepsPeers === true ? { keepsPeers: true } : {}),
+      ...(error === undefined ? {} : { error }),
+    }).toEqual(expected);
   });
 });
 

@@ -5,7 +5,7 @@ import type { LoadBalancerIpPool } from '../../objects.ts';
 import { blocksOf } from '../../operator/lb-ipam/pool-ranges.ts';
 import { selects } from '../../selector.ts';
 import { formatCommunity, parseCommunities, parseLargeCommunities } from './communities.ts';
-import type { NodeView, VirtualRouter } from './peering-policy.ts';
+import { type NodeView, poolPrefixes, type VirtualRouter } from './peering-policy.ts';
 
 /** An export policy as `cilium-dbg bgp route-policies` lists it: a statement for each address family. */
 export interface ExportPolicy {
@@ -18,11 +18,16 @@ export interface ExportPolicy {
 }
 
 /** The policies that a peering policy's path attributes make (pkg/bgpv1/manager/reconciler/route_policy.go). */
-export function exportPolicies(router: VirtualRouter, { node }: NodeView, pools: readonly LoadBalancerIpPool[]): readonly ExportPolicy[] {
+export function exportPolicies(router: VirtualRouter, view: NodeView, pools: readonly LoadBalancerIpPool[]): readonly ExportPolicy[] {
   const policies = new Map<string, ExportPolicy>();
   for (const { peerAddress, advertisedPathAttributes = [] } of router.neighbors) {
     for (const { selectorType, selector, communities, localPreference } of advertisedPathAttributes) {
+      const { node } = view;
       let networks: readonly string[] = [];
+      if (selectorType === 'CiliumPodIPPool')
+        networks = poolPrefixes(view, () => true)
+          .filter(({ pool }) => selects(selector, pool.metadata.labels ?? {}, 'all'))
+          .map(({ prefix }) => prefix.text);
       if (selectorType === 'PodCIDR' && selects(selector, node.metadata.labels ?? {}, 'all')) networks = node.spec?.ipam?.podCIDRs ?? [];
       if (selectorType === 'CiliumLoadBalancerIPPool')
         networks = pools

@@ -28,6 +28,8 @@ export class VirtualRouter {
   readonly #byPrefix = new Map<Prefix, Map<string, Announcement>>();
   readonly #configs = new Map<string, PeerConfig>();
   #needsRefresh = false;
+  /** GoBGP lets everything out until it is told otherwise, which comes with the first export policy and stays. */
+  #hasDefault = false;
 
   constructor({ node, clock, random }: AgentContext, desired: DesiredInstance, onChange: () => void) {
     this.#desired = desired;
@@ -86,6 +88,10 @@ export class VirtualRouter {
         this.#needsRefresh = true;
       }
     }
+    if (!this.#hasDefault && announcements.some(({ rules }) => rules.size > 0)) {
+      this.#hasDefault = true;
+      this.#needsRefresh = true;
+    }
     for (const [prefix, announcement] of after) {
       const holders = this.#byPrefix.get(prefix) ?? new Map<string, Announcement>();
       const isNew = holders.size === 0;
@@ -128,12 +134,17 @@ export class VirtualRouter {
     );
   }
 
-  /** Communities of all rules together, the highest local preference; LOCAL_PREF goes to internal peers only. */
+  /**
+   * Communities of all rules together, the highest local preference; LOCAL_PREF goes to internal peers only. In v2 a policy that matches
+   * ends the search (it accepts), so that only rules of one name meet; those of v1 leave the decision to the next.
+   */
   #export(path: Parameters<RoutePolicy>[0], peer: BgpPeer): { readonly attributes: PathAttributes } | undefined {
     const holders = this.#byPrefix.get(path.prefix);
-    if (holders === undefined) return this.#desired.exportsByDefault ? { attributes: path.attributes } : undefined;
-    const rules = [...holders.values()].flatMap(({ rules: byPeer }) => byPeer.get(peer.config.address.text) ?? []);
-    if (rules.length === 0) return this.#desired.exportsByDefault ? { attributes: path.attributes } : undefined;
+    const standard = this.#desired.exportsByDefault || !this.#hasDefault ? { attributes: path.attributes } : undefined;
+    if (holders === undefined) return standard;
+    const found = [...holders.values()].flatMap(({ rules: byPeer }) => byPeer.get(peer.config.address.text) ?? []);
+    const rules = this.#desired.exportsByDefault ? found : found.filter(({ policyName }) => policyName === found[0]?.policyName);
+    if (rules.length === 0) return standard;
     const communities = [...new Set(rules.flatMap((rule) => rule.communities))];
     const large = new Map(rules.flatMap((rule) => rule.largeCommunities).map((value) => [value.join(':'), value]));
     const preferences = rules.map(({ localPref }) => localPref).filter((value) => value !== undefined);

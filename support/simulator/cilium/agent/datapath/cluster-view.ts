@@ -36,7 +36,10 @@ export function readClusterNode(object: CiliumNode): ClusterNode {
     internalIps: ofType('InternalIP'),
     routerIps: ofType('CiliumInternalIP'),
     healthIps,
-    podCidrs: (object.spec?.ipam?.podCIDRs ?? []).flatMap((text) => parsePrefix(text) ?? []),
+    podCidrs: [
+      ...(object.spec?.ipam?.podCIDRs ?? []),
+      ...(object.spec?.ipam?.pools?.allocated ?? []).flatMap(({ cidrs = [] }) => cidrs),
+    ].flatMap((text) => parsePrefix(text) ?? []),
   };
 }
 

@@ -76,7 +76,8 @@ export function readDatapathConfig(config: CiliumConfig, version: CiliumVersion)
     replacesKubeProxy,
     hasSocketLb: replacesKubeProxy || flag('bpf-lb-sock', false),
     isSocketLbHostOnly: flag('bpf-lb-sock-hostns-only', false),
-    hasEgressGateway: flag('enable-ipv4-egress-gateway', false),
+    // The second is its name since 1.18.
+    hasEgressGateway: flag('enable-ipv4-egress-gateway', false) || flag('enable-egress-gateway', false),
     egressReconcileMs: parseGoDuration(text('egress-gateway-reconciliation-trigger-interval', '1s')) ?? 1000,
     hasHubble: flag('enable-hubble', false),
     hubbleCapacity: count('hubble-event-buffer-capacity', 4095),

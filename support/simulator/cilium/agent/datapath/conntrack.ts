@@ -49,6 +49,11 @@ export class Conntrack {
     return this.#entries.size;
   }
 
+  /** What has not expired, by the words of its key: direction, protocol, source, destination. */
+  entries(now: number): readonly (readonly [readonly string[], ConntrackEntry])[] {
+    return [...this.#entries].filter(([, entry]) => entry.expiresAt > now).map(([key, entry]) => [key.split(' '), entry]);
+  }
+
   /** What is known of a packet that enters (`in`) or leaves (`out`) an endpoint; updates the entry, creates none. */
   peek(tuple: Tuple, direction: 'in' | 'out', now: number): 'new' | 'established' | 'reply' {
     if (this.#get(`${direction === 'in' ? 'out' : 'in'} ${keyOf(reverseOf(tuple))}`, now) !== undefined) return 'reply';
@@ -141,4 +146,12 @@ export class Conntrack {
     this.#sinceSweep = 0;
     for (const [key, entry] of this.#entries) if (entry.expiresAt <= now) this.#entries.delete(key);
   }
+}
+
+/** Of the frame that carries a packet: TCP with the options that Linux sends (20 bytes with a SYN, else the timestamps). */
+export function frameLength({ source, transport }: Packet): number {
+  const network = 14 + (source.family === 4 ? 20 : 40);
+  if (transport.protocol === 'icmp') return network + 64;
+  if (transport.protocol === 'udp') return network + 8 + transport.payload.length;
+  return network + ((transport.flags & tcpFlag.syn) === 0 ? 32 : 40) + transport.payload.length;
 }

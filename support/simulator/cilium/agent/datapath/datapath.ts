@@ -1,7 +1,6 @@
 import type { Namespace, Pod } from '../../../kubernetes/objects.ts';
 import type { CniPlugin, KubernetesObject } from '../../../kubernetes/types.ts';
-import { prefix } from '../../../net/address.ts';
-import type { Ip, NetworkInterface, TcpConnection } from '../../../net/types.ts';
+import type { Ip, NetworkInterface, Prefix, TcpConnection } from '../../../net/types.ts';
 import { type CiliumNode, resources } from '../../objects.ts';
 import type { AgentContext, AgentPart, FlowStore } from '../../types.ts';
 import { ClusterView } from './cluster-view.ts';
@@ -12,14 +11,19 @@ import type { EgressGatewayPolicyObject } from './egress-gateway.ts';
 import { EgressManager } from './egress-manager.ts';
 import { EndpointManager } from './endpoints.ts';
 import { FlowRing } from './flows.ts';
+import { serveHealthPorts } from './health-ports.ts';
+import { followHostPorts } from './host-ports.ts';
 import { reserved, reservedIdentity } from './identity.ts';
 import { PodRange } from './ipam.ts';
 import type { IpcacheEntry } from './ipcache.ts';
 import { Kernel, kernelOf } from './kernel.ts';
+import { defaultPool, MultiPool, preAllocationOf } from './multi-pool.ts';
+import { masqueradeByNetfilter } from './netfilter-masquerade.ts';
 import { NodeManager, setUpHostDevice } from './nodes.ts';
 import { PolicyManager } from './policy-manager.ts';
 import { Programs } from './programs.ts';
 import { createSocketHook } from './socket-lb.ts';
+import type { DatapathState } from './state.ts';
 import { createTunnel } from './tunnel.ts';
 
 export interface Datapath extends AgentPart {
@@ -27,6 +31,8 @@ export interface Datapath extends AgentPart {
   readonly cni: CniPlugin;
   /** Answers `cilium-dbg …` for the datapath; undefined when the words are not its own. */
   debug(args: readonly string[]): { readonly stdout: string; readonly stderr: string; readonly exitCode: number } | undefined;
+  /** For `cilium-dbg`. */
+  readonly state: DatapathState;
   /** Devices that Cilium manages: the `devices` option, or the detected ones. */
   readonly devices: readonly NetworkInterface[];
   /** What of the policies in force has no effect in the simulator, one line each. */
@@ -52,6 +58,8 @@ class AgentDatapath implements Datapath {
   readonly #policies: PolicyManager;
   readonly #localHostEntries = new Map<Ip, IpcacheEntry>();
   #joined: ClusterView | undefined;
+  /** In IPAM mode `multi-pool`. */
+  #pools: MultiPool | undefined;
   #isStarted = false;
   #isReady = false;
 
@@ -92,8 +100,20 @@ class AgentDatapath implements Datapath {
     return this.#policies.unmodelled;
   }
 
+  get state(): DatapathState {
+    const kernel = this.#kernel;
+    return {
+      kernel,
+      identities: this.#view.identities,
+      nodes: this.#nodes.nodes,
+      policies: this.#policies,
+      ranges: this.#endpoints.ranges,
+      pools: this.#endpoints.pools,
+    };
+  }
+
   debug(args: readonly string[]) {
-    return debugDatapath(this.#kernel, this.#view.identities, this.#nodes.nodes, args);
+    return debugDatapath(this.#kernel, this.#nodes.nodes, args);
   }
 
   get #view(): ClusterView {
@@ -110,6 +130,7 @@ class AgentDatapath implements Datapath {
     this.#setSysctls();
     this.#joined = ClusterView.join(this.#context);
     this.#kernel.attach(this.#joined);
+    if (this.#kernel.config.ipam === 'multi-pool') this.#pools = this.#joinPools();
     this.#watchOwnNode();
     this.#becomeReady();
   }
@@ -119,6 +140,7 @@ class AgentDatapath implements Datapath {
     this.#isStarted = false;
     for (const stop of this.#stops.splice(0)) stop();
     this.#egress.stop();
+    this.#pools?.stop();
     this.#kernel.detach(this.#view);
     this.#view.leave();
     if (this.#kernel.agent === this.#endpoints) this.#kernel.agent = undefined;
@@ -148,19 +170,15 @@ class AgentDatapath implements Datapath {
     const cidrs = (own?.podCidrs ?? []).filter((cidr) => (cidr.family === 4 ? config.hasIpv4 : config.hasIpv6));
     // The operator (cluster-pool) or the controller manager (kubernetes) has not allocated yet: the CiliumNode will tell.
     const isComplete =
-      (!config.hasIpv4 || cidrs.some((cidr) => cidr.family === 4)) && (!config.hasIpv6 || cidrs.some((cidr) => cidr.family === 6));
+      this.#pools === undefined
+        ? (!config.hasIpv4 || cidrs.some((cidr) => cidr.family === 4)) && (!config.hasIpv6 || cidrs.some((cidr) => cidr.family === 6))
+        : this.#pools.isReady;
     if (own === undefined || !isComplete) return;
     this.#isReady = true;
     this.#kernel.podCidrs = cidrs;
     this.#kernel.internalIps = new Set(own.internalIps);
-    const ranges = cidrs
-      .map((cidr) => new PodRange(cidr, this.#context.random.stream(`ipam ${cidr.text}`)))
-      .sort((a, b) => a.prefix.family - b.prefix.family);
-    this.#endpoints.ranges = ranges;
-    const routers = ranges.flatMap((range) => {
-      const known = this.#kernel.routerIps.find((address) => range.claim(address));
-      return known ?? range.allocate() ?? [];
-    });
+    const own4And6 = this.#startAllocation(cidrs);
+    const routers = own4And6('router', this.#kernel.routerIps);
     this.#kernel.routerIps = routers;
     setUpHostDevice(this.#kernel, routers);
     this.#nodes.routeAll();
@@ -171,16 +189,68 @@ class AgentDatapath implements Datapath {
     this.#watchDevices();
     this.#stops.push(this.#policies.start());
     this.#watchPods();
+    this.#stops.push(followHostPorts(this.#context, this.#kernel), serveHealthPorts(this.#context, this.#kernel, this.#view.services));
     if (config.hasEgressGateway) this.#watchEgressPolicies();
     this.#endpoints.restore();
     if (config.hasHealthEndpoint && this.#endpoints.health === undefined) {
-      this.#endpoints.addHealth(ranges.flatMap((range) => range.allocate() ?? []));
+      this.#endpoints.addHealth(own4And6('health', []));
     }
     this.#publishAddresses();
-    this.#masqueradeByNetfilter();
+    masqueradeByNetfilter(this.#kernel, this.#nodes.nodes);
     this.#listenForRelay();
     const kubelet = this.#context.cluster.kubelets.get(this.#context.node.name);
     if (kubelet !== undefined) kubelet.cni = this.cni;
+  }
+
+  /** @returns what takes addresses for the agent's own use, one of each family: the one that it had before, or another */
+  #startAllocation(cidrs: readonly Prefix[]): (owner: string, known: readonly Ip[]) => readonly Ip[] {
+    const pools = this.#pools;
+    if (pools !== undefined) {
+      this.#endpoints.pools = pools;
+      const { config } = this.#kernel;
+      const families = ([4, 6] as const).filter((family) => (family === 4 ? config.hasIpv4 : config.hasIpv6));
+      return (owner, known) =>
+        families.flatMap((family) => {
+          const old = known.find((address) => address.family === family && pools.claim(address));
+          const address = old ?? pools.allocate(owner, defaultPool, family);
+          return 'error' in address ? [] : [address];
+        });
+    }
+    const ranges = cidrs
+      .map((cidr) => new PodRange(cidr, this.#context.random.stream(`ipam ${cidr.text}`)))
+      .sort((a, b) => a.prefix.family - b.prefix.family);
+    this.#endpoints.ranges = ranges;
+    return (_owner, known) => ranges.flatMap((range) => known.find((address) => range.claim(address)) ?? range.allocate() ?? []);
+  }
+
+  /** Addresses of several pools: what the CiliumNode holds of them, and what the node asks for. */
+  #joinPools(): MultiPool {
+    const { api, clock, config, node, random } = this.#context;
+    const { hasIpv4, hasIpv6 } = this.#kernel.config;
+    return new MultiPool({
+      families: [...(hasIpv4 ? [4 as const] : []), ...(hasIpv6 ? [6 as const] : [])],
+      preAllocation: preAllocationOf(config),
+      clock,
+      random,
+      write: (requested, allocated) => {
+        const pools = api.get<CiliumNode>(resources.node, node.name)?.spec?.ipam?.pools;
+        if (JSON.stringify([pools?.requested ?? [], pools?.allocated ?? []]) === JSON.stringify([requested, allocated])) return;
+        const orNull = <T>(list: readonly T[]) => (list.length === 0 ? null : list);
+        const spec = { ipam: { pools: { requested: orNull(requested), allocated: orNull(allocated) } } };
+        if (pools !== undefined || api.get(resources.node, node.name) !== undefined)
+          api.patch(resources.node, node.name, undefined, { spec });
+      },
+    });
+  }
+
+  /** CIDRs come and go with the pods: so do the node's routes to them. */
+  #followPodCidrs(): void {
+    const cidrs = this.#nodes.own?.podCidrs ?? [];
+    const { namespace, podCidrs, routerIps } = this.#kernel;
+    if (cidrs.length === podCidrs.length && cidrs.every((cidr) => podCidrs.includes(cidr))) return;
+    this.#kernel.podCidrs = cidrs;
+    for (const gone of podCidrs) if (!cidrs.includes(gone)) namespace.routes.delete({ destination: gone });
+    setUpHostDevice(this.#kernel, routerIps);
   }
 
   #publishAddresses(): void {
@@ -203,6 +273,8 @@ class AgentDatapath implements Datapath {
   #watchOwnNode(): void {
     const { api, node } = this.#context;
     const follow = (object: CiliumNode | undefined): void => {
+      if (object !== undefined) this.#pools?.nodeUpdated(object.spec?.ipam?.pools?.allocated ?? []);
+      if (this.#isReady && this.#pools !== undefined) this.#followPodCidrs();
       if (object !== undefined) {
         this.#kernel.internalIps = new Set(this.#nodes.own?.internalIps);
         // Deleted and made again, it lacks the addresses of the datapath.
@@ -282,45 +354,6 @@ class AgentDatapath implements Datapath {
     if (known !== undefined && hooks.includes(known)) hooks.splice(hooks.indexOf(known), 1, hook);
     else hooks.push(hook);
     hostHooks.set(this.#kernel.namespace, hook);
-  }
-
-  /** Without `enable-bpf-masquerade` the agent leaves masquerading to iptables. */
-  #masqueradeByNetfilter(): void {
-    const { config, namespace, podCidrs } = this.#kernel;
-    if (config.hasBpfMasquerade) return;
-    const { netfilter } = namespace;
-    for (const family of [4, 6] as const) {
-      const isOn = family === 4 ? config.hasIpv4 && config.masquerades4 : config.hasIpv6 && config.masquerades6;
-      const cidr = podCidrs.find((candidate) => candidate.family === family);
-      if (!isOn || cidr === undefined) continue;
-      const chain = 'CILIUM_POST_nat';
-      if (netfilter.chains(family, 'nat').has(chain)) netfilter.flush(family, 'nat', chain);
-      else {
-        netfilter.createChain(family, 'nat', chain);
-        netfilter.insert(family, 'nat', 'POSTROUTING', { target: { kind: 'jump', chain }, comment: 'cilium-feeder: CILIUM_POST_nat' });
-      }
-      const exclusion = (family === 4 ? config.nativeRoutingCidr4 : config.nativeRoutingCidr6) ?? cidr;
-      if (config.routingMode === 'native') {
-        for (const node of this.#nodes.nodes) {
-          for (const address of node.internalIps) {
-            if (address.family !== family) continue;
-            netfilter.append(family, 'nat', chain, {
-              source: { prefix: cidr },
-              destination: { prefix: prefix(`${address.text}/${family === 4 ? 32 : 128}`) },
-              target: { kind: 'accept' },
-              comment: 'exclude traffic to cluster nodes from masquerade',
-            });
-          }
-        }
-      }
-      netfilter.append(family, 'nat', chain, {
-        source: { prefix: cidr },
-        destination: { prefix: exclusion, inverted: true },
-        outInterface: { name: 'cilium_+', inverted: true },
-        target: { kind: 'masquerade' },
-        comment: 'cilium masquerade non-cluster',
-      });
-    }
   }
 
   /** Hubble's own server, for the relay. It says back what it hears: what counts is that the relay gets through. */

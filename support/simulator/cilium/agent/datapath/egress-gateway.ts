@@ -170,7 +170,11 @@ export function computeEgressEntries(input: {
     for (const gateway of policy.gateways) {
       const node = nodes.find((candidate) => matchesSelector(gateway.nodeSelector, candidate.labels));
       const gatewayIp = node?.internalIps.find((address) => address.family === 4);
-      if (node === undefined || gatewayIp === undefined) continue;
+      // A gateway without a node keeps its place in the list: pods whose turn it is are dropped.
+      if (node === undefined || gatewayIp === undefined) {
+        gateways.push({ ip: zero, egressIp: zero });
+        continue;
+      }
       const egressIp = node.name === input.localNode ? (input.derive(gateway, policy.name).egressIp ?? zero) : zero;
       gateways.push({ ip: gatewayIp, egressIp });
     }

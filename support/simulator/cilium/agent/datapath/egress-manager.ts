@@ -52,6 +52,9 @@ export class EgressManager {
       });
       return;
     }
+    // As for parts of network policies: what is passed over is listed with the run.
+    if (parsed.destinations.some(({ family }) => family === 6))
+      this.#tell('Not simulated, without effect', { field: 'IPv6 destinations', policy: parsed.name });
     this.#policies.set(parsed.name, parsed);
     this.trigger();
   }

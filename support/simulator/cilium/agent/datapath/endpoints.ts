@@ -4,12 +4,14 @@ import type { CniPlugin, PodSandbox } from '../../../kubernetes/types.ts';
 import { hostPrefix, prefix } from '../../../net/address.ts';
 import type { Ip, NetworkInterface, SocketHook } from '../../../net/types.ts';
 import type { AgentContext, Identity } from '../../types.ts';
+import { isBefore } from '../../version.ts';
 import { type CiliumEndpointObject, endpointObject, endpointResource, namedPortsOf, workloadOf } from './endpoint-objects.ts';
 import type { ClusterIdentities } from './identities.ts';
 import { identityLabels, reserved, reservedIdentity } from './identity.ts';
 import type { PodRange } from './ipam.ts';
 import type { IpcacheEntry } from './ipcache.ts';
 import type { Kernel, LocalEndpoint } from './kernel.ts';
+import { defaultPool, type MultiPool, poolFor } from './multi-pool.ts';
 import { type ParsedPolicy, policyOf } from './policy.ts';
 import type { Programs } from './programs.ts';
 
@@ -31,6 +33,8 @@ export class EndpointManager {
   readonly #hook: SocketHook;
   readonly cni: CniPlugin;
   ranges: readonly PodRange[] = [];
+  /** In IPAM mode `multi-pool`, instead of ranges. */
+  pools: MultiPool | undefined;
   policies: readonly ParsedPolicy[] = [];
 
   constructor(context: AgentContext, kernel: Kernel, programs: Programs, identities: () => ClusterIdentities, hook: SocketHook) {
@@ -72,23 +76,15 @@ export class EndpointManager {
     const pod = api.get<Pod>('pods', sandbox.podName, sandbox.podNamespace);
     if (pod === undefined || pod.metadata.uid !== sandbox.podUid)
       return { error: `plugin type="cilium-cni" failed (add): pod ${sandbox.podNamespace}/${sandbox.podName} not found` };
-    const ips: Ip[] = [];
-    for (const range of this.ranges) {
-      const address = range.allocate();
-      if (address === undefined) {
-        this.#release(ips);
-        return {
-          error:
-            'plugin type="cilium-cni" failed (add): unable to allocate IP via local cilium agent: [POST /ipam][502] postIpamFailure "range is full"',
-        };
-      }
-      ips.push(address);
+    const allocated = this.#allocate(pod);
+    if ('error' in allocated) {
+      // The generated client changed twice how it prints its payload.
+      const { version } = this.#context;
+      const payload = isBefore(version, 16, 5) ? allocated.error : JSON.stringify(allocated.error);
+      const failure = `[POST /ipam][502] postIpamFailure ${isBefore(version, 16, 1) ? ' ' : ''}${payload}`;
+      return { error: `plugin type="cilium-cni" failed (add): unable to allocate IP via local cilium agent: ${failure}` };
     }
-    if (ips.length === 0)
-      return {
-        error:
-          'plugin type="cilium-cni" failed (add): unable to allocate IP via local cilium agent: [POST /ipam][502] postIpamFailure "no pod CIDR"',
-      };
+    const { ips } = allocated;
     const { network } = this.#kernel.namespace;
     const [device, inside] = network.createVeth(
       { namespace: this.#kernel.namespace, name: this.#deviceName() },
@@ -135,6 +131,33 @@ export class EndpointManager {
     });
     const isIpv6First = this.#context.cluster.podSubnets[0]?.includes(':') === true;
     return { ips: [...ips].sort((a, b) => (isIpv6First ? b.family - a.family : a.family - b.family)) };
+  }
+
+  /** An address of each family, IPv6 first; none when one of them is missing. */
+  #allocate(pod: Pod): { readonly ips: readonly Ip[] } | { readonly error: string } {
+    const ips: Ip[] = [];
+    const { config } = this.#kernel;
+    const take = (address: Ip | { readonly error: string }): string | undefined => {
+      if (!('error' in address)) ips.push(address);
+      else this.#release(ips);
+      return 'error' in address ? address.error : undefined;
+    };
+    if (this.pools === undefined)
+      for (const range of this.ranges) {
+        const problem = take(range.allocate() ?? { error: 'range is full' });
+        if (problem !== undefined) return { error: problem };
+      }
+    else {
+      const { namespace = 'default', name, annotations } = pod.metadata;
+      const around = this.#context.api.get<Namespace>('namespaces', namespace)?.metadata.annotations;
+      for (const family of [...(config.hasIpv6 ? [6 as const] : []), ...(config.hasIpv4 ? [4 as const] : [])]) {
+        const pool = poolFor(family, annotations, around) ?? defaultPool;
+        const problem = take(this.pools.allocate(`${namespace}/${name}`, pool, family));
+        if (problem !== undefined) return { error: problem };
+      }
+      ips.reverse();
+    }
+    return ips.length === 0 ? { error: 'no pod CIDR' } : { ips };
   }
 
   /** The pod's side: its addresses as host addresses, and all ways through the node's router address. */
@@ -247,14 +270,20 @@ export class EndpointManager {
   }
 
   #release(ips: readonly Ip[]): void {
-    for (const address of ips) for (const range of this.ranges) range.release(address);
+    for (const address of ips) {
+      for (const range of this.ranges) range.release(address);
+      this.pools?.release(address);
+    }
   }
 
   /** After a start: the endpoints that the last agent left, without those whose pods are gone. */
   restore(): void {
     let count = 0;
     for (const endpoint of [...this.#kernel.endpointById.values()]) {
-      for (const address of endpoint.ips) for (const range of this.ranges) range.claim(address);
+      for (const address of endpoint.ips) {
+        for (const range of this.ranges) range.claim(address);
+        this.pools?.claim(address);
+      }
       if (endpoint.kind !== 'pod') continue;
       const pod = this.#context.api.get<Pod>('pods', endpoint.podName, endpoint.podNamespace);
       if (pod === undefined || pod.metadata.uid !== endpoint.podUid) {

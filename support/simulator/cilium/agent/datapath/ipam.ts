@@ -23,6 +23,14 @@ export class PodRange {
     this.#usable = bounded > 2n ? bounded - 2n : 0n;
   }
 
+  get used(): number {
+    return this.#taken.size;
+  }
+
+  get free(): number {
+    return Number(this.#usable) - this.#taken.size;
+  }
+
   /** @returns undefined when the range is full */
   allocate(): Ip | undefined {
     const usable = Number(this.#usable);

@@ -3,6 +3,7 @@ import type { Random } from '../../../clock/random.ts';
 import type { KubeNode } from '../../../kubernetes/types.ts';
 import type { Family, Ip, NetworkInterface, NetworkNamespace, Prefix } from '../../../net/types.ts';
 import type { CiliumVersion, Identity } from '../../types.ts';
+import { isAtLeast } from '../../version.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { DatapathConfig } from './config.ts';
 import { Conntrack } from './conntrack.ts';
@@ -12,6 +13,7 @@ import { Ipcache, type IpcacheEntry } from './ipcache.ts';
 import { NamedPorts } from './named-ports.ts';
 import { NatTable, ServiceConnections } from './nat.ts';
 import type { EndpointPolicy, ServicePeer } from './policy.ts';
+import { PolicyCounters } from './policy-counters.ts';
 import { ServiceTable } from './service-tables.ts';
 import { AffinityTable } from './services.ts';
 
@@ -55,6 +57,8 @@ export class Kernel {
   readonly nat: NatTable;
   readonly serviceConnections = new ServiceConnections();
   readonly egress = new EgressMap();
+  /** What the entries of the endpoints' policy maps have seen. */
+  readonly policyCounters = new PolicyCounters();
   /** Ports with a name, of this node's pods and, while an agent runs, of every pod in the cluster. */
   readonly namedPorts = new NamedPorts();
   /** Whether an address is a backend of a service that a policy names; the agent that runs now knows. */
@@ -82,6 +86,7 @@ export class Kernel {
     const families: Family[] = [...(config.hasIpv4 ? [4 as const] : []), ...(config.hasIpv6 ? [6 as const] : [])];
     this.ipcache = new Ipcache(node.name, config.hasIpv4 && config.hasIpv6);
     this.services = new ServiceTable(node.name, families, config.replacesKubeProxy);
+    this.services.knowsWishes = () => isAtLeast(this.version, 17);
     this.conntrack = new Conntrack(config);
     this.nat = new NatTable(random.stream('nat'));
   }
@@ -112,6 +117,7 @@ export class Kernel {
     this.endpointById.delete(endpoint.id);
     if (endpoint.kind === 'pod') this.namedPorts.set(`${endpoint.podNamespace}/${endpoint.podName}`, []);
     this.endpointByNamespace.delete(endpoint.namespace);
+    this.policyCounters.forget(endpoint.id);
     for (const address of endpoint.ips) {
       if (this.endpoints.get(address) === endpoint) this.endpoints.delete(address);
       this.ipcache.delete(address, endpoint.entry);
@@ -122,7 +128,7 @@ export class Kernel {
   attach(view: ClusterView): void {
     this.ipcache.cluster = view.addresses;
     this.namedPorts.cluster = view.namedPorts;
-    this.services.attach(view.services);
+    this.services.attach(view.services, () => view.node(this.node.name)?.labels ?? {});
   }
 
   /** The agent is gone: what it knew stays. */

@@ -31,6 +31,17 @@ export class NamedPorts {
     else this.#uses.delete(key);
   }
 
+  /** Ports of a name: those of one pod, or of all. */
+  find(name: string, pod: string | undefined): readonly NamedPort[] {
+    const lists = pod === undefined ? [...this.#ofPod.values()] : [this.#ofPod.get(pod) ?? []];
+    return [...lists.flat().filter((port) => port.name === name), ...(this.cluster?.find(name, pod) ?? [])];
+  }
+
+  /** All of one pod's. */
+  findAll(pod: string): readonly NamedPort[] {
+    return this.#ofPod.get(pod) ?? [];
+  }
+
   isOf(pod: string, name: string, protocol: string, port: number): boolean {
     const key = keyOf(name, protocol, port);
     const isHere = this.#ofPod.get(pod)?.some((own) => keyOf(own.name, own.protocol, own.port) === key) ?? false;

@@ -8,6 +8,7 @@ interface Mapping {
   readonly original: Tuple;
   readonly key: string;
   readonly reverseKey: string;
+  readonly createdAt: number;
   usedAt: number;
 }
 
@@ -32,6 +33,10 @@ export class NatTable {
     return this.#forward.size;
   }
 
+  get mappings(): readonly Pick<Mapping, 'ip' | 'port' | 'original' | 'createdAt'>[] {
+    return [...this.#forward.values()];
+  }
+
   /**
    * The source that a packet takes on its way out: the one that its connection has, or a new one with the packet's
    * own port where that is in the range and free.
@@ -49,7 +54,7 @@ export class NatTable {
     for (let attempt = 0; attempt < 128; attempt++) {
       const reverseKey = keyOf(reverseOf({ ...tuple, source: to, sourcePort: port }));
       if (!this.#reverse.has(reverseKey)) {
-        const mapping: Mapping = { ip: to, port, original: tuple, key, reverseKey, usedAt: now };
+        const mapping: Mapping = { ip: to, port, original: tuple, key, reverseKey, createdAt: now, usedAt: now };
         this.#forward.set(key, mapping);
         this.#reverse.set(reverseKey, mapping);
         if (++this.#sinceSweep >= sweepEvery) this.#sweep(now);
@@ -113,6 +118,19 @@ export class ServiceConnections {
     this.#forward.set(keyOf(tuple), connection);
     this.#reverse.set(keyOf(reverseOf({ ...tuple, destination: backend.ip, destinationPort: backend.port })), connection);
     if (++this.#sinceSweep >= sweepEvery) this.#sweep(now);
+  }
+
+  /** A client that is its own backend: the backend answers to the loopback's address. */
+  addLoopback(tuple: Tuple, backend: { readonly ip: Ip; readonly port: number }, loopback: Ip, frontendId: number, now: number): void {
+    const connection: ServiceConnection = {
+      frontendIp: tuple.destination,
+      frontendPort: tuple.destinationPort,
+      backendIp: backend.ip,
+      backendPort: backend.port,
+      frontendId,
+      usedAt: now,
+    };
+    this.#reverse.set(keyOf(reverseOf({ ...tuple, source: loopback, destination: backend.ip, destinationPort: backend.port })), connection);
   }
 
   remove(tuple: Tuple): void {

@@ -156,9 +156,10 @@ export function setUpHostDevice(kernel: Kernel, routers: readonly Ip[]): void {
   for (const router of routers) {
     if (!host.addresses.some((address) => address.ip === router))
       host.addAddress(router, router.family === 4 ? 32 : 128, { noDad: true, noPrefixRoute: true });
-    const cidr = kernel.podCidr(router.family);
-    if (cidr === undefined) continue;
+    const cidrs = kernel.podCidrs.filter(({ family }) => family === router.family);
+    if (cidrs.length === 0) continue;
     namespace.routes.replace({ destination: hostPrefix(router), nextHops: [{ device: host.name }], scope: 'link', protocol: 'kernel' });
-    namespace.routes.replace({ destination: cidr, nextHops: [hopTo(router)], protocol: 'kernel', preferredSource: router });
+    for (const cidr of cidrs)
+      namespace.routes.replace({ destination: cidr, nextHops: [hopTo(router)], protocol: 'kernel', preferredSource: router });
   }
 }

@@ -31,6 +31,8 @@ export class PolicyManager {
   readonly #kernel: Kernel;
   readonly #apply: (policies: readonly ParsedPolicy[]) => void;
   readonly #policies = new Map<string, readonly ParsedPolicy[]>();
+  /** All that are in force. */
+  readonly #kept = new Map<string, KubernetesObject>();
   /** Cilium's, for when a CIDR group changes. */
   readonly #objects = new Map<string, CiliumPolicyObject>();
   /** Grows with every change, as the agent's policy repository does. */
@@ -45,6 +47,15 @@ export class PolicyManager {
   /** What of the policies in force has no effect in the simulator, one line each. */
   get unmodelled(): readonly string[] {
     return [...this.#policies.values()].flat().flatMap((policy) => policy.unmodelled.map((what) => `${policy.name}: ${what}`));
+  }
+
+  /** The policies in force, as their owners wrote them. */
+  get objects(): readonly KubernetesObject[] {
+    return [...this.#kept.values()];
+  }
+
+  get all(): readonly ParsedPolicy[] {
+    return [...this.#policies.values()].flat();
   }
 
   get count(): number {
@@ -78,7 +89,10 @@ export class PolicyManager {
     const follow = <T extends KubernetesObject>(resource: string, learn: (key: string, object: T | undefined) => void): void => {
       const on = (type: string, object: T): void => {
         if (isStopped) return;
-        learn(`${resource} ${keyOf(object)}`, type === 'DELETED' ? undefined : object);
+        const key = `${resource} ${keyOf(object)}`;
+        learn(key, type === 'DELETED' ? undefined : object);
+        if (this.#policies.has(key) && type !== 'DELETED') this.#kept.set(key, object);
+        else this.#kept.delete(key);
         this.revision++;
         trigger.fire();
       };

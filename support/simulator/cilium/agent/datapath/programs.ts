@@ -1,4 +1,4 @@
-import { contains, isLinkLocal, isMulticast, isUnspecified, prefix } from '../../../net/address.ts';
+import { isLinkLocal, isMulticast, isUnspecified } from '../../../net/address.ts';
 import type { Ip, NetworkInterface, Packet, TcProgram, TcVerdict } from '../../../net/types.ts';
 import type { DropReason } from '../../types.ts';
 import { decideEgress } from './egress-gateway.ts';
@@ -8,11 +8,15 @@ import { decideMasquerade } from './masquerade.ts';
 import { Monitor } from './monitor.ts';
 import { decidePolicy } from './policy.ts';
 import { policySubject } from './policy-subject.ts';
-import { type Backend, eligibleBackends, type Frontend, maglevIndex } from './services.ts';
+import { admits, type Backend, eligibleBackends, type Frontend, maglevIndex } from './services.ts';
 import type { Tunnel } from './tunnel.ts';
 import { isIcmpError, keyOf, reverseOf, type Tuple, tupleOf, withAbout, withDestination, withSource, withTtl } from './tuple.ts';
+import { pass, portUnreachable, redirectOut, serviceLoopback, surrogate, toBackend } from './verdicts.ts';
 
 type Direction = 'INGRESS' | 'EGRESS';
+
+/** MARK_MAGIC_IDENTITY: what a pod has sent, for the rules of iptables. */
+const identityMark = 0xf00;
 
 /**
  * The programs at the node's interfaces, after Cilium's bpf_lxc (a pod's interface), bpf_host (devices and
@@ -33,7 +37,6 @@ export class Programs {
   }
 
   // ── bpf_lxc: what a pod sends ───────────────────────────────────────────────────────────────────────────
-
   fromContainer(endpoint: LocalEndpoint): TcProgram {
     return (packet) => this.#leaveContainer(endpoint, packet);
   }
@@ -41,6 +44,7 @@ export class Programs {
   #leaveContainer(endpoint: LocalEndpoint, sent: Packet): TcVerdict {
     const kernel = this.#kernel;
     const { destination } = sent;
+    if (destination === serviceLoopback) return this.#answerItself(endpoint, sent);
     if (isMulticast(destination) || isLinkLocal(destination) || isLinkLocal(sent.source) || isUnspecified(sent.source)) return pass(sent);
     if (!endpoint.ips.includes(sent.source)) return this.#drop('Invalid source ip', sent, 'EGRESS');
     if (!(destination.family === 4 ? kernel.config.hasIpv4 : kernel.config.hasIpv6))
@@ -49,12 +53,14 @@ export class Programs {
 
     let packet = sent;
     let tuple = tupleOf(packet);
-    if (kernel.config.replacesKubeProxy || kernel.config.hasSocketLb) {
+    // ENABLE_PER_PACKET_LB (bpf_lxc.c): unless every socket of a pod is balanced as it connects.
+    if (!kernel.config.hasSocketLb || kernel.config.isSocketLbHostOnly) {
       const balanced = this.#balanceFromContainer(packet, tuple);
       if (balanced === 'no-backend') return this.#refuse(packet, endpoint.inside, 'EGRESS');
       if (balanced !== undefined) {
         packet = balanced;
         tuple = tupleOf(packet);
+        if (balanced.source === serviceLoopback) return this.#enter(endpoint, balanced);
       }
     }
     const now = kernel.clock.now();
@@ -74,12 +80,13 @@ export class Programs {
     const local = kernel.endpoints.get(destination);
     const direction: Direction = isReply ? 'INGRESS' : 'EGRESS';
     const target = kernel.ipcache.get(destination);
+    // A client on this node gets the frontend's address back when the packet is delivered.
+    if (local !== undefined) return this.deliver(local, packet);
     const frontend = isReply ? kernel.serviceConnections.frontendOf(tupleOf(packet), kernel.clock.now()) : undefined;
     const outgoing = frontend === undefined ? packet : withSource(packet, frontend.frontendIp, frontend.frontendPort);
-    if (local !== undefined) return this.deliver(local, outgoing);
     if (target.identity.id === reserved.host || kernel.namespace.isLocalAddress(destination)) {
       if (isReported) this.#monitor.trace(kernel.config.usesHostRouting ? 'to-host' : 'to-stack', packet, isReply, direction);
-      return pass(outgoing);
+      return pass({ ...outgoing, mark: identityMark });
     }
     if (
       destination.family === 4 &&
@@ -92,12 +99,12 @@ export class Programs {
       if (decision.kind === 'drop') return this.#drop(decision.reason, packet, 'EGRESS');
       if (decision.kind === 'redirect') return this.#encapsulate(packet, decision.gatewayIp, isReply, isReported, direction);
     }
-    if (kernel.config.routingMode === 'tunnel' && target.nodeIp !== undefined && target.podName !== undefined) {
+    if (kernel.config.routingMode === 'tunnel' && target.nodeIp !== undefined) {
       return this.#encapsulate(outgoing, target.nodeIp, isReply, isReported, direction);
     }
     if (isReported) this.#monitor.trace(kernel.config.usesHostRouting ? 'to-network' : 'to-stack', packet, isReply, direction);
     // A reply in the name of a frontend may have an address of this very node: the stack would take it for a forgery.
-    return frontend === undefined ? pass(packet) : this.#forward(outgoing, direction);
+    return frontend === undefined ? pass({ ...packet, mark: identityMark }) : this.#forward(outgoing, direction);
   }
 
   /** Per-packet load balancing of what a pod sends: for sockets that the socket load balancer did not see. */
@@ -109,7 +116,7 @@ export class Programs {
     if (!isNodeAddress && !kernel.services.hasAddress(tuple.destination)) return undefined;
     const frontend =
       kernel.services.lookup(tuple.protocol, tuple.destination, tuple.destinationPort) ??
-      (isNodeAddress ? kernel.services.lookupNodePort(tuple.protocol, tuple.destination.family, tuple.destinationPort) : undefined);
+      (isNodeAddress ? surrogate(kernel, tuple) : undefined);
     if (frontend === undefined || frontend.type === 'ExternalIPs') return undefined;
     const known = kernel.serviceConnections.find(tuple, now);
     const backends = eligibleBackends(frontend, 'internal');
@@ -118,12 +125,34 @@ export class Programs {
       known.frontendId === frontend.id &&
       backends.some((backend) => backend.ip === known.backendIp && backend.port === known.backendPort)
     ) {
-      return withDestination(packet, known.backendIp, known.backendPort);
+      return toBackend(packet, { ip: known.backendIp, port: known.backendPort });
     }
     if (backends.length === 0) return 'no-backend';
     const backend = this.selectBackend(frontend, backends, tuple.source.text, keyOf(tuple));
     kernel.serviceConnections.add(tuple, backend, frontend.id, now);
-    return withDestination(packet, backend.ip, backend.port);
+    if (backend.ip === tuple.source && backend.ip.family === 4)
+      kernel.serviceConnections.addLoopback(tuple, backend, serviceLoopback, frontend.id, now);
+    return toBackend(packet, backend);
+  }
+
+  /** A pod that was balanced to itself answers to the loopback's address: back to it goes what the service says. No policy is asked. */
+  #answerItself(endpoint: LocalEndpoint, packet: Packet): TcVerdict {
+    if (isIcmpError(packet)) return this.#drop('Unsupported L3 protocol', packet, 'EGRESS');
+    const tuple = tupleOf(packet);
+    const frontend = this.#kernel.serviceConnections.frontendOf(tuple, this.#kernel.clock.now());
+    if (frontend === undefined) return this.#drop('Stale or unroutable IP', packet, 'EGRESS');
+    const answer = withSource(packet, frontend.frontendIp, frontend.frontendPort);
+    return this.#enter(endpoint, withDestination(answer, packet.source, tuple.destinationPort));
+  }
+
+  #enter(endpoint: LocalEndpoint, packet: Packet): TcVerdict {
+    this.#monitor.trace('to-endpoint', packet, false, 'INGRESS');
+    return {
+      action: 'redirect',
+      packet: packet.ttl > 1 ? withTtl(packet, packet.ttl - 1) : packet,
+      device: endpoint.inside,
+      into: 'ingress',
+    };
   }
 
   /** Into a pod of this node. */
@@ -160,8 +189,13 @@ export class Programs {
   #enforce(endpoint: LocalEndpoint, direction: Direction, packet: Packet, peer: Ip, isNew: boolean): TcVerdict | undefined {
     const kernel = this.#kernel;
     const rules = direction === 'INGRESS' ? endpoint.policy?.ingress : endpoint.policy?.egress;
-    if (rules === undefined) return undefined;
-    const verdict = decidePolicy(rules, policySubject(kernel, endpoint, direction, packet, peer));
+    if (rules === undefined) {
+      kernel.policyCounters.count(endpoint.id, direction, 'all', undefined, packet);
+      return undefined;
+    }
+    const subject = policySubject(kernel, endpoint, direction, packet, peer);
+    const verdict = decidePolicy(rules, subject);
+    kernel.policyCounters.count(endpoint.id, direction, verdict.match, subject, packet);
     if (isNew || !verdict.isAllowed) this.#monitor.policyVerdict(verdict.match, packet, direction, verdict.isAllowed, verdict.isDenyRule);
     return verdict.isAllowed
       ? undefined
@@ -222,18 +256,11 @@ export class Programs {
     const { services } = kernel;
     const frontend =
       services.lookup(tuple.protocol, tuple.destination, tuple.destinationPort) ??
-      (isNodePort(kernel, tuple.destinationPort) && kernel.namespace.isLocalAddress(tuple.destination)
-        ? services.lookupNodePort(tuple.protocol, tuple.destination.family, tuple.destinationPort)
-        : undefined);
+      (kernel.namespace.isLocalAddress(tuple.destination) ? surrogate(kernel, tuple) : undefined);
     // Cluster addresses are not served to the outside (`bpf-lb-external-clusterip` is off).
     if (frontend === undefined || frontend.type === 'ClusterIP') return undefined;
-    if (
-      frontend.type === 'LoadBalancer' &&
-      frontend.entry.sourceRanges.length > 0 &&
-      !frontend.entry.sourceRanges.some((range) => contains(prefix(range), tuple.source))
-    ) {
+    if (frontend.type === 'LoadBalancer' && !admits(frontend.entry, tuple.source))
       return this.#drop('Denied by LB src range check', packet, 'INGRESS');
-    }
     const backends = eligibleBackends(frontend, 'external');
     const known = kernel.serviceConnections.find(tuple, now);
     let backend: { readonly ip: Ip; readonly port: number };
@@ -260,7 +287,7 @@ export class Programs {
     if (kernel.config.routingMode === 'tunnel') {
       const target = kernel.ipcache.find(backend.ip);
       const router = kernel.routerIps.find((address) => address.family === backend.ip.family);
-      if (target?.nodeIp !== undefined && target.podName !== undefined && router !== undefined) {
+      if (target?.nodeIp !== undefined && router !== undefined) {
         const mapped = kernel.nat.translate(tupleOf(translated), router, now);
         if (mapped === undefined) return this.#drop('No mapping for NAT masquerade', packet, 'INGRESS');
         return this.#encapsulate(withSource(translated, mapped.ip, mapped.port), target.nodeIp, false, true, 'INGRESS');
@@ -379,7 +406,6 @@ export class Programs {
   };
 
   // ── common ends ─────────────────────────────────────────────────────────────────────────────────────────
-
   selectBackend(frontend: Frontend, backends: readonly Backend[], client: string, tuple: string): Backend {
     const kernel = this.#kernel;
     return kernel.affinity.choose(frontend, client, backends, kernel.clock.now(), () => {
@@ -409,13 +435,7 @@ export class Programs {
     const kernel = this.#kernel;
     if (!kernel.config.respondsToMissingBackend) return this.#drop('Service backend not found', packet, direction);
     this.#monitor.drop('Service backend not found', packet, direction);
-    const answer: Packet = {
-      source: packet.destination,
-      destination: packet.source,
-      ttl: 64,
-      flowLabel: 0,
-      transport: { protocol: 'icmp', kind: 'port-unreachable', identifier: 0, sequence: 0, about: packet, size: 64 },
-    };
+    const answer = portUnreachable(packet);
     if (direction === 'EGRESS') return { action: 'redirect', packet: answer, device, into: 'ingress' };
     const route = kernel.namespace.routes.lookup(answer.destination);
     if (route.kind !== 'forward') return { action: 'drop', reason: 'Service backend not found' };
@@ -426,16 +446,4 @@ export class Programs {
     this.#monitor.drop(reason, packet, direction);
     return { action: 'drop', reason };
   }
-}
-
-function pass(packet: Packet): TcVerdict {
-  return { action: 'pass', packet };
-}
-
-function redirectOut(packet: Packet, device: NetworkInterface, nextHop: Ip): TcVerdict {
-  return { action: 'redirect', packet, device, into: 'egress', nextHop };
-}
-
-function isNodePort(kernel: Kernel, port: number): boolean {
-  return port >= kernel.config.nodePortRange.low && port <= kernel.config.nodePortRange.high;
 }

@@ -98,11 +98,14 @@ describe('traffic policies and backends', () => {
     const service = bed.addService('web', [{ pod: one, terminating: true }]);
     expect(bed.request(one.namespace, { ip: service.ip4, port: 80 }).answer).toContain('one saw');
   });
-  it('without the kube-proxy replacement nothing answers', () => {
+  it('without the kube-proxy replacement pods are balanced by packet, and the outside is not', () => {
     const { bed, asker, service } = withService({
       config: { 'kube-proxy-replacement': 'false', 'enable-ipv4-egress-gateway': 'false', 'enable-bpf-masquerade': 'false' },
     });
-    expect(bed.request(asker.namespace, { ip: service.ip4, port: 80 }, 900).answer).toBe(undefined);
+    expect(answers(bed, asker.namespace, { ip: service.ip4, port: 80 })).toEqual([
+      `one saw ${asker.ip4.text}`,
+      `two saw ${asker.ip4.text}`,
+    ]);
     expect(bed.request(bed.client, { ip: ip(vip4), port: 80 }, 900).answer).toBe(undefined);
   });
   it('with socket load balancing on the host only, pods are balanced by packet', () => {

@@ -9,8 +9,10 @@ import {
   type Frontend,
   type FrontendType,
   frontendAddresses,
+  isWished,
   type ServicePortEntry,
   type ServiceProtocol,
+  wishesOf,
 } from './services.ts';
 
 /** Changes of services and slices are applied after this pause at most. */
@@ -24,6 +26,14 @@ interface SharedFrontend {
   readonly ip: Ip | undefined;
   readonly port: number;
   readonly entry: ServicePortEntry;
+}
+
+/** A host port of a pod of this node, which only this node knows. `ip` undefined: at every address of the node. */
+export interface LocalFrontend {
+  readonly ip: Ip | undefined;
+  readonly port: number;
+  readonly entry: ServicePortEntry;
+  readonly isLoopbackOnly: boolean;
 }
 
 interface FrontendName {
@@ -64,6 +74,18 @@ function keyOfFrontend(protocol: ServiceProtocol, ip: Ip | undefined, port: numb
   return ip === undefined ? `${entryKey(protocol, '*', port)} ${family}` : entryKey(protocol, ip.text, port);
 }
 
+function isSurrogate(key: string): boolean {
+  return / \* \d+ [46]$/.test(key);
+}
+
+function surrogateText(key: string): string {
+  return key.endsWith('4') ? '0.0.0.0' : '::';
+}
+
+function variantKey(key: string, variant: string): string {
+  return `${key} at ${variant}`;
+}
+
 /** The services of a cluster as every agent has them, learned once. Changes come one service at a time. */
 export class ClusterServices {
   readonly #api: ApiClient;
@@ -74,6 +96,9 @@ export class ClusterServices {
   readonly #ofService = new Map<string, readonly SharedFrontend[]>();
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
   readonly #dirty = new Set<string>();
+  /** Health check node ports, with the keys of their services. */
+  readonly healthPorts = new Map<number, string>();
+  readonly #healthPortOf = new Map<string, number>();
   #snapshot: FrontendMaps | undefined;
   /** Frontends that came and went, in order: what nodes number them by. */
   readonly history: { readonly removed: readonly string[]; readonly added: readonly FrontendName[] }[] = [];
@@ -133,11 +158,27 @@ export class ClusterServices {
     return this.#snapshot;
   }
 
+  slicesOf(key: string): readonly EndpointSlice[] {
+    return [...(this.#slices.get(key)?.values() ?? [])];
+  }
+
+  #setHealthPort(key: string, port: number): void {
+    const former = this.#healthPortOf.get(key) ?? 0;
+    if (former === port) return;
+    if (this.healthPorts.get(former) === key) this.healthPorts.delete(former);
+    if (port === 0) this.#healthPortOf.delete(key);
+    else {
+      this.#healthPortOf.set(key, port);
+      this.healthPorts.set(port, key);
+    }
+  }
+
   #apply(): void {
     for (const key of this.#dirty) {
       const [namespace, name] = key.split('/');
       const service = this.#api.get<Service>(resources.service, name ?? '', namespace);
-      this.#set(key, service, [...(this.#slices.get(key)?.values() ?? [])]);
+      this.#setHealthPort(key, service?.spec.healthCheckNodePort ?? 0);
+      this.#set(key, service, this.slicesOf(key));
     }
     this.#dirty.clear();
   }
@@ -163,6 +204,7 @@ export class ClusterServices {
   #add(service: Service, slices: readonly EndpointSlice[]): SharedFrontend[] {
     const { spec, metadata } = service;
     const made: SharedFrontend[] = [];
+    const wishes = wishesOf(service);
     for (const port of spec.ports ?? []) {
       const protocol = (port.protocol ?? 'TCP').toLowerCase();
       if (protocol !== 'tcp' && protocol !== 'udp') continue;
@@ -179,7 +221,8 @@ export class ClusterServices {
           internalPolicy: spec.internalTrafficPolicy ?? 'Cluster',
           affinitySeconds:
             spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : undefined,
-          sourceRanges: spec.loadBalancerSourceRanges ?? [],
+          sourceRanges: (spec.loadBalancerSourceRanges ?? []).map((range) => range.trim()),
+          ...(wishes === undefined ? {} : { wishes }),
           backends: backendsOf(slices, { name: port.name ?? '', protocol }, family),
           localBackends: [],
         };
@@ -229,7 +272,12 @@ export class ServiceTable {
   readonly #terms: Term[] = [];
   readonly #ids = new Map<string, number>();
   #maps: FrontendMaps = { byAddress: new Map(), byNodePort: new Map(), addressUses: new Map() };
+  #hostPorts: ReadonlyMap<string, Frontend> = new Map();
   #lastId = 0;
+
+  /** Whether the agent's release heeds annotations of services. */
+  knowsWishes: () => boolean = () => false;
+  #nodeLabels: () => Readonly<Record<string, string>> = () => ({});
 
   constructor(nodeName: string, families: readonly Family[], isExternalEnabled: boolean) {
     this.#nodeName = nodeName;
@@ -238,7 +286,8 @@ export class ServiceTable {
   }
 
   /** From now on an agent keeps the tables. */
-  attach(services: ClusterServices): void {
+  attach(services: ClusterServices, nodeLabels: () => Readonly<Record<string, string>> = () => ({})): void {
+    this.#nodeLabels = nodeLabels;
     this.#maps = services.maps;
     this.#terms.push({ services, existing: services.existing, next: services.history.length, end: undefined, isBegun: false });
   }
@@ -253,9 +302,28 @@ export class ServiceTable {
 
   /** In order of their ids. */
   get frontends(): readonly Frontend[] {
-    return [...this.#maps.byAddress.values(), ...this.#maps.byNodePort.values()]
-      .flatMap((frontend) => this.#seen(frontend) ?? [])
-      .sort((a, b) => a.id - b.id);
+    const shared = [...this.#maps.byAddress.values(), ...this.#maps.byNodePort.values()].flatMap((frontend) => this.#seen(frontend) ?? []);
+    return [...shared, ...this.#hostPorts.values()].sort((a, b) => a.id - b.id);
+  }
+
+  /** All host ports of the node's pods. */
+  setHostPorts(ofPods: ReadonlyMap<string, readonly LocalFrontend[]>): void {
+    const known = this.#hostPorts;
+    const now = new Map<string, Frontend>();
+    for (const frontend of [...ofPods.values()].flat()) {
+      const { ip, port, entry } = frontend;
+      if (!this.#families.includes(entry.family)) continue;
+      const key = keyOfFrontend(entry.protocol, ip, port, entry.family);
+      const same = known.get(key);
+      if (now.has(key)) continue;
+      now.set(key, same?.entry === entry ? same : { id: same?.id ?? this.#idOf(`host ${key}`), type: 'HostPort', ...frontend });
+    }
+    for (const key of known.keys()) if (!now.has(key)) this.#ids.delete(`host ${key}`);
+    this.#hostPorts = now;
+  }
+
+  #hostPort(protocol: ServiceProtocol, ip: Ip | undefined, port: number, family: Family): Frontend | undefined {
+    return this.#hostPorts.size === 0 ? undefined : this.#hostPorts.get(keyOfFrontend(protocol, ip, port, family));
   }
 
   /** Whether any service has this address (not counting node ports). */
@@ -264,12 +332,19 @@ export class ServiceTable {
   }
 
   lookup(protocol: ServiceProtocol, address: Ip, port: number): Frontend | undefined {
-    if (!this.#maps.addressUses.has(address)) return undefined;
-    return this.#seen(this.#maps.byAddress.get(entryKey(protocol, address.text, port)));
+    const shared = this.#maps.addressUses.has(address)
+      ? this.#seen(this.#maps.byAddress.get(entryKey(protocol, address.text, port)))
+      : undefined;
+    return shared ?? this.#hostPort(protocol, address, port, address.family);
   }
 
   lookupNodePort(protocol: ServiceProtocol, family: Family, port: number): Frontend | undefined {
     return this.#seen(this.#maps.byNodePort.get(`${entryKey(protocol, '*', port)} ${family}`));
+  }
+
+  /** A host port at any address of the node. */
+  lookupHostPort(protocol: ServiceProtocol, family: Family, port: number): Frontend | undefined {
+    return this.#hostPort(protocol, undefined, port, family);
   }
 
   #has({ family, type }: { readonly family: Family; readonly type: FrontendType }): boolean {
@@ -278,6 +353,8 @@ export class ServiceTable {
 
   #seen(frontend: SharedFrontend | undefined): Frontend | undefined {
     if (frontend === undefined || !this.#has({ family: frontend.entry.family, type: frontend.type })) return undefined;
+    if (frontend.entry.wishes !== undefined && this.knowsWishes() && !isWished(frontend.entry.wishes, frontend.type, this.#nodeLabels))
+      return undefined;
     const known = this.#views.get(frontend);
     if (known !== undefined) return known;
     const { key, type, ip, port, entry } = frontend;
@@ -300,9 +377,8 @@ export class ServiceTable {
     for (const term of this.#terms) this.#catchUp(term);
     const last = this.#terms.length - 1;
     if (last > 0) this.#terms.splice(0, last);
-    const id = this.#ids.get(key) ?? ++this.#lastId;
-    this.#ids.set(key, id);
-    return id;
+    this.#number(key);
+    return this.#ids.get(key) ?? 0;
   }
 
   #catchUp(term: Term): void {
@@ -310,18 +386,30 @@ export class ServiceTable {
       term.isBegun = true;
       const names = term.existing.flatMap(namesOf).filter((name) => this.#has(name));
       const present = new Set(names.map(({ key }) => key));
-      for (const key of [...this.#ids.keys()]) if (!present.has(key)) this.#ids.delete(key);
+      for (const key of [...this.#ids.keys()])
+        if (!present.has(key.replace(/ at .*$/, '')) && !key.startsWith('host ')) this.#ids.delete(key);
       for (const key of present) this.#number(key);
     }
     const { history } = term.services;
     for (const end = term.end ?? history.length; term.next < end; term.next++) {
       const change = history[term.next];
-      for (const key of change?.removed ?? []) this.#ids.delete(key);
+      for (const key of change?.removed ?? []) {
+        this.#ids.delete(key);
+        if (isSurrogate(key)) this.#ids.delete(variantKey(key, surrogateText(key)));
+      }
       for (const name of change?.added ?? []) if (this.#has(name)) this.#number(name.key);
     }
   }
 
+  /** A node port has a frontend for the node's address and one for all its addresses: two numbers. */
   #number(key: string): void {
-    if (!this.#ids.has(key)) this.#ids.set(key, ++this.#lastId);
+    if (this.#ids.has(key)) return;
+    this.#ids.set(key, ++this.#lastId);
+    if (isSurrogate(key)) this.#ids.set(variantKey(key, surrogateText(key)), ++this.#lastId);
+  }
+
+  /** The number of a frontend's other address, or of its other scope. */
+  idOfVariant({ ip, port, entry }: Frontend, variant: string): number {
+    return this.#idOf(variantKey(keyOfFrontend(entry.protocol, ip, port, entry.family), variant));
   }
 }

@@ -1,5 +1,5 @@
 import type { EndpointSlice, Service } from '../../../kubernetes/objects.ts';
-import { ip } from '../../../net/address.ts';
+import { contains, ip, prefix } from '../../../net/address.ts';
 import type { Family, Ip } from '../../../net/types.ts';
 
 export type ServiceProtocol = 'tcp' | 'udp';
@@ -11,7 +11,7 @@ export interface Backend {
   readonly isTerminating: boolean;
 }
 
-export type FrontendType = 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalIPs';
+export type FrontendType = 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalIPs' | 'HostPort';
 
 /** One service port of one family: what the frontends of a Service share. */
 export interface ServicePortEntry {
@@ -25,6 +25,8 @@ export interface ServicePortEntry {
   /** Undefined: no affinity. */
   readonly affinitySeconds: number | undefined;
   readonly sourceRanges: readonly string[];
+  /** What an annotation of Cilium's asks for (1.17+). */
+  readonly wishes?: ServiceWishes;
   /** All that may serve now: the ready ones, else those that end but still serve. */
   readonly backends: readonly Backend[];
   /** Those of this node. */
@@ -38,6 +40,46 @@ export interface Frontend {
   readonly ip: Ip | undefined;
   readonly port: number;
   readonly entry: ServicePortEntry;
+  /** A host port of the loopback address: for the node's own processes. */
+  readonly isLoopbackOnly?: boolean;
+}
+
+/** Annotations under `service.cilium.io/` that change what an agent makes of a service, since 1.17. */
+export interface ServiceWishes {
+  /** The one kind of frontends that is wanted (`type`). */
+  readonly type: string | undefined;
+  /** Nodes with this value of the label of the same name (`node`). */
+  readonly node: string | undefined;
+  /** Clients of the source ranges are those that are kept out (`src-ranges-policy: deny`). */
+  readonly deniesRanges: boolean;
+}
+
+const exposures: Readonly<Record<string, FrontendType>> = { ClusterIP: 'ClusterIP', NodePort: 'NodePort', LoadBalancer: 'LoadBalancer' };
+
+export function wishesOf({ metadata: { annotations = {} } }: Service): ServiceWishes | undefined {
+  const type = annotations['service.cilium.io/type'];
+  const node = annotations['service.cilium.io/node'];
+  const deniesRanges = annotations['service.cilium.io/src-ranges-policy']?.toLowerCase() === 'deny';
+  // An unknown type is ignored, with a warning in the log.
+  const known = type !== undefined && exposures[type] !== undefined ? type : undefined;
+  return known === undefined && node === undefined && !deniesRanges ? undefined : { type: known, node, deniesRanges };
+}
+
+/** Whether a frontend is wanted on a node with these labels; external addresses have no type of their own to be left out. */
+export function isWished(
+  wishes: ServiceWishes | undefined,
+  type: FrontendType,
+  nodeLabels: () => Readonly<Record<string, string>>,
+): boolean {
+  if (wishes === undefined) return true;
+  if (wishes.node !== undefined && nodeLabels()['service.cilium.io/node'] !== wishes.node) return false;
+  return wishes.type === undefined || type === 'ExternalIPs' || exposures[wishes.type] === type;
+}
+
+/** Whether `loadBalancerSourceRanges` let a client in. */
+export function admits({ sourceRanges, wishes }: ServicePortEntry, client: Ip): boolean {
+  if (sourceRanges.length === 0) return true;
+  return sourceRanges.some((range) => contains(prefix(range), client)) !== (wishes?.deniesRanges === true);
 }
 
 /** Backends of one service port and family, from its slices: ready ones, else serving ones that terminate (KEP-1669). */

@@ -50,7 +50,12 @@ function findFrontend(kernel: Kernel, protocol: 'tcp' | 'udp', destination: Endp
   const { services, config, ipcache } = kernel;
   const direct = services.lookup(protocol, destination.ip, destination.port);
   if (direct !== undefined) return direct;
-  if (destination.port < config.nodePortRange.low || destination.port > config.nodePortRange.high) return undefined;
+  if (destination.port < config.nodePortRange.low || destination.port > config.nodePortRange.high) {
+    // A host port is this node's only: at other nodes' addresses it is theirs to balance.
+    const isOwn = ipcache.get(destination.ip).identity.id === reserved.host || (isHost && isLoopback(destination.ip));
+    const frontend = isOwn ? services.lookupHostPort(protocol, destination.ip.family, destination.port) : undefined;
+    return frontend?.isLoopbackOnly === true && !(isHost && isLoopback(destination.ip)) ? undefined : frontend;
+  }
   // A node port on any node's address, and on loopback from the host.
   const { id } = ipcache.get(destination.ip).identity;
   const isNode =

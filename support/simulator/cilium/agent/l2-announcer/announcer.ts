@@ -9,6 +9,12 @@ import type { AgentContext, AgentPart } from '../../types.ts';
 import { isAtLeast } from '../../version.ts';
 import { type ActivePolicy, activate, announcedAddresses, leaseTiming, matchesInterface, type PolicyProblem } from './selection.ts';
 
+/** In the order in which a policy is looked at. */
+const checks: readonly PolicyProblem['type'][] = [
+  'io.cilium/bad-node-selector',
+  'io.cilium/bad-interface-regex',
+  'io.cilium/bad-service-selector',
+];
 const leasePrefix = 'cilium-l2announce-';
 const sweepPeriodMs = 60_000;
 /** Agents hear of a service at the same instant in the simulator; the first by name is the quickest. */
@@ -170,7 +176,7 @@ export function createL2Announcer(context: AgentContext, devices: () => readonly
     for (const policy of api.list<L2AnnouncementPolicy>(resources.l2Policy)) {
       const result = activate(policy, own);
       const problem = result !== undefined && 'problem' in result ? result.problem : undefined;
-      tellProblem(policy, problem);
+      tellProblem(policy, problem, result === undefined);
       if (result === undefined) continue;
       // What cannot be used does not replace what was in force: upsertPolicy returns with the error before it does.
       const inForce = 'problem' in result ? before.get(policy.metadata.name) : result;
@@ -179,13 +185,17 @@ export function createL2Announcer(context: AgentContext, devices: () => readonly
     policies = active;
   };
 
-  /** A policy without fault has no conditions; after the fix the status turns False and the reason stays. */
-  const tellProblem = (policy: L2AnnouncementPolicy, problem: PolicyProblem | undefined) => {
+  /**
+   * A policy without fault has no conditions; after the fix the status turns False and the reason stays. What was not looked at, after a
+   * fault or on a node that is not selected, keeps its condition.
+   */
+  const tellProblem = (policy: L2AnnouncementPolicy, problem: PolicyProblem | undefined, isElsewhere: boolean) => {
+    const looked = problem === undefined ? (isElsewhere ? 1 : checks.length) : checks.indexOf(problem.type);
     const old = policy.status?.conditions ?? [];
     const time = timestamp(clock.now());
     const observedGeneration = policy.metadata.generation ?? 1;
     const next: Condition[] = old.map((condition) =>
-      condition.type !== problem?.type && condition.status === 'True'
+      checks.slice(0, looked).some((type) => type === condition.type) && condition.status === 'True'
         ? { ...condition, status: 'False', message: '', lastTransitionTime: time, observedGeneration }
         : condition,
     );

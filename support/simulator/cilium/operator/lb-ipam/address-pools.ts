@@ -156,6 +156,12 @@ export class AddressPools<Service> {
     return true;
   }
 
+  removeRange(name: string, range: Range<Service>): void {
+    const pool = this.#pools.get(name);
+    if (pool !== undefined) this.#dropRange(pool, range);
+    this.#pools.delete(name);
+  }
+
   remove(name: string): readonly Range<Service>[] {
     const pool = this.#pools.get(name);
     if (pool === undefined) return [];

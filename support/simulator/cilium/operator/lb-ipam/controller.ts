@@ -6,7 +6,7 @@ import type { OperatorContext, OperatorPart } from '../operator-context.ts';
 import { LbIpam, serviceConditionType } from './lb-ipam.ts';
 
 /** Watches services and pools for {@link LbIpam} and writes what it decides. */
-export function startLbIpam({ api, clock, config, version, log }: OperatorContext): OperatorPart {
+export function startLbIpam({ api, clock, config, version, log, panic }: OperatorContext): OperatorPart {
   const isOn = (key: string, fallback = false) => (config.get(key) ?? String(fallback)) === 'true';
   if (isAtLeast(version, 17) && !isOn('enable-lb-ipam', true)) return { stop() {} };
   const lbIpam = new LbIpam(
@@ -24,7 +24,7 @@ export function startLbIpam({ api, clock, config, version, log }: OperatorContex
   );
   lbIpam.start(api.list<Service>(resources.service), byCreation(api.list<LoadBalancerIpPool>(resources.pool)));
 
-  const flush = createTrigger(clock, 0, () => {
+  const writeAll = (): void => {
     for (const write of lbIpam.takeWrites()) {
       if (write.kind === 'pool') {
         if (api.get(resources.pool, write.name) === undefined) continue;
@@ -48,7 +48,8 @@ export function startLbIpam({ api, clock, config, version, log }: OperatorContex
         { subresource: 'status' },
       );
     }
-  });
+  };
+  const flush = createTrigger(clock, 0, writeAll);
   flush.fire();
   const stopServices = api.watch<Service>(resources.service, ({ type, object }) => {
     if (type === 'DELETED') lbIpam.deleteService(`${object.metadata.namespace}/${object.metadata.name}`);
@@ -56,6 +57,11 @@ export function startLbIpam({ api, clock, config, version, log }: OperatorContex
     flush.fire();
   });
   const stopPools = api.watch<LoadBalancerIpPool>(resources.pool, ({ type, object }) => {
+    if (type === 'DELETED' && lbIpam.panicsOnDeletion(object.metadata.name)) {
+      writeAll();
+      panic();
+      return;
+    }
     if (type === 'DELETED') lbIpam.deletePool(object.metadata.name);
     else lbIpam.upsertPool(object);
     flush.fire();

@@ -118,6 +118,18 @@ export class LbIpam {
     this.#satisfyWaiting();
   }
 
+  /**
+   * The deletion of a pool as far as it gets where {@link Quirks.panicsOnDeletion}: its first block is gone, and so is the operator.
+   * @returns false when the pool has one block, which {@link deletePool} deletes well
+   */
+  panicsOnDeletion(name: string): boolean {
+    const [first, second] = this.#pools.get(name)?.ranges ?? [];
+    if (!this.#quirks.panicsOnDeletion || first === undefined || second === undefined) return false;
+    this.#pools.removeRange(name, first);
+    for (const service of this.#withdraw(first)) this.#reconcile(service);
+    return true;
+  }
+
   deletePool(name: string): void {
     if (this.#pools.get(name) === undefined) return;
     this.#world++;

@@ -14,6 +14,8 @@ export interface Quirks {
   readonly forgetsSharedEarly: boolean;
   /** Addresses found on a service at the operator's start belong to its sharing key. 1.16.3. */
   readonly importsSharingKeys: boolean;
+  /** The deletion of a pool with several blocks ends the operator's process: it goes through a slice that it shortens. Mended in mid 2025. */
+  readonly panicsOnDeletion: boolean;
   /** How the error texts of the operator begin. */
   readonly hasCapitalErrors: boolean;
 }
@@ -24,6 +26,7 @@ export function quirksOf(version: CiliumVersion): Quirks {
     countsOneByOne: isBefore(version, 18, 2),
     forgetsSharedEarly: isBefore(version, 16, 1),
     importsSharingKeys: !isBefore(version, 16, 3),
+    panicsOnDeletion: isBefore(version, 16, 12) || (version.minor === 17 && isBefore(version, 17, 6)),
     hasCapitalErrors: isBefore(version, 17, 0),
   };
 }
