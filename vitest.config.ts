@@ -9,7 +9,7 @@ export default defineConfig({
     // One worker a core of the smallest machine; vitest by itself would leave one core idle.
     minWorkers: 2,
     maxWorkers: 2,
-    setupFiles: ['support/laws.setup.ts'],
+    setupFiles: ['support/tests.setup.ts'],
     testTimeout: 60_000,
     // Some tests start processes of their own: no more at a time than the smallest machine has cores.
     maxConcurrency: 2,

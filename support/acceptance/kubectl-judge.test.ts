@@ -50,6 +50,12 @@ interface Outcome {
 }
 
 /** Splits as a shell does: blanks, '…' and "…". */
+/** What Go prints of a map comes in another order every time: such commands begin with `* `. */
+function sorted({ stdout, stderr, exitCode }: Outcome): unknown {
+  const words = (text: string): readonly string[] => text.split(/[\s,[\]]+/).sort();
+  return { stdout: words(stdout), stderr: words(stderr), exitCode };
+}
+
 function wordsOf(line: string): readonly string[] {
   return [...line.matchAll(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g)].map(([word]) => word.replace(/'([^']*)'|"([^"]*)"/g, (_all, a, b) => a ?? b));
 }
@@ -113,7 +119,7 @@ describe.skipIf(reason !== undefined)(`kubectl as the real one${reason === undef
         'current-context': 'kind-kind',
       }),
     );
-  });
+  }, 60_000);
   afterAll(async () => {
     await listener?.close();
     rmSync(folder, { recursive: true, force: true });
@@ -211,8 +217,10 @@ describe.skipIf(reason !== undefined)(`kubectl as the real one${reason === undef
     it.each(lines('writing.txt'))('kubectl %s', async (line) => {
       inStep();
       timePasses = true;
-      const outcome = await judge(line);
-      expect(outcome.ours).toEqual(outcome.real);
+      const isUnordered = line.startsWith('* ');
+      const outcome = await judge(isUnordered ? line.slice(2) : line);
+      if (isUnordered) expect(sorted(outcome.ours)).toEqual(sorted(outcome.real));
+      else expect(outcome.ours).toEqual(outcome.real);
     });
   });
 });

@@ -47,7 +47,12 @@ export async function openSession(
   const [{ loadLab }, { openLab }] = await Promise.all([import('../content/lab.ts'), import('../drivers.ts')]);
   const options = readOptions(parameters, env, directory);
   const definition: LabDefinition = loadLab(options.directory);
-  const { lab, note } = await openLab(definition, { driver: options.driver, seed: options.seed });
+  const { lab, note } = await openLab(definition, {
+    driver: options.driver,
+    seed: options.seed,
+    // Workers of one run share a live lab, and are its holder together.
+    ...(env.CUCUMBER_PARALLEL === undefined ? { alone: { what: 'cucumber-js', wait: false, tell: console.error } } : {}),
+  });
   current = { lab, note, mode: 'run', definition };
   return current;
 }

@@ -1,3 +1,3 @@
 import { playSessions } from './play.ts';
 
-playSessions('containerlab', 9);
+playSessions('containerlab', 12);

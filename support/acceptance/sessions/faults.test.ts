@@ -1,3 +1,3 @@
 import { playSessions } from './play.ts';
 
-playSessions('faults', 28);
+playSessions('faults', 35);

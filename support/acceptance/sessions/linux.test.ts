@@ -1,3 +1,3 @@
 import { playSessions } from './play.ts';
 
-playSessions('linux', 8);
+playSessions('linux', 16);

@@ -82,7 +82,7 @@ export async function boot(content: LabContent, seed: number): Promise<Machine> 
   if (content.topology !== undefined) {
     const { source, parsed, files } = content.topology;
     try {
-      const lab = await deployTopology(parsed, engine, { path: source.file, files });
+      const lab = await deployTopology(parsed, engine, { path: source.file, files, clusterFile: content.cluster.file });
       labs.push(lab);
       warnings.push(...lab.warnings);
       for (const result of lab.execResults) {

@@ -313,7 +313,7 @@ function describeImages(engine: DockerEngine): void {
     programs: [
       (container) =>
         program('kube-proxy', container, ({ cluster }, kubelet) =>
-          startKubeProxy(cluster.server.client, engine.clock, kubelet.node, cluster.podSubnets, localAddresses(kubelet.node)),
+          startKubeProxy(cluster.server.client, engine.clock, kubelet.node, cluster.podSubnets),
         ),
     ],
   });

@@ -1,6 +1,7 @@
 import { contains, hostPrefix, ipFromValue, lastAddress, parseIp, prefix } from '../net/address.ts';
 import type { Ip, NetworkInterface, Prefix } from '../net/types.ts';
-import { type Node, nodeAddresses } from './objects.ts';
+import { type Node, nodeAddresses, type Pod } from './objects.ts';
+import { mapPorts } from './portmap.ts';
 import type { ApiClient, CniPlugin, KubeNode, PodSandbox } from './types.ts';
 
 const anyDestination: Readonly<Record<4 | 6, Prefix>> = { 4: prefix('0.0.0.0/0'), 6: prefix('::/0') };
@@ -25,7 +26,7 @@ export function startKindnet(
       if (own.length > 0 || cidrs.length === 0 || type === 'DELETED') return;
       own = cidrs;
       masquerade();
-      onReady(pointToPoint(node, cidrs));
+      onReady(pointToPoint(client, node, cidrs));
       return;
     }
     if (type === 'DELETED') {
@@ -76,12 +77,12 @@ export function startKindnet(
   };
 }
 
-/** CNI ptp: a veth pair per pod, its host end with the gateway's address and a host route. */
-function pointToPoint(node: KubeNode, cidrs: readonly Prefix[]): CniPlugin {
+/** CNI ptp: a veth pair per pod, its host end with the gateway's address and a host route; behind it portmap. */
+function pointToPoint(client: ApiClient, node: KubeNode, cidrs: readonly Prefix[]): CniPlugin {
   const { clock, random } = node.engine;
   const names = random.stream(`kindnet/${node.name}`);
   const used = new Set<Ip>();
-  const held = new Map<string, { readonly ips: readonly Ip[]; readonly device: NetworkInterface }>();
+  const held = new Map<string, { readonly ips: readonly Ip[]; readonly device: NetworkInterface; readonly unmap: () => void }>();
   const last = new Map<Prefix, bigint>();
 
   /** host-local: round robin, the first address is the gateway. */
@@ -126,7 +127,9 @@ function pointToPoint(node: KubeNode, cidrs: readonly Prefix[]): CniPlugin {
       sandbox.namespace.routes.add({ destination: hostPrefix(gateway), nextHops: [{ device: 'eth0' }], scope: 'link' });
       sandbox.namespace.routes.add({ destination: anyDestination[cidr.family], nextHops: [{ via: gateway, device: 'eth0' }] });
     }
-    held.set(sandbox.containerId, { ips, device });
+    const pod = client.get<Pod>('pods', sandbox.podName, sandbox.podNamespace);
+    const unmap = pod === undefined ? () => undefined : mapPorts(node, 'kindnet', sandbox.containerId, pod, ips, cidrs);
+    held.set(sandbox.containerId, { ips, device, unmap });
     return { ips };
   }
 
@@ -139,6 +142,7 @@ function pointToPoint(node: KubeNode, cidrs: readonly Prefix[]): CniPlugin {
       const found = held.get(sandbox.containerId);
       if (found === undefined) return;
       held.delete(sandbox.containerId);
+      found.unmap();
       for (const address of found.ips) used.delete(address);
       found.device.delete();
     },

@@ -50,6 +50,8 @@ const leaseDurationSeconds = 40;
 const mirrorDelayMs = 1_000;
 /** A node's status is reported at least this often. */
 const statusReportMs = 300_000;
+/** How often the kubelet compares what the API server says of its pods with what it knows. */
+const statusSyncMs = 10_000;
 const networkNotReady =
   'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized';
 
@@ -121,6 +123,8 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
   function mirror(input: ObjectInput, owner: Node): void {
     const name = `${input.metadata.name}-${node.name}`;
     if (client.get('pods', name, input.metadata.namespace) !== undefined) return;
+    // The mirror says which pod of the kubelet's own it shows, and what file that was read from: the same hash.
+    const hash = random.hex(32);
     client.create({
       ...input,
       metadata: {
@@ -128,8 +132,8 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
         name,
         annotations: {
           ...input.metadata.annotations,
-          'kubernetes.io/config.hash': random.hex(32),
-          'kubernetes.io/config.mirror': random.hex(32),
+          'kubernetes.io/config.hash': hash,
+          'kubernetes.io/config.mirror': hash,
           'kubernetes.io/config.seen': timestamp(clock.now()),
           'kubernetes.io/config.source': 'file',
         },
@@ -168,6 +172,11 @@ export function createKubelet(options: KubeletOptions): RunningKubelet {
       if (!isConflict(error)) throw error;
     }
     if (isMoved) for (const worker of workers.values()) worker.addressed();
+    // Meanwhile the node controller has called its pods not ready: the status manager sees it within its period (status_manager.go, syncPeriod).
+    if (before === 'Unknown')
+      clock.schedule(statusSyncMs, () => {
+        if (isRunning) for (const worker of workers.values()) worker.changed();
+      });
     if (before !== undefined && before !== 'True' && cni !== undefined)
       client.recordEvent(current, {
         type: 'Normal',

@@ -56,6 +56,7 @@ export interface ContainerPort {
   readonly name?: string;
   readonly containerPort: number;
   readonly hostPort?: number;
+  readonly hostIP?: string;
   readonly protocol?: 'TCP' | 'UDP' | 'SCTP';
 }
 
@@ -416,6 +417,7 @@ export interface Job extends KubernetesObject {
     readonly completions?: number;
     readonly parallelism?: number;
     readonly backoffLimit?: number;
+    readonly activeDeadlineSeconds?: number;
     readonly ttlSecondsAfterFinished?: number;
     readonly suspend?: boolean;
     readonly selector?: LabelSelector;
@@ -505,6 +507,18 @@ export function splitKey(key: string): { readonly namespace: string | undefined;
 /** RFC 3339 in whole seconds, as `metav1.Time` is written. */
 export function timestamp(milliseconds: number): string {
   const total = Math.floor(milliseconds / 1000);
+  if (total !== lastSecond) {
+    lastTimestamp = timestampOf(total);
+    lastSecond = total;
+  }
+  return lastTimestamp;
+}
+
+/** Thousands of objects are made within one second: they share its text. */
+let lastSecond = Number.NaN;
+let lastTimestamp = '';
+
+function timestampOf(total: number): string {
   const days = Math.floor(total / 86400);
   const inDay = total - days * 86400;
   const pad = (value: number): string => String(value).padStart(2, '0');

@@ -55,7 +55,6 @@ export function startScheduler(server: ApiServer, clock: SimulatedClock, random:
       cache.podChanged(key);
       const bound = client.get<Pod>('pods', name, namespace);
       if (bound === undefined) return;
-      setScheduled(client, clock, bound, 'True');
       client.recordEvent(bound, {
         type: 'Normal',
         reason: 'Scheduled',
@@ -65,7 +64,7 @@ export function startScheduler(server: ApiServer, clock: SimulatedClock, random:
       return;
     }
     unschedulable.add(key);
-    setScheduled(client, clock, pod, 'False', outcome.reason);
+    setUnschedulable(client, clock, pod, outcome.reason);
     client.recordEvent(pod, { type: 'Warning', reason: 'FailedScheduling', message: outcome.reason, component });
     queue.enqueue(key, retryMs);
   }
@@ -103,15 +102,16 @@ function isPending(pod: Pod): boolean {
   );
 }
 
-function setScheduled(client: ApiClient, clock: SimulatedClock, pod: Pod, status: 'True' | 'False', message?: string): void {
+function setUnschedulable(client: ApiClient, clock: SimulatedClock, pod: Pod, message: string): void {
   const others = (pod.status.conditions ?? []).filter((condition) => condition.type !== 'PodScheduled');
   const old = pod.status.conditions?.find((condition) => condition.type === 'PodScheduled');
-  const time = old?.status === status ? old.lastTransitionTime : timestamp(clock.now());
+  const time = old?.status === 'False' ? old.lastTransitionTime : timestamp(clock.now());
   const condition = {
     lastProbeTime: null,
     lastTransitionTime: time ?? null,
-    ...(message === undefined ? {} : { message, reason: 'Unschedulable' }),
-    status,
+    message,
+    reason: 'Unschedulable',
+    status: 'False',
     type: 'PodScheduled',
   };
   client.updateStatus({ ...pod, status: { ...pod.status, conditions: [...others, condition] } });
@@ -216,12 +216,15 @@ function refuse(client: ApiClient, pod: Pod, node: Node): readonly string[] {
 }
 
 function hasPortConflict(pod: Pod, others: readonly Pod[]): boolean {
-  const ports = (of: Pod): string[] =>
-    of.spec.containers.flatMap((container) =>
-      (container.ports ?? []).filter((port) => (port.hostPort ?? 0) !== 0).map((port) => `${port.hostPort}/${port.protocol}`),
-    );
-  const wanted = new Set(ports(pod));
-  return wanted.size > 0 && others.some((other) => ports(other).some((port) => wanted.has(port)));
+  const ports = (of: Pod) =>
+    of.spec.containers
+      .flatMap((container) => container.ports ?? [])
+      .filter((port) => (port.hostPort ?? 0) !== 0)
+      .map(({ hostIP = '', hostPort, protocol }) => ({ port: `${hostPort}/${protocol}`, ip: hostIP === '' ? '0.0.0.0' : hostIP }));
+  const wanted = ports(pod);
+  const collides = (a: (typeof wanted)[number], b: (typeof wanted)[number]): boolean =>
+    a.port === b.port && (a.ip === b.ip || a.ip === '0.0.0.0' || b.ip === '0.0.0.0');
+  return wanted.length > 0 && others.some((other) => ports(other).some((port) => wanted.some((own) => collides(own, port))));
 }
 
 function requests(pod: Pod, resource: 'cpu' | 'memory'): number {
@@ -249,12 +252,41 @@ function topologyOf(node: Node | undefined, key: string): string | undefined {
   return node?.metadata.labels?.[key];
 }
 
-function podsMatching(client: ApiClient, of: Pod, term: PodAffinityTerm): readonly Pod[] {
+/** Nodes of a small domain (a host, a rack) have fewer pods than a selector may match. */
+const smallDomain = 8;
+
+/** {@link podsMatching}, in the part of the cluster that shares the node's value of the term's topology key. */
+function podsMatchingNear(client: ApiClient, of: Pod, term: PodAffinityTerm, node: Node): readonly Pod[] {
+  const value = topologyOf(node, term.topologyKey);
+  if (value === undefined) return [];
+  const domain = client.list<Node>('nodes', { labels: { matchLabels: { [term.topologyKey]: value } } });
+  if (domain.length > smallDomain) {
+    const isInDomain = (other: Pod): boolean =>
+      topologyOf(client.get<Node>('nodes', other.spec.nodeName ?? ''), term.topologyKey) === value;
+    return podsMatching(client, of, term).filter(isInDomain);
+  }
+  const namespaces = namespacesOf(client, of, term);
+  return domain
+    .flatMap(({ metadata }) => client.list<Pod>('pods', { nodeName: metadata.name }))
+    .filter(
+      (pod) =>
+        term.labelSelector !== undefined &&
+        isPodActive(pod) &&
+        namespaces.has(pod.metadata.namespace ?? '') &&
+        matchesSelector(term.labelSelector, pod.metadata.labels),
+    );
+}
+
+function namespacesOf(client: ApiClient, of: Pod, term: PodAffinityTerm): ReadonlySet<string> {
   const namespaces = new Set(term.namespaces ?? (term.namespaceSelector === undefined ? [of.metadata.namespace ?? ''] : []));
   if (term.namespaceSelector !== undefined)
     for (const namespace of client.list<Namespace>('namespaces', { labels: term.namespaceSelector }))
       namespaces.add(namespace.metadata.name);
-  return [...namespaces]
+  return namespaces;
+}
+
+function podsMatching(client: ApiClient, of: Pod, term: PodAffinityTerm): readonly Pod[] {
+  return [...namespacesOf(client, of, term)]
     .flatMap((namespace) =>
       client.list<Pod>('pods', { namespace, ...(term.labelSelector === undefined ? {} : { labels: term.labelSelector }) }),
     )
@@ -262,19 +294,14 @@ function podsMatching(client: ApiClient, of: Pod, term: PodAffinityTerm): readon
 }
 
 function affinityRefusals(client: ApiClient, pod: Pod, node: Node): readonly string[] {
-  const isIn = (other: Pod, key: string): boolean => {
-    const value = topologyOf(node, key);
-    return value !== undefined && topologyOf(client.get<Node>('nodes', other.spec.nodeName ?? ''), key) === value;
-  };
   for (const term of pod.spec.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) {
-    const matching = podsMatching(client, pod, term);
+    if (podsMatchingNear(client, pod, term, node).length > 0) continue;
     // The first pod of a group that wants to be together may go anywhere.
-    const isFirst = matching.length === 0 && matchesSelector(term.labelSelector, pod.metadata.labels);
-    if (!isFirst && !matching.some((other) => isIn(other, term.topologyKey))) return ["node(s) didn't match pod affinity rules"];
+    const isFirst = matchesSelector(term.labelSelector, pod.metadata.labels) && podsMatching(client, pod, term).length === 0;
+    if (!isFirst) return ["node(s) didn't match pod affinity rules"];
   }
   for (const term of pod.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) {
-    if (podsMatching(client, pod, term).some((other) => isIn(other, term.topologyKey)))
-      return ["node(s) didn't match pod anti-affinity rules"];
+    if (podsMatchingNear(client, pod, term, node).length > 0) return ["node(s) didn't match pod anti-affinity rules"];
   }
   for (const constraint of pod.spec.topologySpreadConstraints ?? []) {
     if (constraint.whenUnsatisfiable !== 'DoNotSchedule') continue;
@@ -328,12 +355,7 @@ function plainScore(client: ApiClient, pod: Pod, node: Node): number {
     [-1, pod.spec.affinity?.podAntiAffinity],
   ] as const) {
     for (const { weight, podAffinityTerm } of rules?.preferredDuringSchedulingIgnoredDuringExecution ?? []) {
-      const value = topologyOf(node, podAffinityTerm.topologyKey);
-      const close = podsMatching(client, pod, podAffinityTerm).filter(
-        (other) =>
-          value !== undefined && topologyOf(client.get<Node>('nodes', other.spec.nodeName ?? ''), podAffinityTerm.topologyKey) === value,
-      );
-      preferred += sign * weight * close.length;
+      preferred += sign * weight * podsMatchingNear(client, pod, podAffinityTerm, node).length;
     }
   }
   const disliked = (node.spec.taints ?? []).filter(

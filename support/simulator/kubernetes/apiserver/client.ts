@@ -6,6 +6,12 @@ import { isNotFound, notFound } from './errors.ts';
 import { mergePatch } from './patch.ts';
 import type { Resource, ServedVersion } from './registry.ts';
 
+/**
+ * Kinds of which there are many, and which only the machinery of the cluster writes: it gives them their full form itself
+ * (`Core.checksForm` proves it), and saves the way through decoder, defaults and validation.
+ */
+const writtenInFull: ReadonlySet<string> = new Set(['Event', 'EndpointSlice', 'Endpoints', 'CiliumEndpoint', 'CiliumIdentity']);
+
 /** In-process access for controllers, kubelets and agents. */
 export function createClient(core: Core): ApiClient {
   const resources = new Map<string, Resource>();
@@ -29,12 +35,18 @@ export function createClient(core: Core): ApiClient {
     const { namespace, name } = object.metadata;
     if (subresource === 'status')
       return core.update(resource, version, namespace, name, { ...object, metadata: { ...object.metadata } }, { subresource });
-    return core.update(resource, version, namespace, name, core.decode(resource, version, object as unknown as Draft).object);
+    const isInFull = writtenInFull.has(resource.kind);
+    return core.update(resource, version, namespace, name, read(resource, version, object), { isInFull });
   };
+  const read = (resource: Resource, version: ServedVersion, object: KubernetesObject | ObjectInput): Draft =>
+    writtenInFull.has(resource.kind)
+      ? { ...object, metadata: { ...object.metadata } }
+      : core.decode(resource, version, object as unknown as Draft).object;
   const events = new EventRecorder(core, (object) => create(object));
   const create = (object: ObjectInput): KubernetesObject => {
     const { resource, version } = kindOf(object);
-    return core.create(resource, version, object.metadata.namespace, core.decode(resource, version, object as unknown as Draft).object);
+    const isInFull = writtenInFull.has(resource.kind);
+    return core.create(resource, version, object.metadata.namespace, read(resource, version, object), { isInFull });
   };
   return {
     get: <T extends KubernetesObject>(resource: string, name: string, namespace?: string) =>
@@ -76,11 +88,21 @@ export function createClient(core: Core): ApiClient {
   };
 }
 
+interface KnownEvent {
+  readonly type: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly source: object;
+  name: string;
+}
+
 /** Keeps one Event object per kind of happening (client-go `tools/record`, without its rate limit). */
 class EventRecorder {
   readonly #core: Core;
   readonly #create: (object: ObjectInput) => KubernetesObject;
-  readonly #names = new Map<string, string>();
+  /** By the uid of what they are about. */
+  readonly #known = new Map<string, KnownEvent[]>();
+  readonly #sources = new Map<string, { readonly component: string; readonly host?: string }>();
   #serial = 0;
 
   constructor(core: Core, create: (object: ObjectInput) => KubernetesObject) {
@@ -91,10 +113,13 @@ class EventRecorder {
   record(about: KubernetesObject, event: Parameters<ApiClient['recordEvent']>[1]): void {
     const resource = this.#core.registry.named('events');
     const namespace = about.metadata.namespace ?? 'default';
-    const identity = `${about.metadata.uid} ${about.kind} ${event.type} ${event.reason} ${event.message} ${event.component} ${event.host ?? ''}`;
     const now = timestamp(this.#core.clock.now());
-    const known = this.#names.get(identity);
-    const existing = known === undefined ? undefined : this.#core.store(resource).get(namespace, known);
+    const source = this.#sourceOf(event.component, event.host);
+    const known = this.#known.get(about.metadata.uid) ?? [];
+    const same = known.find(
+      (one) => one.reason === event.reason && one.message === event.message && one.type === event.type && one.source === source,
+    );
+    const existing = same === undefined ? undefined : this.#core.store(resource).get(namespace, same.name);
     if (existing !== undefined) {
       const next = { ...copy(existing), count: Number(existing['count'] ?? 1) + 1, lastTimestamp: now };
       this.#core.update(resource, resource.versions[0] as ServedVersion, namespace, existing.metadata.name, next);
@@ -119,7 +144,7 @@ class EventRecorder {
         reason: event.reason,
         message: event.message,
         type: event.type,
-        source: { component: event.component, ...(event.host === undefined ? {} : { host: event.host }) },
+        source,
         firstTimestamp: now,
         lastTimestamp: now,
         count: 1,
@@ -127,10 +152,22 @@ class EventRecorder {
         reportingComponent: event.component,
         reportingInstance: event.host ?? '',
       });
-      this.#names.set(identity, name);
+      const made: KnownEvent = { type: event.type, reason: event.reason, message: event.message, source, name };
+      if (same !== undefined) same.name = name;
+      else if (known.push(made) === 1) this.#known.set(about.metadata.uid, known);
     } catch (error) {
       // In a namespace that is going away there is no place for events; the real recorder only logs it.
       if (!isNotFound(error) && !(error instanceof Error && error.message.includes('because it is being terminated'))) throw error;
     }
+  }
+  /** One object for all events of a component. */
+  #sourceOf(component: string, host: string | undefined): { readonly component: string; readonly host?: string } {
+    const key = `${component} ${host ?? ''}`;
+    let source = this.#sources.get(key);
+    if (source === undefined) {
+      source = Object.freeze({ component, ...(host === undefined ? {} : { host }) });
+      this.#sources.set(key, source);
+    }
+    return source;
   }
 }

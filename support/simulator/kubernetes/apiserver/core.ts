@@ -26,6 +26,8 @@ export interface WriteOptions {
   /** `fieldManager` of a request; writes of controllers have none. */
   readonly manager?: string | undefined;
   readonly ownership?: Ownership;
+  /** The writer has given the object the form that decoding and defaults would: neither they nor validation are gone through. */
+  readonly isInFull?: boolean;
 }
 
 export interface DeleteOptions {
@@ -41,6 +43,8 @@ const maximumGenerateNameLength = 58;
 
 /** The storage and the rules of writing: what every way into the API server shares. */
 export class Core {
+  /** Whether objects that are said to be in full are compared with what decoding and defaults make of them; tests do so. */
+  static checksForm = false;
   readonly clock: SimulatedClock;
   readonly registry = new Registry();
   readonly broadcaster: Broadcaster;
@@ -121,6 +125,12 @@ export class Core {
     delete metadata.deletionTimestamp;
     delete metadata.deletionGracePeriodSeconds;
     if ((version.hasStatus && resource.kind !== 'Node') || resource.kind === 'Namespace') delete draft['status'];
+    if (options.isInFull === true) {
+      draft['apiVersion'] = groupVersion(resource, resource.versions[0]?.name ?? version.name);
+      if (Core.checksForm) this.#checkForm(resource, version, draft);
+      if (this.store(resource).get(metadata.namespace, name) !== undefined) throw alreadyExists(resource, name);
+      return this.#commit(resource, draft);
+    }
     this.#setDefaults(resource, version, draft, true);
     if (resource.kind === 'Namespace') draft['spec'] = { finalizers: ['kubernetes'] };
     if (resource.kind === 'Pod') {
@@ -189,24 +199,25 @@ export class Core {
       metadata.resourceVersion !== old.metadata.resourceVersion
     )
       throw conflict(resource, name);
-    const next = options.subresource === 'status' ? this.#statusDraft(old, draft) : this.#specDraft(resource, version, old, draft);
+    const next = options.subresource === 'status' ? this.#statusDraft(old, draft) : this.#specDraft(resource, version, old, draft, options);
     const causes: FieldCause[] = [];
     let undo = (): void => {};
-    if (options.subresource !== 'status') {
+    if (options.isInFull === true) {
+      if (Core.checksForm) this.#checkForm(resource, version, next);
+    } else if (options.subresource !== 'status') {
       if (resource.kind === 'Service') {
         undo = this.#services.allocate(next, old as Service);
         dropTypeDependent(next['spec'] as Draft, (old as Service).spec);
         dropInternalPolicy(next['spec'] as Draft, (old as Service).spec);
       }
-      // Only the scheduler's subresource may name the node.
-      if (options.subresource !== 'binding') this.#validate(resource, version, next, old, causes);
+      this.#validate(resource, version, next, old, causes);
     } else if (version.schema !== undefined) this.#validate(resource, version, next, old, causes);
     else if (resource.kind === 'Service') validateServiceStatus(next, causes);
     if (causes.length > 0) {
       undo();
       throw invalid(resource, name, causes);
     }
-    pruneForStorage(resource, version, next);
+    if (options.isInFull !== true) pruneForStorage(resource, version, next);
     if (isEqual(next, old)) {
       if (options.ownership !== undefined && options.dryRun !== true) this.#ownership.set(old.metadata.uid, options.ownership);
       return old;
@@ -228,14 +239,14 @@ export class Core {
   }
 
   #statusDraft(old: KubernetesObject, draft: Draft): Draft {
-    const status = copy(draft['status']);
+    const status = Object.isFrozen(draft['status']) ? draft['status'] : copy(draft['status']);
     const next: Draft = { ...old, metadata: { ...old.metadata } };
     if (status === undefined) delete next['status'];
     else next['status'] = status;
     return next;
   }
 
-  #specDraft(resource: Resource, version: ServedVersion, old: KubernetesObject, draft: Draft): Draft {
+  #specDraft(resource: Resource, version: ServedVersion, old: KubernetesObject, draft: Draft, options: WriteOptions): Draft {
     const wanted = this.#metadataOf(draft);
     const metadata: DraftMeta = {
       ...wanted,
@@ -249,10 +260,11 @@ export class Core {
       if (old.metadata[field] !== undefined) Object.assign(metadata, { [field]: old.metadata[field] });
     }
     const next: Draft = { ...draft, apiVersion: old.apiVersion, kind: old.kind, metadata };
-    if (version.hasStatus) {
+    if (version.hasStatus && options.subresource !== 'binding') {
       if (old['status'] === undefined) delete next['status'];
       else next['status'] = old['status'];
     }
+    if (options.isInFull === true) return next;
     if (resource.kind === 'Namespace') next['spec'] ??= old['spec'];
     // Admission sees updates too.
     if (resource.kind === 'Pod' && !isMirror(metadata)) addDefaultTolerations(next['spec'] as Draft);
@@ -272,6 +284,16 @@ export class Core {
       validateSchema(fields, { ...schema, properties: own, required: needed }, '', causes);
       validateRules(fields, version.schema, causes);
     }
+  }
+
+  /** @throws Error a bug of the writer: the object lacks a default, has an empty field, or would be refused */
+  #checkForm(resource: Resource, version: ServedVersion, draft: Draft): void {
+    const { object } = this.decode(resource, version, copy(draft));
+    this.#setDefaults(resource, version, object, true);
+    const causes: FieldCause[] = [];
+    this.#validate(resource, version, object, undefined, causes);
+    if (causes.length > 0 || !isEqual(object, draft))
+      throw new Error(`${resource.kind} was not written in full: ${JSON.stringify({ written: draft, read: object, causes })}`);
   }
 
   #setDefaults(resource: Resource, version: ServedVersion, draft: Draft, isNew: boolean): void {

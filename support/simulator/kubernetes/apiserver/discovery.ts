@@ -194,7 +194,11 @@ export function legacyResources(registry: Registry, group: string, version: stri
           name: `${resource.plural}/${subresource}`,
           singularName: '',
           namespaced: resource.isNamespaced,
-          ...(subresource === 'scale' ? { group: 'autoscaling', version: 'v1', kind: 'Scale' } : { kind: resource.kind }),
+          ...(subresource === 'scale'
+            ? { group: 'autoscaling', version: 'v1', kind: 'Scale' }
+            : subresource === 'eviction'
+              ? { group: 'policy', version: 'v1', kind: 'Eviction' }
+              : { kind: resource.kind }),
           verbs: subresourceVerbs(subresource),
         })),
       ]),

@@ -16,6 +16,7 @@ import {
   notSimulated,
   unsupportedMediaType,
 } from './errors.ts';
+import { spendBudget } from './eviction.ts';
 import { openApiDocument, openApiIndex } from './openapi.ts';
 import { checkDeleteOptions, checkOptions } from './options.ts';
 import { jsonPatch, mergePatch, shapeOf, strategicMerge } from './patch.ts';
@@ -582,15 +583,13 @@ export class HttpApi {
       case 'log':
         if (request.method !== 'GET') throw methodNotAllowed();
         return { status: 200, body: podLog(this.#server, object as Pod, request.query) };
-      case 'eviction':
+      case 'eviction': {
         if (request.method !== 'POST') throw methodNotAllowed();
-        this.#core.delete(
-          resource,
-          namespace,
-          name,
-          deleteOptions({ ...request, body: isObject(request.body) ? request.body['deleteOptions'] : undefined }),
-        );
+        const options = deleteOptions({ ...request, body: isObject(request.body) ? request.body['deleteOptions'] : undefined });
+        spendBudget(this.#server.client, this.#core.clock, object as Pod, options.dryRun === true);
+        this.#core.delete(resource, namespace, name, options);
         return { status: 201, body: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } };
+      }
       case 'binding': {
         if (request.method !== 'POST') throw methodNotAllowed();
         const node = isObject(request.body) && isObject(request.body['target']) ? request.body['target']['name'] : undefined;
@@ -648,10 +647,18 @@ export function bindPod(core: Core, resource: Resource, pod: Pod, nodeName: stri
       'Conflict',
       `Operation cannot be fulfilled on pods/binding "${pod.metadata.name}": pod ${pod.metadata.name} is already assigned to node "${pod.spec.nodeName}"`,
     );
-  const next = { ...copy(pod), spec: { ...copy(pod.spec), nodeName } } as unknown as Draft;
+  // pkg/registry/core/pod/storage, setPodHostAndAnnotations: the condition comes with the node.
+  const others = (pod.status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
+  const scheduled = { lastProbeTime: null, lastTransitionTime: timestamp(core.clock.now()), status: 'True', type: 'PodScheduled' };
+  const next: Draft = {
+    ...pod,
+    metadata: { ...pod.metadata },
+    spec: { ...pod.spec, nodeName },
+    status: { ...pod.status, conditions: [...others, scheduled] },
+  };
   const version = resource.versions[0];
   if (version === undefined) throw notFound(resource, pod.metadata.name);
-  return core.update(resource, version, pod.metadata.namespace, pod.metadata.name, next, { subresource: 'binding' });
+  return core.update(resource, version, pod.metadata.namespace, pod.metadata.name, next, { subresource: 'binding', isInFull: true });
 }
 
 function scaleOf(object: KubernetesObject): unknown {

@@ -1,9 +1,12 @@
 import type { Schema } from '../types.ts';
 import { groupsOf } from './discovery.ts';
+import { BuiltinSchemas, reachedFrom } from './openapi-builtin.ts';
 import { groupVersion, type Registry, type Resource, type ServedVersion } from './registry.ts';
 
 const conventions = 'https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md';
 const metaName = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
+/** The structs of the core group, those that others use too. */
+let coreStructs: ReadonlySet<string> | undefined;
 
 /** Fields that every custom resource has besides its own (apiextensions `openapi/builder`). */
 const commonFields = {
@@ -35,7 +38,7 @@ export function openApiIndex(registry: Registry): unknown {
 
 /**
  * The document of one group and version. It names every operation that kubectl looks for before it writes, and the schemas of
- * custom resources; those of the built-in types are not modelled and stay open.
+ * custom resources and of the built-in types (of which openapi-builtin.ts says what is left out).
  */
 export function openApiDocument(registry: Registry, group: string, version: string): unknown {
   const served = registry.all.flatMap((resource) => {
@@ -44,11 +47,21 @@ export function openApiDocument(registry: Registry, group: string, version: stri
   });
   if (served.length === 0) return undefined;
   const paths: Record<string, unknown> = {};
-  const schemas: Record<string, unknown> = { [metaName]: { type: 'object' } };
+  coreStructs ??= reachedFrom(registry.all.filter((resource) => resource.group === '').map(({ kind }) => kind));
+  const own = new Set(served.map(({ resource }) => resource.kind));
+  const builtin = new BuiltinSchemas(group, version, (struct) => (group === '' || !own.has(struct)) && coreStructs?.has(struct) === true);
+  builtin.add('ObjectMeta');
+  const schemas: Record<string, unknown> = builtin.schemas;
   for (const { resource, version: one } of served) {
-    const name = schemaName(resource, one);
+    const name = one.schema === undefined ? builtinName(resource, one) : schemaName(resource, one);
     const gvk = { group, version, kind: resource.kind };
-    schemas[name] = { ...objectSchema(one.schema), 'x-kubernetes-group-version-kind': [gvk] };
+    const known = one.schema === undefined ? builtin.add(resource.kind) : undefined;
+    const body =
+      known === undefined
+        ? objectSchema(one.schema)
+        : { ...builtin.schemas[known.name], properties: { ...known.properties, ...commonFields } };
+    if (known !== undefined) delete schemas[known.name];
+    schemas[name] = { ...body, 'x-kubernetes-group-version-kind': [gvk] };
     const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
     const path = `${root}${resource.isNamespaced ? '/namespaces/{namespace}' : ''}/${resource.plural}/{name}`;
     const responses = {
@@ -72,6 +85,11 @@ export function openApiDocument(registry: Registry, group: string, version: stri
 function schemaName(resource: Resource, version: ServedVersion): string {
   const group = resource.group === '' ? ['api', 'k8s', 'io'] : resource.group.split('.');
   return `${group.reverse().join('.')}.${version.name}.${resource.kind}`;
+}
+
+/** `io.k8s.api.apps.v1.Deployment`: without the group's domain. */
+function builtinName(resource: Resource, version: ServedVersion): string {
+  return `io.k8s.api.${resource.group === '' ? 'core' : (resource.group.split('.')[0] as string)}.${version.name}.${resource.kind}`;
 }
 
 function objectSchema(schema: Schema | undefined): object {

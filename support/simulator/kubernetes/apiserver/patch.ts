@@ -157,6 +157,7 @@ export function strategicMerge(target: unknown, patch: unknown, shape: Shape): u
     if (key.startsWith('$')) continue;
     if (value === null) delete output[key];
     else if (Array.isArray(value)) output[key] = mergeList(output[key], value, childShape(shape, key), patch[`$setElementOrder/${key}`]);
+    else if (isReplaced(shape, key)) output[key] = copy(value);
     else if (isObject(value)) output[key] = strategicMerge(output[key], value, childShape(shape, key));
     else output[key] = value;
   }
@@ -167,6 +168,11 @@ export function strategicMerge(target: unknown, patch: unknown, shape: Shape): u
       output[name] = mergeList(output[name], [], childShape(shape, name), order);
   }
   return output;
+}
+
+/** The one field whose patch strategy is `replace`. */
+export function isReplaced(shape: Shape, key: string): boolean {
+  return key === 'selector' && shape?.kind === 'struct' && shape.name === 'PodDisruptionBudgetSpec';
 }
 
 function withoutDirectives(patch: Readonly<Json>): Json {

@@ -38,7 +38,7 @@ interface Watcher {
 
 /** Watch events reach their listeners about this much later. */
 const watchDelayMs = 1;
-const historyLength = 4096;
+const historyLength = 1024;
 
 /** Gives out resource versions and tells watchers of changes: one event of the clock carries all changes since the last. */
 export class Broadcaster {
@@ -79,88 +79,95 @@ export class Broadcaster {
   }
 }
 
+/** Where an object stands, whatever its version. */
+interface Slot {
+  object: KubernetesObject;
+}
+
 /** The objects of one resource, with the indexes that controllers select by. */
 export class Store {
   readonly #broadcaster: Broadcaster;
-  readonly #objects = new Map<string, KubernetesObject>();
-  readonly #byNamespace = new Index();
+  readonly #namespaces = new Map<string, Space>();
   readonly #byLabel = new Index();
   readonly #byOwner = new Index();
   readonly #byNode = new Index();
   readonly #watchers = new Watchers();
+  #size = 0;
   #history: Change[] = [];
   #oldestVersion = 0;
-  /** Keys in order; a change of an object leaves them as they are. */
-  #keys: string[] | undefined;
-  #sorted: KubernetesObject[] | undefined;
-  readonly #sortedOfNamespace = new Map<string, readonly KubernetesObject[]>();
+  /** All in order; a change of an object leaves its slot where it is. */
+  #slots: readonly Slot[] | undefined;
+  #sorted: readonly KubernetesObject[] | undefined;
 
   constructor(broadcaster: Broadcaster) {
     this.#broadcaster = broadcaster;
   }
 
   get size(): number {
-    return this.#objects.size;
+    return this.#size;
   }
 
   get(namespace: string | undefined, name: string): KubernetesObject | undefined {
-    return this.#objects.get(`${namespace ?? ''}/${name}`);
+    return this.#namespaces.get(namespace ?? '')?.slots.get(name)?.object;
   }
 
   /** In order of namespace and name. */
   list(options: ListOptions = {}): readonly KubernetesObject[] {
-    const { namespace } = options;
-    if (namespace !== undefined && options.labels === undefined && options.ownerUid === undefined && options.nodeName === undefined) {
-      const known = this.#sortedOfNamespace.get(namespace) ?? this.#collect(this.#byNamespace.get(namespace), options);
-      this.#sortedOfNamespace.set(namespace, known);
-      return known;
+    const slots = this.#smallestSet(options);
+    if (slots !== undefined) {
+      const found: KubernetesObject[] = [];
+      for (const { object } of slots) if (matches(object, options)) found.push(object);
+      return found;
     }
-    const narrow = this.#smallestSet(options);
-    if (narrow === undefined) {
-      const all = this.#inOrder();
-      return options.labels === undefined ? all : all.filter((object) => matchesSelector(options.labels, object.metadata.labels));
-    }
-    return this.#collect(narrow, options);
-  }
-
-  #collect(keys: ReadonlySet<string>, options: ListOptions): readonly KubernetesObject[] {
-    const found: KubernetesObject[] = [];
-    for (const key of keys) {
-      const object = this.#objects.get(key);
-      if (object !== undefined && this.#matches(object, options)) found.push(object);
-    }
-    return found.sort(compare);
+    const all = options.namespace === undefined ? this.#inOrder() : (this.#namespaces.get(options.namespace)?.objects() ?? []);
+    return options.labels === undefined ? all : all.filter((object) => matchesSelector(options.labels, object.metadata.labels));
   }
 
   put(object: KubernetesObject, resourceVersion: number): void {
-    const key = keyOf(object);
-    const old = this.#objects.get(key);
-    if (old !== undefined) this.#unindex(key, old, object);
-    else this.#keys = undefined;
+    const namespace = object.metadata.namespace ?? '';
+    let space = this.#namespaces.get(namespace);
+    if (space === undefined) {
+      space = new Space();
+      this.#namespaces.set(namespace, space);
+    }
+    const slot = space.slots.get(object.metadata.name);
     this.#sorted = undefined;
-    this.#sortedOfNamespace.delete(object.metadata.namespace ?? '');
-    this.#objects.set(key, object);
-    this.#index(key, object);
-    this.#tell(old === undefined ? { type: 'ADDED', object, resourceVersion } : { type: 'MODIFIED', object, old, resourceVersion });
+    space.changed();
+    if (slot === undefined) {
+      const made: Slot = { object };
+      this.#slots = undefined;
+      this.#size++;
+      space.add(object.metadata.name, made);
+      this.#index(made, undefined);
+      this.#tell({ type: 'ADDED', object, resourceVersion });
+      return;
+    }
+    const old = slot.object;
+    this.#unindex(slot, object);
+    slot.object = object;
+    this.#index(slot, old);
+    this.#tell({ type: 'MODIFIED', object, old, resourceVersion });
   }
 
   /** `object` is the last state, with the resource version of the deletion. */
   remove(object: KubernetesObject, resourceVersion: number): void {
-    const key = keyOf(object);
-    const old = this.#objects.get(key);
-    if (old === undefined) return;
-    this.#unindex(key, old, undefined);
-    this.#objects.delete(key);
-    this.#keys = undefined;
+    const namespace = object.metadata.namespace ?? '';
+    const space = this.#namespaces.get(namespace);
+    const slot = space?.slots.get(object.metadata.name);
+    if (space === undefined || slot === undefined) return;
+    this.#unindex(slot, undefined);
+    space.remove(object.metadata.name);
+    if (space.slots.size === 0) this.#namespaces.delete(namespace);
+    this.#size--;
+    this.#slots = undefined;
     this.#sorted = undefined;
-    this.#sortedOfNamespace.delete(object.metadata.namespace ?? '');
-    this.#tell({ type: 'DELETED', object, old, resourceVersion });
+    this.#tell({ type: 'DELETED', object, old: slot.object, resourceVersion });
   }
 
   /** Tells of every change after now; with `replay` first of every existing object. */
   watch(listener: Listener, options: WatchScope & { readonly replay?: boolean } = {}): () => void {
     const watcher = this.#watchers.add(listener, options, this.#broadcaster.resourceVersion);
-    if (options.replay === true && this.#objects.size > 0) {
+    if (options.replay === true && this.#size > 0) {
       const existing = this.#inOrder().filter((object) => isInScope(watcher.scope, object));
       this.#broadcaster.defer(() => {
         for (const object of existing) if (!watcher.isClosed) listener({ type: 'ADDED', object, resourceVersion: watcher.since });
@@ -192,48 +199,88 @@ export class Store {
   }
 
   #inOrder(): readonly KubernetesObject[] {
-    if (this.#sorted !== undefined) return this.#sorted;
-    if (this.#keys === undefined) {
-      this.#sorted = [...this.#objects.values()].sort(compare);
-      this.#keys = this.#sorted.map(keyOf);
-    } else this.#sorted = this.#keys.map((key) => this.#objects.get(key) as KubernetesObject);
+    this.#slots ??= [...this.#namespaces.values()].flatMap((space) => [...space.slots.values()]).sort(compare);
+    this.#sorted ??= this.#slots.map(({ object }) => object);
     return this.#sorted;
   }
 
-  #smallestSet(options: ListOptions): ReadonlySet<string> | undefined {
-    const sets: ReadonlySet<string>[] = [];
-    if (options.ownerUid !== undefined) sets.push(this.#byOwner.get(options.ownerUid));
-    if (options.nodeName !== undefined) sets.push(this.#byNode.get(options.nodeName));
-    if (options.namespace !== undefined) sets.push(this.#byNamespace.get(options.namespace));
-    for (const [key, value] of Object.entries(options.labels?.matchLabels ?? {})) sets.push(this.#byLabel.get(`${key}=${value}`));
-    return sets.length === 0 ? undefined : sets.reduce((a, b) => (b.size < a.size ? b : a));
+  /** The objects with one of the asked properties, the rarest, in order; undefined when none was asked for but the namespace. */
+  #smallestSet({ namespace, labels, ownerUid, nodeName }: ListOptions): readonly Slot[] | undefined {
+    let index: Index | undefined;
+    let value = '';
+    const consider = (candidate: Index, of: string | undefined): void => {
+      if (of === undefined || (index !== undefined && index.size(value) <= candidate.size(of))) return;
+      index = candidate;
+      value = of;
+    };
+    consider(this.#byOwner, ownerUid);
+    consider(this.#byNode, nodeName);
+    const pairs = labels?.matchLabels;
+    for (const key in pairs) consider(this.#byLabel, `${key}=${pairs[key]}`);
+    if (index === undefined) return undefined;
+    const space = namespace === undefined ? undefined : this.#namespaces.get(namespace);
+    if (namespace !== undefined && (space?.slots.size ?? 0) < index.size(value)) return space?.sorted() ?? [];
+    return index.sorted(value);
   }
 
-  #matches(object: KubernetesObject, options: ListOptions): boolean {
-    if (options.namespace !== undefined && object.metadata.namespace !== options.namespace) return false;
-    if (options.labels !== undefined && !matchesSelector(options.labels, object.metadata.labels)) return false;
-    if (options.nodeName !== undefined && nodeNameOf(object) !== options.nodeName) return false;
-    return options.ownerUid === undefined || object.metadata.ownerReferences?.some((owner) => owner.uid === options.ownerUid) === true;
+  #index(slot: Slot, old: KubernetesObject | undefined): void {
+    const { metadata } = slot.object;
+    if (metadata.labels !== old?.metadata.labels)
+      for (const label in metadata.labels) this.#byLabel.add(`${label}=${metadata.labels[label]}`, slot);
+    if (metadata.ownerReferences !== old?.metadata.ownerReferences)
+      for (const owner of metadata.ownerReferences ?? []) this.#byOwner.add(owner.uid, slot);
+    const nodeName = nodeNameOf(slot.object);
+    if (nodeName !== undefined) this.#byNode.add(nodeName, slot);
   }
 
-  #index(key: string, object: KubernetesObject): void {
-    const { metadata } = object;
-    this.#byNamespace.add(metadata.namespace ?? '', key);
-    for (const label in metadata.labels) this.#byLabel.add(`${label}=${metadata.labels[label]}`, key);
-    for (const owner of metadata.ownerReferences ?? []) this.#byOwner.add(owner.uid, key);
-    const nodeName = nodeNameOf(object);
-    if (nodeName !== undefined) this.#byNode.add(nodeName, key);
-  }
-
-  #unindex(key: string, old: KubernetesObject, next: KubernetesObject | undefined): void {
-    const { metadata } = old;
-    if (next === undefined) this.#byNamespace.delete(metadata.namespace ?? '', key);
+  #unindex(slot: Slot, next: KubernetesObject | undefined): void {
+    const { metadata } = slot.object;
     if (metadata.labels !== next?.metadata.labels)
-      for (const label in metadata.labels) this.#byLabel.delete(`${label}=${metadata.labels[label]}`, key);
+      for (const label in metadata.labels) this.#byLabel.delete(`${label}=${metadata.labels[label]}`, slot);
     if (metadata.ownerReferences !== next?.metadata.ownerReferences)
-      for (const owner of metadata.ownerReferences ?? []) this.#byOwner.delete(owner.uid, key);
-    const nodeName = nodeNameOf(old);
-    if (nodeName !== undefined && (next === undefined || nodeNameOf(next) !== nodeName)) this.#byNode.delete(nodeName, key);
+      for (const owner of metadata.ownerReferences ?? []) this.#byOwner.delete(owner.uid, slot);
+    const nodeName = nodeNameOf(slot.object);
+    if (nodeName !== undefined && (next === undefined || nodeNameOf(next) !== nodeName)) this.#byNode.delete(nodeName, slot);
+  }
+}
+
+function matches(object: KubernetesObject, { namespace, labels, ownerUid, nodeName }: ListOptions): boolean {
+  if (namespace !== undefined && object.metadata.namespace !== namespace) return false;
+  if (labels !== undefined && !matchesSelector(labels, object.metadata.labels)) return false;
+  if (nodeName !== undefined && nodeNameOf(object) !== nodeName) return false;
+  return ownerUid === undefined || object.metadata.ownerReferences?.some((owner) => owner.uid === ownerUid) === true;
+}
+
+/** The objects of a namespace (or those without one) by name. */
+class Space {
+  readonly slots = new Map<string, Slot>();
+  #sorted: readonly Slot[] | undefined;
+  #objects: readonly KubernetesObject[] | undefined;
+
+  add(name: string, slot: Slot): void {
+    this.slots.set(name, slot);
+    this.#sorted = undefined;
+  }
+
+  remove(name: string): void {
+    this.slots.delete(name);
+    this.#sorted = undefined;
+    this.#objects = undefined;
+  }
+
+  /** One of the objects has another version. */
+  changed(): void {
+    this.#objects = undefined;
+  }
+
+  sorted(): readonly Slot[] {
+    this.#sorted ??= [...this.slots.values()].sort(compare);
+    return this.#sorted;
+  }
+
+  objects(): readonly KubernetesObject[] {
+    this.#objects ??= this.sorted().map(({ object }) => object);
+    return this.#objects;
   }
 }
 
@@ -288,29 +335,40 @@ function isInScope({ name, nodeName }: WatchScope, object: KubernetesObject): bo
   return (name === undefined || object.metadata.name === name) && (nodeName === undefined || nodeNameOf(object) === nodeName);
 }
 
+/** Objects by one of their properties. Their order outlives changes of the objects. */
 class Index {
-  readonly #sets = new Map<string, Set<string>>();
-  static readonly #none: ReadonlySet<string> = new Set();
+  readonly #sets = new Map<string, Set<Slot>>();
+  readonly #sorted = new Map<string, readonly Slot[]>();
 
-  get(value: string): ReadonlySet<string> {
-    return this.#sets.get(value) ?? Index.#none;
+  size(value: string): number {
+    return this.#sets.get(value)?.size ?? 0;
   }
 
-  add(value: string, key: string): void {
+  /** In order of namespace and name. */
+  sorted(value: string): readonly Slot[] {
+    const known = this.#sorted.get(value);
+    if (known !== undefined) return known;
     const set = this.#sets.get(value);
-    if (set === undefined) this.#sets.set(value, new Set([key]));
-    else set.add(key);
+    if (set === undefined) return [];
+    const sorted = [...set].sort(compare);
+    this.#sorted.set(value, sorted);
+    return sorted;
   }
 
-  delete(value: string, key: string): void {
+  add(value: string, slot: Slot): void {
     const set = this.#sets.get(value);
-    set?.delete(key);
-    if (set?.size === 0) this.#sets.delete(value);
+    if (set?.has(slot) === true) return;
+    this.#sorted.delete(value);
+    if (set === undefined) this.#sets.set(value, new Set([slot]));
+    else set.add(slot);
   }
-}
 
-function keyOf(object: KubernetesObject): string {
-  return `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+  delete(value: string, slot: Slot): void {
+    const set = this.#sets.get(value);
+    if (set?.delete(slot) !== true) return;
+    this.#sorted.delete(value);
+    if (set.size === 0) this.#sets.delete(value);
+  }
 }
 
 function nodeNameOf(object: KubernetesObject): string | undefined {
@@ -318,7 +376,7 @@ function nodeNameOf(object: KubernetesObject): string | undefined {
   return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
-function compare(a: KubernetesObject, b: KubernetesObject): number {
+function compare({ object: a }: Slot, { object: b }: Slot): number {
   const left = a.metadata.namespace ?? '';
   const right = b.metadata.namespace ?? '';
   if (left !== right) return left < right ? -1 : 1;

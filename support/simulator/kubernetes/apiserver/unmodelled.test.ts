@@ -12,6 +12,16 @@ describe('what the simulator does not do is said when it is written', () => {
   it.each([
     { name: 'a plain pod', object: podWith({ readinessProbe: { httpGet: { port: 80 } } }), says: [] },
     {
+      name: 'topology aware routing',
+      object: {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'web', annotations: { 'service.kubernetes.io/topology-mode': 'Auto' } },
+        spec: {},
+      },
+      says: ['not simulated: topology aware routing; no endpoint gets a hint of its zone'],
+    },
+    {
       name: 'an exec probe',
       object: podWith({ readinessProbe: { exec: { command: ['curl', 'localhost'] } } }),
       says: ['not simulated: the command of an exec probe beyond plain work on files; the readinessProbe of container web always holds'],
@@ -27,16 +37,6 @@ describe('what the simulator does not do is said when it is written', () => {
       says: ['not simulated: gRPC health checks; the livenessProbe of container web looks at the port only'],
     },
     {
-      name: 'a host port',
-      object: podWith({ ports: [{ containerPort: 80, hostPort: 8080 }] }),
-      says: ['not simulated: hostPort; container web is not reached through its node'],
-    },
-    {
-      name: 'a host port of the host network',
-      object: podWith({ ports: [{ containerPort: 80, hostPort: 80 }] }, { hostNetwork: true }),
-      says: [],
-    },
-    {
       name: 'a kind that is only stored',
       object: { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'q' } },
       says: ['not simulated: ResourceQuota is stored, but not enforced'],
@@ -49,4 +49,11 @@ describe('what the simulator does not do is said when it is written', () => {
   ])('$name', ({ object, says }) => {
     expect(unmodelledParts(object)).toEqual(says);
   });
+
+  it.each([undefined, null, 'x', { annotations: 7 }, { annotations: { 'service.kubernetes.io/topology-mode': 7 } }])(
+    'of metadata like %j nothing is said: they are refused later',
+    (metadata) => {
+      expect(unmodelledParts({ apiVersion: 'v1', kind: 'Service', metadata } as never)).toEqual([]);
+    },
+  );
 });

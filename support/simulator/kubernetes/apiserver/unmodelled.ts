@@ -6,11 +6,9 @@ const unmodelledKinds: Readonly<Record<string, string>> = {
   ResourceQuota: 'ResourceQuota is stored, but not enforced',
   LimitRange: 'LimitRange is stored, but not enforced',
   HorizontalPodAutoscaler: 'HorizontalPodAutoscaler is stored, but nothing is scaled',
-  CronJob: 'CronJob is stored, but no jobs are started',
   PersistentVolumeClaim: 'PersistentVolumeClaim is stored, but no volume is provisioned',
   PersistentVolume: 'PersistentVolume is stored, but nothing is bound to it',
   ReplicationController: 'ReplicationController is stored, but no pods are started',
-  PodDisruptionBudget: 'PodDisruptionBudget is stored, but not enforced',
   Ingress: 'Ingress is stored, but no controller serves it',
 };
 
@@ -24,6 +22,14 @@ export function unmodelledParts(object: ObjectInput): readonly string[] {
   const kind = unmodelledKinds[object.kind];
   if (kind !== undefined) said.push(kind);
   const spec = treeOf(object['spec']);
+  // Looked at before anything else is: it may be no object at all.
+  const mode = treeOf(treeOf(object.metadata)['annotations'])['service.kubernetes.io/topology-mode'];
+  if (object.kind === 'Service' && String(mode).toLowerCase() === 'auto')
+    said.push('topology aware routing; no endpoint gets a hint of its zone');
+  const zone = spec['timeZone'];
+  if (object.kind === 'CronJob' && typeof zone === 'string' && !['UTC', 'Etc/UTC', 'GMT'].includes(zone))
+    said.push(`time zones; the schedule of the CronJob is read as UTC, not ${zone}`);
+  if (object.kind === 'Job' && spec['completionMode'] === 'Indexed') said.push('indexed completion of Jobs; their pods have no index');
   const pod = object.kind === 'Pod' ? spec : treeOf(treeOf(spec['template'])['spec']);
   for (const container of [...itemsOf(pod['initContainers']), ...itemsOf(pod['containers'])]) {
     for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
@@ -38,8 +44,6 @@ export function unmodelledParts(object: ObjectInput): readonly string[] {
       if (treeOf(httpGet)['scheme'] === 'HTTPS')
         said.push(`TLS; the ${probe} of container ${String(container['name'])} looks at the port only`);
     }
-    if (itemsOf(container['ports']).some(({ hostPort }) => hostPort !== undefined && pod['hostNetwork'] !== true))
-      said.push(`hostPort; container ${String(container['name'])} is not reached through its node`);
   }
   if (pod['hostNetwork'] === true && pod['dnsPolicy'] === 'ClusterFirstWithHostNet')
     said.push('dnsPolicy ClusterFirstWithHostNet; a pod in the network of its node resolves names as the node does');

@@ -1,11 +1,10 @@
 import type { SimulatedClock } from '../../clock/clock.ts';
 import { controllerReference } from '../apiserver/core.ts';
-import { copy } from '../apiserver/decode.ts';
+import { copy, isEqual } from '../apiserver/decode.ts';
 import {
   controllerOf,
   type DaemonSet,
   isPodActive,
-  isPodReady,
   keyOf,
   type Node,
   type Pod,
@@ -15,6 +14,7 @@ import {
 } from '../objects.ts';
 import { fitsNode } from '../scheduling-rules.ts';
 import type { ApiClient, KubernetesObject, ObjectInput, Reconciler } from '../types.ts';
+import { DaemonSetPlaces, nodeOf, type PlaceCounts } from './daemonset-places.ts';
 import { availability, ownedPods, podFrom, resolvePercent, templateHash } from './pod-template.ts';
 import { createReconciler } from './reconciler.ts';
 
@@ -22,20 +22,41 @@ const component = 'daemonset-controller';
 
 /** One pod of each daemon set on every node that takes it (`pkg/controller/daemon`). */
 export function startDaemonSetController(client: ApiClient, clock: SimulatedClock): () => void {
-  const queue: Reconciler = createReconciler(clock, { name: 'daemonset', reconcile: (key) => sync(client, clock, key, queue) });
-  const all = (): void => {
-    for (const set of client.list<DaemonSet>('daemonsets.apps')) queue.enqueue(keyOf(set));
+  /** By the set's uid. */
+  const places = new Map<string, DaemonSetPlaces>();
+  const placesOf = (set: DaemonSet): DaemonSetPlaces => {
+    const known = places.get(set.metadata.uid) ?? new DaemonSetPlaces(client, set);
+    places.set(set.metadata.uid, known);
+    return known;
   };
+  const queue: Reconciler = createReconciler(clock, {
+    name: 'daemonset',
+    reconcile: (key) => {
+      const { namespace, name } = splitKey(key);
+      const set = client.get<DaemonSet>('daemonsets.apps', name, namespace);
+      if (set !== undefined) sync({ client, clock, set, hash: templateHash(set.spec.template), places: placesOf(set), queue });
+    },
+  });
   const stops = [
-    client.watch<DaemonSet>('daemonsets.apps', (event) => queue.enqueue(keyOf(event.object)), { replay: true }),
-    client.watch<Pod>('pods', (event) => {
-      const owner = controllerOf(event.object);
-      if (owner?.kind === 'DaemonSet') queue.enqueue(`${event.object.metadata.namespace}/${owner.name}`);
+    client.watch<DaemonSet>(
+      'daemonsets.apps',
+      ({ type, object }) => {
+        if (type === 'DELETED') places.delete(object.metadata.uid);
+        queue.enqueue(keyOf(object));
+      },
+      { replay: true },
+    ),
+    client.watch<Pod>('pods', ({ object }) => {
+      const owner = controllerOf(object);
+      if (owner?.kind !== 'DaemonSet') return;
+      places.get(owner.uid)?.podChanged(object);
+      queue.enqueue(`${object.metadata.namespace}/${owner.name}`);
     }),
-    client.watch<Node>('nodes', (event) => {
-      const isRelevant =
-        event.old === undefined || event.old.metadata.labels !== event.object.metadata.labels || event.old.spec !== event.object.spec;
-      if (isRelevant) all();
+    client.watch<Node>('nodes', ({ object, old }) => {
+      const isRelevant = old === undefined || old.metadata.labels !== object.metadata.labels || old.spec !== object.spec;
+      if (!isRelevant) return;
+      for (const each of places.values()) each.nodeChanged(object.metadata.name);
+      for (const set of client.list<DaemonSet>('daemonsets.apps')) queue.enqueue(keyOf(set));
     }),
   ];
   return () => {
@@ -79,12 +100,6 @@ function templateFor(set: DaemonSet, nodeName: string): PodTemplate {
   return { ...template, spec: { ...template.spec, affinity, tolerations } };
 }
 
-/** The node that a daemon pod is for, before and after it was scheduled. */
-function nodeOf(pod: Pod): string | undefined {
-  const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
-  return pod.spec.nodeName ?? terms.flatMap((term) => term.matchFields ?? []).find((field) => field.key === 'metadata.name')?.values?.[0];
-}
-
 interface Verdict {
   readonly shouldRun: boolean;
   readonly mayStay: boolean;
@@ -117,43 +132,54 @@ function judge(set: DaemonSet, node: Node): Verdict {
   };
 }
 
-function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reconciler): void {
-  const { namespace, name } = splitKey(key);
-  const set = client.get<DaemonSet>('daemonsets.apps', name, namespace);
-  if (set === undefined) return;
-  const hash = templateHash(set.spec.template);
-  if (set.metadata.deletionTimestamp === undefined) {
-    keepRevision(client, set, hash);
-    const pods = ownedPods(client, set);
-    const byNode = new Map<string, Pod[]>();
-    for (const pod of pods) {
-      const node = nodeOf(pod) ?? '';
-      const here = byNode.get(node);
-      if (here === undefined) byNode.set(node, [pod]);
-      else here.push(pod);
-    }
-    for (const node of client.list<Node>('nodes')) {
-      const here = byNode.get(node.metadata.name) ?? [];
-      byNode.delete(node.metadata.name);
-      const { shouldRun, mayStay } = verdict(set, node);
-      for (const pod of here) {
-        const hasEnded = pod.status.phase === 'Failed' || pod.status.phase === 'Succeeded';
-        if ((!mayStay || hasEnded) && pod.metadata.deletionTimestamp === undefined) deletePod(client, set, pod);
-      }
-      if (shouldRun && here.length === 0) createPod(client, set, node.metadata.name, hash);
-    }
-    for (const orphans of byNode.values())
-      for (const pod of orphans)
-        if (pod.metadata.deletionTimestamp === undefined) client.delete('pods', pod.metadata.name, namespace, { gracePeriodSeconds: 0 });
-    update(client, clock, set, hash);
-  }
-  writeStatus(client, clock, key, hash, queue);
+interface Sync {
+  readonly client: ApiClient;
+  readonly clock: SimulatedClock;
+  readonly set: DaemonSet;
+  /** Of its template. */
+  readonly hash: string;
+  readonly places: DaemonSetPlaces;
+  readonly queue: Reconciler;
 }
 
-function createPod(client: ApiClient, set: DaemonSet, nodeName: string, hash: string): void {
+function sync(work: Sync): void {
+  const { client, clock, set, hash, places, queue } = work;
+  const isLeaving = set.metadata.deletionTimestamp !== undefined;
+  if (!isLeaving) keepRevision(client, set, hash);
+  const stale = places.takeStale(set);
+  const wants = new Set<string>();
+  for (const name of stale) {
+    const node = client.get<Node>('nodes', name);
+    const { shouldRun, mayStay } = node === undefined ? nowhere : verdict(set, node);
+    if (shouldRun) wants.add(name);
+    if (!isLeaving) settle(work, name, node === undefined, shouldRun, mayStay);
+  }
+  const again = (at: number): void => queue.enqueue(keyOf(set), at - clock.now());
+  for (const name of stale) places.count(set, name, wants.has(name), hash, clock.now(), again);
+  if (!isLeaving && places.total.outdated > 0)
+    for (const name of update(work)) places.count(set, name, places.isWanted(name), hash, clock.now(), again);
+  writeStatus(client, set, places.total);
+}
+
+const nowhere: Verdict = { shouldRun: false, mayStay: false };
+
+/** Gives a node its pod, or takes away what may not be there. */
+function settle({ client, set, hash, places }: Sync, name: string, isGone: boolean, shouldRun: boolean, mayStay: boolean): void {
+  const here = places.podsFor(set, name);
+  for (const pod of here) {
+    if (pod.metadata.deletionTimestamp !== undefined) continue;
+    const hasEnded = pod.status.phase === 'Failed' || pod.status.phase === 'Succeeded';
+    if (isGone) client.delete('pods', pod.metadata.name, pod.metadata.namespace, { gracePeriodSeconds: 0 });
+    else if (!mayStay || hasEnded) deletePod(client, set, pod);
+  }
+  if (shouldRun && here.length === 0) places.podChanged(createPod(client, set, name, hash));
+}
+
+function createPod(client: ApiClient, set: DaemonSet, nodeName: string, hash: string): Pod {
   const labels = { 'controller-revision-hash': hash, 'pod-template-generation': String(set.metadata.generation ?? 1) };
   const pod = client.create<Pod>(podFrom(templateFor(set, nodeName), set, { generateName: `${set.metadata.name}-` }, labels));
   client.recordEvent(set, { type: 'Normal', reason: 'SuccessfulCreate', message: `Created pod: ${pod.metadata.name}`, component });
+  return pod;
 }
 
 function deletePod(client: ApiClient, set: DaemonSet, pod: Pod): void {
@@ -161,22 +187,27 @@ function deletePod(client: ApiClient, set: DaemonSet, pod: Pod): void {
   client.recordEvent(set, { type: 'Normal', reason: 'SuccessfulDelete', message: `Deleted pod: ${pod.metadata.name}`, component });
 }
 
-/** RollingUpdate without surge: old pods go while no more than `maxUnavailable` are missing. */
-function update(client: ApiClient, clock: SimulatedClock, set: DaemonSet, hash: string): void {
-  if (set.spec.updateStrategy?.type === 'OnDelete') return;
-  const pods = ownedPods(client, set);
-  const active = pods.filter(isPodActive);
-  const desired = client.list<Node>('nodes').filter((node) => verdict(set, node).shouldRun).length;
+/** RollingUpdate without surge: old pods go while no more than `maxUnavailable` are missing. @returns the nodes that they were on */
+function update({ client, clock, set, hash, places }: Sync): ReadonlySet<string> {
+  const nodes = new Set<string>();
+  if (set.spec.updateStrategy?.type === 'OnDelete') return nodes;
+  const remove = (pod: Pod): void => {
+    deletePod(client, set, pod);
+    nodes.add(nodeOf(pod) ?? '');
+  };
+  const active = ownedPods(client, set).filter(isPodActive);
+  const desired = places.total.wanted;
   const allowed = Math.max(1, resolvePercent(set.spec.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, desired, 'up'));
   const isOut = (pod: Pod): boolean => !availability(pod, set.spec.minReadySeconds ?? 0, clock.now()).isAvailable;
   const outdated = active.filter((pod) => pod.metadata.labels?.['controller-revision-hash'] !== hash);
   let missing = desired - active.filter((pod) => !isOut(pod)).length;
-  for (const pod of outdated.filter(isOut)) deletePod(client, set, pod);
+  for (const pod of outdated.filter(isOut)) remove(pod);
   for (const pod of outdated.filter((candidate) => !isOut(candidate))) {
     if (missing >= allowed) break;
-    deletePod(client, set, pod);
+    remove(pod);
     missing++;
   }
+  return nodes;
 }
 
 /** The template's history, as `kubectl rollout history` and `undo` read it. */
@@ -205,35 +236,17 @@ export function keepRevision(
   return name;
 }
 
-function writeStatus(client: ApiClient, clock: SimulatedClock, key: string, hash: string, queue: Reconciler): void {
-  const { namespace, name } = splitKey(key);
-  const set = client.get<DaemonSet>('daemonsets.apps', name, namespace);
-  if (set === undefined) return;
-  const wanted = new Set(
-    client
-      .list<Node>('nodes')
-      .filter((node) => verdict(set, node).shouldRun)
-      .map((node) => node.metadata.name),
-  );
-  const pods = ownedPods(client, set).filter((pod) => pod.metadata.deletionTimestamp === undefined);
-  const placed = pods.filter((pod) => wanted.has(nodeOf(pod) ?? ''));
-  const minReady = set.spec.minReadySeconds ?? 0;
-  const states = placed.map((pod) => availability(pod, minReady, clock.now()));
-  for (const state of states) if (state.at !== undefined) queue.enqueue(key, state.at - clock.now());
-  const available = states.filter((state) => state.isAvailable).length;
-  const unavailable = wanted.size - available;
-  const updated = placed.filter((pod) => pod.metadata.labels?.['controller-revision-hash'] === hash).length;
-  client.updateStatus({
-    ...set,
-    status: {
-      currentNumberScheduled: new Set(placed.map(nodeOf)).size,
-      desiredNumberScheduled: wanted.size,
-      ...(available === 0 ? {} : { numberAvailable: available }),
-      numberMisscheduled: pods.length - placed.length,
-      numberReady: placed.filter(isPodReady).length,
-      ...(unavailable === 0 ? {} : { numberUnavailable: unavailable }),
-      observedGeneration: set.metadata.generation,
-      ...(updated === 0 ? {} : { updatedNumberScheduled: updated }),
-    },
-  });
+function writeStatus(client: ApiClient, set: DaemonSet, total: PlaceCounts): void {
+  const unavailable = total.wanted - total.available;
+  const status = {
+    currentNumberScheduled: total.scheduled,
+    desiredNumberScheduled: total.wanted,
+    ...(total.available === 0 ? {} : { numberAvailable: total.available }),
+    numberMisscheduled: total.misscheduled,
+    numberReady: total.ready,
+    ...(unavailable === 0 ? {} : { numberUnavailable: unavailable }),
+    observedGeneration: set.metadata.generation,
+    ...(total.updated === 0 ? {} : { updatedNumberScheduled: total.updated }),
+  };
+  if (!isEqual(status, set.status)) client.updateStatus({ ...set, status });
 }

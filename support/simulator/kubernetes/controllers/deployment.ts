@@ -1,6 +1,6 @@
 import type { SimulatedClock } from '../../clock/clock.ts';
 import { controllerReference } from '../apiserver/core.ts';
-import { copy } from '../apiserver/decode.ts';
+import { copy, isEqual } from '../apiserver/decode.ts';
 import {
   type Condition,
   conditionOf,
@@ -85,6 +85,8 @@ function currentSet(client: ApiClient, deployment: Deployment, existing: Replica
           .join(','),
       });
     }
+    const isSame = existing.spec.minReadySeconds === deployment.spec.minReadySeconds && isEqual(annotations, existing.metadata.annotations);
+    if (isSame) return existing;
     return client.patch<ReplicaSet>('replicasets.apps', existing.metadata.name, existing.metadata.namespace, {
       metadata: { annotations },
       spec: { minReadySeconds: deployment.spec.minReadySeconds ?? null },
@@ -277,7 +279,7 @@ function writeStatus(rollout: Rollout, queue: Reconciler): void {
     ...(unavailable === 0 ? {} : { unavailableReplicas: unavailable }),
     conditions,
   };
-  client.updateStatus({ ...deployment, status });
+  if (!isEqual(status, deployment.status)) client.updateStatus({ ...deployment, status });
 }
 
 interface StatusFacts {

@@ -71,6 +71,8 @@ export function startEndpointsController(client: ApiClient, clock: SimulatedCloc
 }
 
 function isRelevantChange(old: Pod, pod: Pod): boolean {
+  // A pod without an address is no endpoint yet.
+  if (old.status.podIP === undefined && pod.status.podIP === undefined) return false;
   return (
     old.status.podIP !== pod.status.podIP ||
     isPodReady(old) !== isPodReady(pod) ||
@@ -134,8 +136,21 @@ function targetPort(port: ServicePort, pod: Pod): number | undefined {
   return undefined;
 }
 
+/** Ports of a service that are the same whatever the pod, i.e. without a name to look up; stored objects do not change. */
+const plainPorts = new WeakMap<readonly ServicePort[], readonly SlicePort[]>();
+
 function portsFor(service: Service, pod: Pod): readonly SlicePort[] {
-  return (service.spec.ports ?? []).flatMap((port) => {
+  const { ports } = service.spec;
+  if (ports === undefined) return [];
+  const known = plainPorts.get(ports);
+  if (known !== undefined) return known;
+  const found = portsOf(ports, pod);
+  if (Object.isFrozen(ports) && !ports.some(({ targetPort }) => typeof targetPort === 'string')) plainPorts.set(ports, found);
+  return found;
+}
+
+function portsOf(ports: readonly ServicePort[], pod: Pod): readonly SlicePort[] {
+  return ports.flatMap((port) => {
     const number = targetPort(port, pod);
     if (number === undefined) return [];
     return [
@@ -149,7 +164,19 @@ function portsFor(service: Service, pod: Pod): readonly SlicePort[] {
   });
 }
 
-function endpointOf(service: Service, pod: Pod, address: string): Endpoint {
+const portKeys = new WeakMap<readonly SlicePort[], string>();
+
+function keyOfPorts(ports: readonly SlicePort[]): string {
+  const known = portKeys.get(ports);
+  if (known !== undefined) return known;
+  const key = JSON.stringify(ports);
+  portKeys.set(ports, key);
+  return key;
+}
+
+function endpointOf(client: ApiClient, service: Service, pod: Pod, address: string): Endpoint {
+  const node = pod.spec.nodeName === undefined ? undefined : client.get<KubernetesObject>('nodes', pod.spec.nodeName);
+  const zone = node?.metadata.labels?.['topology.kubernetes.io/zone'];
   const serving = isPodReady(pod);
   const terminating = pod.metadata.deletionTimestamp !== undefined;
   const ready = service.spec.publishNotReadyAddresses === true || (serving && !terminating);
@@ -159,6 +186,7 @@ function endpointOf(service: Service, pod: Pod, address: string): Endpoint {
     ...(pod.spec.hostname !== undefined && pod.spec.subdomain === service.metadata.name ? { hostname: pod.spec.hostname } : {}),
     ...(pod.spec.nodeName === undefined ? {} : { nodeName: pod.spec.nodeName }),
     targetRef: { kind: 'Pod', name: pod.metadata.name, namespace: pod.metadata.namespace ?? 'default', uid: pod.metadata.uid },
+    ...(zone === undefined ? {} : { zone }),
   };
 }
 
@@ -172,13 +200,22 @@ function syncSlices(
   existing: readonly EndpointSlice[],
 ): void {
   const groups = new Map<string, { readonly ports: readonly SlicePort[]; readonly endpoints: Endpoint[] }>();
+  const known = new Map<string, Endpoint>();
+  for (const { endpoints } of existing) for (const endpoint of endpoints ?? []) known.set(endpoint.targetRef?.uid ?? '', endpoint);
   for (const pod of pods) {
     const address = addressOf(pod, family);
     if (address === undefined) continue;
     const ports = portsFor(service, pod);
-    const group = groups.get(JSON.stringify(ports)) ?? { ports, endpoints: [] };
-    group.endpoints.push(endpointOf(service, pod, address));
-    groups.set(JSON.stringify(ports), group);
+    const key = keyOfPorts(ports);
+    let group = groups.get(key);
+    if (group === undefined) {
+      group = { ports, endpoints: [] };
+      groups.set(key, group);
+    }
+    // What has not changed stays the same object, which costs the next comparison nothing.
+    const endpoint = endpointOf(client, service, pod, address);
+    const before = known.get(pod.metadata.uid);
+    group.endpoints.push(before !== undefined && isEqual(before, endpoint) ? before : endpoint);
   }
   // A service without pods has one slice without ports (placeholder).
   if (groups.size === 0) groups.set('', { ports: [], endpoints: [] });
@@ -272,14 +309,16 @@ function syncEndpoints(client: ApiClient, clock: SimulatedClock, service: Servic
     const ip = addressOf(pod, family);
     if (ip === undefined || (pod.metadata.deletionTimestamp !== undefined && service.spec.publishNotReadyAddresses !== true)) continue;
     const ports = portsFor(service, pod);
-    const group = groups.get(JSON.stringify(ports)) ?? { ports, ready: [], notReady: [] };
+    const key = keyOfPorts(ports);
+    const group = groups.get(key) ?? { ports, ready: [], notReady: [] };
     const address: EndpointAddress = {
       ip,
+      ...(pod.spec.hostname !== undefined && pod.spec.subdomain === service.metadata.name ? { hostname: pod.spec.hostname } : {}),
       ...(pod.spec.nodeName === undefined ? {} : { nodeName: pod.spec.nodeName }),
       targetRef: { kind: 'Pod', name: pod.metadata.name, namespace: pod.metadata.namespace ?? 'default', uid: pod.metadata.uid },
     };
     (isPodReady(pod) || service.spec.publishNotReadyAddresses === true ? group.ready : group.notReady).push(address);
-    groups.set(JSON.stringify(ports), group);
+    groups.set(key, group);
   }
   const byIp = (a: EndpointAddress, b: EndpointAddress): number => (a.ip < b.ip ? -1 : 1);
   const subsets = [...groups.values()].map(({ ports, ready, notReady }) => ({
@@ -291,6 +330,7 @@ function syncEndpoints(client: ApiClient, clock: SimulatedClock, service: Servic
   }));
   const existing = client.get<Endpoints>('endpoints', service.metadata.name, service.metadata.namespace);
   const labels = { ...service.metadata.labels, ...(service.spec.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {}) };
+  const hasLabels = Object.keys(labels).length === 0 ? {} : { labels };
   if (existing === undefined) {
     client.create({
       apiVersion: 'v1',
@@ -298,12 +338,18 @@ function syncEndpoints(client: ApiClient, clock: SimulatedClock, service: Servic
       metadata: {
         name: service.metadata.name,
         namespace: service.metadata.namespace ?? 'default',
-        labels,
+        ...hasLabels,
         annotations: triggerTime(clock),
       },
-      subsets,
+      ...(subsets.length === 0 ? {} : { subsets }),
     });
   } else if (!isEqual(existing.subsets ?? [], subsets)) {
-    client.update({ ...existing, metadata: { ...existing.metadata, labels, annotations: triggerTime(clock) }, subsets });
+    const { subsets: _subsets, metadata, ...rest } = existing;
+    const { labels: _labels, ...kept } = metadata;
+    client.update({
+      ...rest,
+      metadata: { ...kept, ...hasLabels, annotations: triggerTime(clock) },
+      ...(subsets.length === 0 ? {} : { subsets }),
+    });
   }
 }

@@ -65,18 +65,22 @@ function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reco
   if (succeeded >= wanted) {
     conditions = finish('Complete');
     client.recordEvent(job, { type: 'Normal', reason: 'Completed', message: 'Job completed', component });
-  } else if (failed > (job.spec.backoffLimit ?? 6)) {
+  } else if (failed > (job.spec.backoffLimit ?? 6) || isPastDeadline(job, clock.now())) {
     for (const pod of active) client.delete('pods', pod.metadata.name, namespace);
     running = 0;
-    conditions = finish('Failed', 'BackoffLimitExceeded', 'Job has reached the specified backoff limit');
-    client.recordEvent(job, {
-      type: 'Warning',
-      reason: 'BackoffLimitExceeded',
-      message: 'Job has reached the specified backoff limit',
-      component,
-    });
+    const [reason, message] =
+      failed > (job.spec.backoffLimit ?? 6)
+        ? ['BackoffLimitExceeded', 'Job has reached the specified backoff limit']
+        : ['DeadlineExceeded', 'Job was active longer than specified deadline'];
+    conditions = finish('Failed', reason, message);
+    client.recordEvent(job, { type: 'Warning', reason, message, component });
   } else if (job.spec.suspend !== true) {
-    const room = Math.min(job.spec.parallelism ?? 1, wanted - succeeded) - active.length;
+    const { activeDeadlineSeconds } = job.spec;
+    if (activeDeadlineSeconds !== undefined)
+      queue.enqueue(key, parseTimestamp(job.status.startTime ?? now) + activeDeadlineSeconds * 1000 - clock.now());
+    const pause = backOffMs(pods, clock.now());
+    if (pause > 0) queue.enqueue(key, pause);
+    const room = pause > 0 ? 0 : Math.min(job.spec.parallelism ?? 1, wanted - succeeded) - active.length;
     for (let count = 0; count < room; count++) {
       const pod = client.create<Pod>(podFrom(job.spec.template, job, { generateName: `${name}-` }));
       client.recordEvent(job, { type: 'Normal', reason: 'SuccessfulCreate', message: `Created pod: ${pod.metadata.name}`, component });
@@ -97,6 +101,28 @@ function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reco
       uncountedTerminatedPods: {},
     },
   });
+}
+
+function isPastDeadline(job: Job, now: number): boolean {
+  const { activeDeadlineSeconds } = job.spec;
+  const { startTime } = job.status;
+  return activeDeadlineSeconds !== undefined && startTime !== undefined && now - parseTimestamp(startTime) >= activeDeadlineSeconds * 1000;
+}
+
+const firstBackOffMs = 10_000;
+const longestBackOffMs = 360_000;
+
+/** How long no pod is made after failures since the last success: 10 s, doubled with each (`pkg/controller/job/backoff_utils.go`). */
+function backOffMs(pods: readonly Pod[], now: number): number {
+  const endOf = (pod: Pod): number => {
+    const ends = (pod.status.containerStatuses ?? []).map(({ state }) => state?.terminated?.finishedAt);
+    return Math.max(0, ...ends.map((end) => (end === undefined || end === null ? 0 : parseTimestamp(end)))) || now;
+  };
+  const ends = (phase: string): readonly number[] => pods.filter((pod) => pod.status.phase === phase).map(endOf);
+  const lastSuccess = Math.max(0, ...ends('Succeeded'));
+  const failures = ends('Failed').filter((end) => end > lastSuccess);
+  if (failures.length === 0) return 0;
+  return Math.max(...failures) + Math.min(firstBackOffMs * 2 ** (failures.length - 1), longestBackOffMs) - now;
 }
 
 function cleanUp(client: ApiClient, clock: SimulatedClock, job: Job, queue: Reconciler): void {

@@ -2,8 +2,10 @@ import type { SimulatedClock } from '../../clock/clock.ts';
 import type { Random } from '../../clock/random.ts';
 import { startScheduler } from '../scheduler.ts';
 import type { ApiServer } from '../types.ts';
+import { startCronJobController } from './cronjob.ts';
 import { startDaemonSetController } from './daemonset.ts';
 import { startDeploymentController } from './deployment.ts';
+import { startDisruptionController } from './disruption.ts';
 import { startEndpointMirroringController } from './endpoint-mirroring.ts';
 import { startEndpointsController } from './endpoints.ts';
 import { startGarbageCollector } from './garbage-collector.ts';
@@ -13,6 +15,7 @@ import { startNodeIpamController } from './node-ipam.ts';
 import { startNodeLifecycleController } from './node-lifecycle.ts';
 import { startReplicaSetController } from './replicaset.ts';
 import { startStatefulSetController } from './statefulset.ts';
+import { startClaimProtection } from './volume-protection.ts';
 
 export interface ControlPlaneOptions {
   readonly server: ApiServer;
@@ -52,6 +55,9 @@ export function startControlPlane({ server, clock, random, podSubnets }: Control
     startDaemonSetController(client, clock),
     startStatefulSetController(client, clock),
     startJobController(client, clock),
+    startCronJobController(client, clock),
+    startDisruptionController(client, clock),
+    startClaimProtection(client, clock),
     startEndpointsController(client, clock, random.stream('endpointslices')),
     startEndpointMirroringController(client, clock, random.stream('endpointslicemirroring')),
     startScheduler(server, clock, random.stream('scheduler')),

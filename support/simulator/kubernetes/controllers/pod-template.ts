@@ -54,9 +54,15 @@ function withoutHash(template: PodTemplate): PodTemplate {
   return { ...rest, metadata: { ...metadata, labels } };
 }
 
+/** Stored templates that were found to agree. */
+const same = new WeakMap<PodTemplate, WeakSet<PodTemplate>>();
+
 /** Templates agree apart from the hash label. */
 export function isSameTemplate(a: PodTemplate, b: PodTemplate): boolean {
-  return isEqual(withoutHash(a), withoutHash(b));
+  if (same.get(a)?.has(b) === true) return true;
+  if (!isEqual(withoutHash(a), withoutHash(b))) return false;
+  if (Object.isFrozen(a) && Object.isFrozen(b)) same.set(a, (same.get(a) ?? new WeakSet()).add(b));
+  return true;
 }
 
 function stableText(value: unknown): string {

@@ -1,4 +1,5 @@
 import type { SimulatedClock } from '../../clock/clock.ts';
+import { isEqual } from '../apiserver/decode.ts';
 import { controllerOf, isPodActive, isPodReady, keyOf, type Pod, parseTimestamp, type ReplicaSet, splitKey } from '../objects.ts';
 import type { ApiClient, Reconciler } from '../types.ts';
 import { availability, ownedPods, podFrom } from './pod-template.ts';
@@ -64,14 +65,12 @@ function writeStatus(client: ApiClient, clock: SimulatedClock, key: string, queu
   const ready = pods.filter(isPodReady).length;
   const available = states.filter((state) => state.isAvailable).length;
   for (const state of states) if (state.at !== undefined) queue.enqueue(key, state.at - clock.now());
-  client.updateStatus({
-    ...set,
-    status: {
-      ...(available === 0 ? {} : { availableReplicas: available }),
-      ...(pods.length === 0 ? {} : { fullyLabeledReplicas: pods.length }),
-      observedGeneration: set.metadata.generation,
-      ...(ready === 0 ? {} : { readyReplicas: ready }),
-      replicas: pods.length,
-    },
-  });
+  const status = {
+    ...(available === 0 ? {} : { availableReplicas: available }),
+    ...(pods.length === 0 ? {} : { fullyLabeledReplicas: pods.length }),
+    observedGeneration: set.metadata.generation,
+    ...(ready === 0 ? {} : { readyReplicas: ready }),
+    replicas: pods.length,
+  };
+  if (!isEqual(status, set.status)) client.updateStatus({ ...set, status });
 }

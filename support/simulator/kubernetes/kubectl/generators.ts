@@ -1,31 +1,13 @@
+import { Random } from '../../clock/random.ts';
+import { nameAlphabet } from '../apiserver/admission.ts';
 import { KubectlError, UsageError } from './errors.ts';
+import { jobFrom } from './further-generators.ts';
+import { argvAfterDash, metadataOf, nameArgument, parseLabels, required } from './generator-parts.ts';
 import { isDirectory, listDirectory, readFile } from './manifests.ts';
 import type { Session } from './session.ts';
 import { byText, type Dict, type Mutable } from './values.ts';
 
 /** The objects of `kubectl create NOUN`, `run` and `expose`, with their fields in the order of the Go types. */
-
-/** The NAME argument that every generator wants. */
-function nameArgument(session: Session, noun: string): string {
-  const { args, argsBeforeDash } = session.flags;
-  const given = argsBeforeDash === -1 ? args : args.slice(0, argsBeforeDash);
-  if (given.length !== 1) throw new UsageError(`exactly one NAME is required, got ${given.length}`, `kubectl ${noun}`);
-  return given[0] as string;
-}
-
-function metadataOf(session: Session, name: string, extra: Dict = {}): Dict {
-  return { name, ...(session.isNamespaceExplicit ? { namespace: session.namespace } : {}), creationTimestamp: null, ...extra };
-}
-
-function required(session: Session, ...names: string[]): void {
-  const missing = names.filter((name) => !session.flags.isSet(name));
-  if (missing.length > 0) throw new KubectlError(`required flag(s) ${missing.map((name) => JSON.stringify(name)).join(', ')} not set`);
-}
-
-function argvAfterDash(session: Session): readonly string[] {
-  const { args, argsBeforeDash } = session.flags;
-  return argsBeforeDash === -1 ? [] : args.slice(argsBeforeDash);
-}
 
 export function namespace(session: Session): Dict {
   return {
@@ -61,13 +43,16 @@ function readSources(session: Session): Map<string, string> {
     if (text === undefined) throw new KubectlError(`error reading ${path}: no such file or directory`);
     return text;
   };
+  if (flags.list('from-env-file').length > 0 && flags.list('from-file').length + flags.list('from-literal').length > 0)
+    throw new KubectlError('from-env-file cannot be combined with from-file or from-literal');
   for (const source of flags.list('from-file')) {
     const equals = source.indexOf('=');
     const path = source.slice(equals + 1);
     if (equals === -1 && isDirectory(session, path)) {
       for (const name of [...(listDirectory(session, path) ?? [])].sort())
         if (!isDirectory(session, `${path}/${name}`) && keyPattern.test(name)) add(name, content(`${path}/${name}`));
-    } else add(equals === -1 ? (path.split('/').at(-1) as string) : source.slice(0, equals), content(path));
+    } else if (isDirectory(session, path)) throw new KubectlError('cannot give a key name for a directory path');
+    else add(equals === -1 ? (path.split('/').at(-1) as string) : source.slice(0, equals), content(path));
   }
   for (const source of flags.list('from-literal')) {
     const equals = source.indexOf('=');
@@ -79,7 +64,15 @@ function readSources(session: Session): Map<string, string> {
       const trimmed = line.trimStart();
       if (trimmed === '' || trimmed.startsWith('#')) continue;
       const equals = trimmed.indexOf('=');
-      if (equals > 0) add(trimmed.slice(0, equals), trimmed.slice(equals + 1));
+      const key = equals === -1 ? trimmed : trimmed.slice(0, equals);
+      if (!/^[-._a-zA-Z][-._a-zA-Z0-9]*$/.test(key))
+        throw new KubectlError(
+          `${JSON.stringify(key)} is not a valid key name: a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is '[-._a-zA-Z][-._a-zA-Z0-9]*')`,
+        );
+      // A bare name takes the value that it has here.
+      const here = session.context.env.get(key);
+      if (equals !== -1) add(key, trimmed.slice(equals + 1));
+      else if (here !== undefined) add(key, here);
     }
   }
   return data;
@@ -123,7 +116,7 @@ export function secretGeneric(session: Session): Dict {
 
 export function secretTls(session: Session): Dict {
   const name = nameArgument(session, 'create secret tls');
-  required(session, 'cert', 'key');
+  if (session.flags.text('cert') === '' || session.flags.text('key') === '') throw new KubectlError('key and cert must be specified');
   const data = new Map<string, string>();
   for (const [key, flag] of [
     ['tls.crt', 'cert'],
@@ -163,12 +156,11 @@ export function deployment(session: Session): Dict {
   const images = flags.list('image');
   const command = argvAfterDash(session);
   if (images.length > 1 && command.length > 0) throw new KubectlError('cannot specify multiple --image options and command');
-  if (flags.number('replicas') < 0) throw new KubectlError('--replicas must be non-negative');
   const port = flags.number('port');
   if (flags.isSet('port') && (port < 1 || port > 65_535)) throw new KubectlError('invalid port number');
   const labels = { app: name };
   const containers = images.map((image, index) => ({
-    name: containerNameOf(image),
+    name: containerNameOf(session, image),
     image,
     ...(command.length > 0 ? { command: [...command] } : {}),
     ...(index === 0 && port >= 0 ? { ports: [{ containerPort: port }] } : {}),
@@ -189,12 +181,14 @@ export function deployment(session: Session): Dict {
 }
 
 /** `quay.io/team/app:v1` → `app`. */
-function containerNameOf(image: string): string {
+function containerNameOf(session: Session, image: string): string {
   const base = image.split('/').at(-1) as string;
-  return base
-    .replace(/[@:].*$/, '')
-    .toLowerCase()
-    .replace(/[^-a-z0-9]/g, '-');
+  const name = base.replace(/[@:].*$/, '');
+  if (!/[_.]/.test(name)) return name;
+  // What had to be mended is made unique as well.
+  const random = new Random(`container-name/${image}/${session.now}`);
+  const suffix = Array.from({ length: 5 }, () => nameAlphabet[random.uint32() % nameAlphabet.length]).join('');
+  return `${name.replace(/[^-a-zA-Z0-9]/g, '-')}-${suffix}`;
 }
 
 export function job(session: Session): Dict {
@@ -202,8 +196,11 @@ export function job(session: Session): Dict {
   const name = nameArgument(session, 'create job');
   const image = flags.text('image');
   if ((image === '') === (flags.text('from') === '')) throw new KubectlError('either --image or --from must be specified');
-  if (image === '') throw new KubectlError('not simulated: kubectl create job --from');
   const command = argvAfterDash(session);
+  if (image === '') {
+    if (command.length > 0) throw new KubectlError('cannot specify --from and command');
+    return jobFrom(session, name, flags.text('from'));
+  }
   const containers = [{ name, image, ...(command.length > 0 ? { command: [...command] } : {}), resources: {} }];
   return {
     kind: 'Job',
@@ -216,8 +213,8 @@ export function job(session: Session): Dict {
 
 export function cronjob(session: Session): Dict {
   const { flags } = session;
-  const name = nameArgument(session, 'create cronjob');
   required(session, 'image', 'schedule');
+  const name = nameArgument(session, 'create cronjob');
   const command = argvAfterDash(session);
   const containers = [{ name, image: flags.text('image'), ...(command.length > 0 ? { command: [...command] } : {}), resources: {} }];
   return {
@@ -249,8 +246,12 @@ function parsePorts(session: Session, nodePort: number): Dict[] {
     const port = Number(first);
     if (!/^\d+$/.test(first) || port < 1 || port > 65_535)
       throw new KubectlError(
-        /^\d+$/.test(first) ? `invalid port number: ${first}` : `strconv.ParseUint: parsing ${JSON.stringify(first)}: invalid syntax`,
+        /^\d+$/.test(first)
+          ? `strconv.ParseUint: parsing ${JSON.stringify(first)}: value out of range`
+          : `strconv.ParseUint: parsing ${JSON.stringify(first)}: invalid syntax`,
       );
+    if (second !== undefined && !/^[-a-z0-9]+$/i.test(second))
+      throw new KubectlError('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
     const target = second === undefined ? port : /^\d+$/.test(second) ? Number(second) : second;
     return { name: text.replace(':', '-'), protocol: 'TCP', port, targetPort: target, ...(nodePort > 0 ? { nodePort } : {}) };
   });
@@ -261,11 +262,13 @@ export function service(type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'Exter
     const { flags } = session;
     const name = nameArgument(session, `create service ${type.toLowerCase()}`);
     const clusterIp = flags.has('clusterip') ? flags.text('clusterip') : '';
+    const external = type === 'ExternalName' ? flags.text('external-name') : '';
     if (type === 'ExternalName') required(session, 'external-name');
+    if (external !== '' && !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(external))
+      throw new KubectlError(`invalid service external name ${external}`);
     const ports = parsePorts(session, flags.has('node-port') ? flags.number('node-port') : 0);
     if (ports.length === 0 && type !== 'ExternalName' && clusterIp !== 'None')
       throw new KubectlError('at least one tcp port specifier must be provided');
-    if (ports.length > 0 && clusterIp === 'None') throw new KubectlError('can not map ports with clusterip=None');
     return {
       kind: 'Service',
       apiVersion: 'v1',
@@ -275,121 +278,20 @@ export function service(type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'Exter
         selector: { app: name },
         ...(clusterIp === '' ? {} : { clusterIP: clusterIp }),
         type,
-        ...(type === 'ExternalName' ? { externalName: flags.text('external-name') } : {}),
+        ...(type === 'ExternalName' ? { externalName: external } : {}),
       },
       status: { loadBalancer: {} },
     };
   };
 }
 
-// ── access and policy ───────────────────────────────────────────────────────────────────────────────────────
-
-export function role(isCluster: boolean): (session: Session) => Dict {
-  return (session) => {
-    const { flags } = session;
-    const name = nameArgument(session, isCluster ? 'create clusterrole' : 'create role');
-    const verbs = [...new Set(flags.list('verb'))];
-    if (verbs.length === 0) throw new KubectlError('at least one verb must be specified');
-    const groups = new Map<string, string[]>();
-    for (const text of flags.list('resource')) {
-      const [resource, subresource] = text.split('/') as [string, string | undefined];
-      const type = session.discovery.resource(resource);
-      const names = groups.get(type.group) ?? [];
-      names.push(subresource === undefined ? type.plural : `${type.plural}/${subresource}`);
-      groups.set(type.group, names);
-    }
-    if (groups.size === 0 && (!isCluster || flags.list('non-resource-url').length === 0))
-      throw new KubectlError('at least one resource must be specified');
-    const resourceNames = flags.list('resource-name');
-    const rules = [...groups].map(([group, resources]) => ({
-      verbs,
-      apiGroups: [group],
-      resources,
-      ...(resourceNames.length === 0 ? {} : { resourceNames }),
-    }));
-    if (!isCluster) return { kind: 'Role', apiVersion: 'rbac.authorization.k8s.io/v1', metadata: metadataOf(session, name), rules };
-    const urls = flags.list('non-resource-url');
-    return {
-      kind: 'ClusterRole',
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      metadata: { name, creationTimestamp: null },
-      rules: [...rules, ...(urls.length === 0 ? [] : [{ verbs, nonResourceURLs: urls }])],
-    };
-  };
-}
-
-export function binding(isCluster: boolean): (session: Session) => Dict {
-  return (session) => {
-    const { flags } = session;
-    const apiGroup = 'rbac.authorization.k8s.io';
-    const name = nameArgument(session, isCluster ? 'create clusterrolebinding' : 'create rolebinding');
-    const clusterRole = flags.text('clusterrole');
-    const ownRole = isCluster ? '' : flags.text('role');
-    if (isCluster) required(session, 'clusterrole');
-    if ((clusterRole === '') === (ownRole === '')) throw new KubectlError('exactly one of clusterrole or role must be specified');
-    const subjects = [
-      ...flags.list('user').map((user) => ({ kind: 'User', apiGroup, name: user })),
-      ...flags.list('group').map((group) => ({ kind: 'Group', apiGroup, name: group })),
-      ...flags.list('serviceaccount').map((text) => {
-        const [space, account] = text.split(':');
-        if (space === '' || account === undefined || account === '') throw new KubectlError('serviceaccount must be <namespace>:<name>');
-        return { kind: 'ServiceAccount', name: account, namespace: space };
-      }),
-    ];
-    return {
-      kind: isCluster ? 'ClusterRoleBinding' : 'RoleBinding',
-      apiVersion: `${apiGroup}/v1`,
-      metadata: isCluster ? { name, creationTimestamp: null } : metadataOf(session, name),
-      ...(subjects.length === 0 ? {} : { subjects }),
-      roleRef: { apiGroup, kind: clusterRole === '' ? 'Role' : 'ClusterRole', name: clusterRole === '' ? ownRole : clusterRole },
-    };
-  };
-}
-
-export function priorityclass(session: Session): Dict {
-  const { flags } = session;
-  const name = nameArgument(session, 'create priorityclass');
-  return {
-    kind: 'PriorityClass',
-    apiVersion: 'scheduling.k8s.io/v1',
-    metadata: { name, creationTimestamp: null },
-    value: flags.number('value'),
-    ...(flags.is('global-default') ? { globalDefault: true } : {}),
-    ...(flags.text('description') === '' ? {} : { description: flags.text('description') }),
-    preemptionPolicy: flags.text('preemption-policy'),
-  };
-}
-
-export function quota(session: Session): Dict {
-  const name = nameArgument(session, 'create quota');
-  const hard: Mutable = {};
-  for (const part of session.flags
-    .text('hard')
-    .split(',')
-    .filter((text) => text !== '')) {
-    if (!part.includes('=')) throw new KubectlError(`Invalid argument syntax ${part}, expected <resource>=<value>`);
-    hard[part.slice(0, part.indexOf('='))] = part.slice(part.indexOf('=') + 1);
-  }
-  return {
-    kind: 'ResourceQuota',
-    apiVersion: 'v1',
-    metadata: metadataOf(session, name),
-    spec: Object.keys(hard).length === 0 ? {} : { hard },
-    status: {},
-  };
-}
-
 // ── run ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** `a=b,c=d`. */
-export function parseLabels(text: string): Readonly<Record<string, string>> {
-  const labels: Record<string, string> = {};
-  for (const part of text.split(',')) {
-    const equals = part.indexOf('=');
-    if (equals <= 0) throw new KubectlError(`unexpected label spec: ${part}`);
-    labels[part.slice(0, equals)] = part.slice(equals + 1);
-  }
-  return labels;
+/** The grammar of distribution/reference, as far as a name, a tag and a digest go. */
+function isImageReference(text: string): boolean {
+  return /^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d+)?\/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*(:[\w][\w.-]{0,127})?(@[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?$/.test(
+    text,
+  );
 }
 
 export function podToRun(session: Session, name: string, argv: readonly string[]): Dict {
@@ -397,6 +299,8 @@ export function podToRun(session: Session, name: string, argv: readonly string[]
   const restartPolicy = flags.text('restart');
   if (!['Always', 'OnFailure', 'Never'].includes(restartPolicy))
     throw new UsageError(`invalid restart policy: ${restartPolicy}`, 'kubectl run');
+  const image = flags.text('image');
+  if (!isImageReference(image)) throw new KubectlError(`Invalid image name ${JSON.stringify(image)}: invalid reference format`);
   const env = flags.list('env').map((text) => {
     const equals = text.indexOf('=');
     if (equals <= 0) throw new KubectlError(`invalid env: ${text}`);
@@ -404,10 +308,13 @@ export function podToRun(session: Session, name: string, argv: readonly string[]
   });
   const port = flags.text('port');
   const annotations = flags.list('annotations');
+  if (port !== '' && !/^[+-]?\d+$/.test(port)) throw new KubectlError(`strconv.Atoi: parsing ${JSON.stringify(port)}: invalid syntax`);
   const policy = flags.text('image-pull-policy');
+  if (!['', 'Always', 'IfNotPresent', 'Never'].includes(policy))
+    throw new UsageError(`invalid image pull policy: ${policy}`, 'kubectl run');
   const container = {
     name,
-    image: flags.text('image'),
+    image,
     ...(argv.length === 0 ? {} : flags.is('command') ? { command: [...argv] } : { args: [...argv] }),
     ...(port === '' ? {} : { ports: [{ containerPort: Number(port) }] }),
     ...(env.length === 0 ? {} : { env }),

@@ -18,7 +18,9 @@ type Step =
   | { readonly kind: 'index'; readonly index: number }
   | { readonly kind: 'filter'; readonly left: Operand; readonly operator: string; readonly right: Operand | undefined }
   | { readonly kind: 'union'; readonly members: readonly (readonly Step[])[] }
-  | { readonly kind: 'value'; readonly value: unknown };
+  | { readonly kind: 'value'; readonly value: unknown }
+  /** What the real one finds out when it evaluates the template, not when it reads it. */
+  | { readonly kind: 'failure'; readonly message: string };
 
 type Operand = readonly Step[];
 
@@ -55,8 +57,12 @@ export class JsonPath {
 
   /** The values that the template's first expression finds; missing keys find nothing. */
   find(object: unknown): readonly unknown[] {
-    for (const node of this.#nodes) if (node.kind !== 'text') return evaluate(node.steps, [object], object, true);
-    return [];
+    try {
+      for (const node of this.#nodes) if (node.kind !== 'text') return evaluate(node.steps, [object], object, true);
+      return [];
+    } catch (error) {
+      throw error instanceof TemplateError ? new KubectlError(error.message) : error;
+    }
   }
 
   /** What each expression of the template finds, for `jsonpath-as-json`. */
@@ -101,7 +107,10 @@ export function valueText(value: unknown): string {
 function evaluate(steps: readonly Step[], start: readonly unknown[], root: unknown, allowsMissing: boolean): readonly unknown[] {
   let values = start;
   for (const step of steps)
-    values = values.length === 0 && step.kind !== 'value' && step.kind !== 'root' ? [] : apply(step, values, root, allowsMissing);
+    values =
+      values.length === 0 && step.kind !== 'value' && step.kind !== 'root' && step.kind !== 'failure'
+        ? []
+        : apply(step, values, root, allowsMissing);
   return values;
 }
 
@@ -113,8 +122,13 @@ function apply(step: Step, values: readonly unknown[], root: unknown, allowsMiss
       return values;
     case 'value':
       return [step.value];
-    case 'field':
-      return values.flatMap((value) => field(value, step.name, allowsMissing));
+    case 'failure':
+      throw new TemplateError(step.message);
+    case 'field': {
+      const found = values.flatMap((value) => (isDict(value) && step.name in value ? [value[step.name]] : []));
+      if (found.length === 0 && !allowsMissing) throw new TemplateError(`${step.name} is not found`);
+      return found;
+    }
     case 'wildcard':
       return values.flatMap(children);
     case 'recursive':
@@ -128,16 +142,6 @@ function apply(step: Step, values: readonly unknown[], root: unknown, allowsMiss
     case 'filter':
       return values.flatMap((value) => filter(value, step, root));
   }
-}
-
-function field(value: unknown, name: string, allowsMissing: boolean): readonly unknown[] {
-  if (isDict(value)) {
-    if (name in value) return [value[name]];
-    if (allowsMissing) return [];
-    throw new TemplateError(`${name} is not found`);
-  }
-  if (value === null || value === undefined || allowsMissing) return [];
-  throw new TemplateError(`${name} is not found`);
 }
 
 function children(value: unknown): readonly unknown[] {
@@ -156,7 +160,7 @@ function isInBrackets(text: string): boolean {
 }
 
 function element(value: unknown, index: number): unknown {
-  if (!Array.isArray(value)) throw new TemplateError(`${goKind(value)} is not array or slice`);
+  if (!Array.isArray(value)) throw new TemplateError(`${goType(value)} is not array or slice`);
   const position = index < 0 ? index + value.length : index;
   if (position < 0 || position >= value.length)
     throw new TemplateError(`array index out of bounds: index ${index < 0 ? position : index}, length ${value.length}`);
@@ -164,7 +168,7 @@ function element(value: unknown, index: number): unknown {
 }
 
 function slice(value: unknown, from: number | undefined, to: number | undefined, step: number): readonly unknown[] {
-  if (!Array.isArray(value)) throw new TemplateError(`${goKind(value)} is not array or slice`);
+  if (!Array.isArray(value)) throw new TemplateError(`${goType(value)} is not array or slice`);
   const clip = (index: number): number => Math.min(Math.max(index < 0 ? index + value.length : index, 0), value.length);
   const end = clip(to ?? value.length);
   const found: unknown[] = [];
@@ -197,6 +201,11 @@ function compare(left: unknown, operator: string, right: unknown): boolean {
   if (operator === '<') return a < b;
   if (operator === '<=') return a <= b;
   return operator === '>' ? a > b : a >= b;
+}
+
+function goType(value: unknown): string {
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
+  return isDict(value) ? 'map[string]interface {}' : typeof value === 'boolean' ? 'bool' : 'string';
 }
 
 function goKind(value: unknown): string {
@@ -251,10 +260,15 @@ class Parser {
       const action = this.#action();
       if (action === 'end') {
         const closed = open.pop();
-        if (closed === undefined) throw new TemplateError('not in range, nothing to end');
-        add({ kind: 'range', steps: closed.steps, body: closed.body });
+        if (closed === undefined) add({ kind: 'action', steps: [{ kind: 'failure', message: 'not in range, nothing to end' }] });
+        else add({ kind: 'range', steps: closed.steps, body: closed.body });
       } else if (action.isRange) open.push({ steps: action.steps, body: [] });
       else for (const expression of action.expressions) add(expression);
+    }
+    // A range without an end: the real one goes on after it as if the range had not been, once more over what is in it.
+    for (let last = open.pop(); last !== undefined; last = open.pop()) {
+      add({ kind: 'range', steps: last.steps, body: last.body });
+      for (const node of last.body) add(node);
     }
     return top;
   }
@@ -354,7 +368,7 @@ class PathParser {
         const word = /^[A-Za-z_]\w*/.exec(this.#text.slice(this.#position))?.[0] as string;
         this.#position += word.length;
         if (word === 'true' || word === 'false') steps.push({ kind: 'value', value: word === 'true' });
-        else throw new TemplateError(`unrecognized identifier ${word}`);
+        else steps.push({ kind: 'failure', message: `unrecognized identifier ${word}` });
       } else
         throw new TemplateError(
           `unrecognized character in action: U+${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')} '${char}'`,

@@ -370,7 +370,7 @@ describe('what is not simulated says so', () => {
     ['autoscale deploy/x --max=3', 'kubectl autoscale'],
     ['apply -k .', 'kubectl with --kustomize (-k)'],
     ['get --help', 'the help of kubectl get'],
-    ['explain pods', 'kubectl explain of built-in types (Pod)'],
+    ['explain pods -o plaintext-openapiv2', 'kubectl explain --output=plaintext-openapiv2'],
   ])('%s', async (line, what) => {
     expect(await kubectl(line)).toEqual(failed(`error: not simulated: ${what}\n`));
   });

@@ -3,6 +3,7 @@ import type { ApiServer } from '../types.ts';
 import { klogStamp } from './age.ts';
 import type { ResourceType } from './discovery.ts';
 import { KubectlError, PlainError, renderError } from './errors.ts';
+import { commandFlags } from './flag-table.ts';
 import { findCommand, parseFlags } from './flags.ts';
 import { Session } from './session.ts';
 import { canonical, findVerb, isCommandStart, unknownCommand } from './verbs.ts';
@@ -38,6 +39,12 @@ export function createKubectl(server: () => ApiServer | undefined, options: { re
       const given = flags.text('context');
       if (given !== '' && given !== kubeconfig.contextName)
         throw new PlainError(`Error in configuration: context was not found for specified context: ${given}`);
+      // Some commands have a flag of the same name for something else.
+      const globalText = (flag: string): string => (` ${commandFlags[command] ?? ''}`.includes(` ${flag}=`) ? '' : flags.text(flag));
+      const [cluster, user] = [globalText('cluster'), globalText('user')];
+      if (cluster !== '' && cluster !== kubeconfig.contextName)
+        throw new PlainError(`error: no server found for cluster ${JSON.stringify(cluster)}`);
+      if (user !== '' && user !== kubeconfig.contextName) throw new PlainError(`error: auth info ${JSON.stringify(user)} does not exist`);
       await (await verb.load())(session, kubeconfig);
       return { stdout: session.stdout, stderr: session.stderr, exitCode: session.exitCode };
     } catch (error) {

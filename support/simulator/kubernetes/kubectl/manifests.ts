@@ -1,4 +1,4 @@
-import { KubectlError } from './errors.ts';
+import { KubectlError, throwAll } from './errors.ts';
 import type { Session } from './session.ts';
 import { type Dict, isDict, isEqual, listAt, textAt } from './values.ts';
 import { parseYaml } from './yaml-parser.ts';
@@ -41,7 +41,12 @@ export function readManifests(session: Session, errors: KubectlError[], validate
   const { flags } = session;
   if (flags.has('kustomize') && flags.text('kustomize') !== '') throw new KubectlError('not simulated: kubectl with --kustomize (-k)');
   const found: ManifestObject[] = [];
-  for (const path of flags.list('filename')) {
+  const paths = flags.list('filename');
+  const isMissing = (path: string): boolean =>
+    path !== '-' && !/^https?:\/\//.test(path) && !isDirectory(session, path) && readFile(session, path) === undefined;
+  // Nothing is read where a path is missing.
+  throwAll(paths.filter(isMissing).map((path) => new KubectlError(`the path ${JSON.stringify(path)} does not exist`)));
+  for (const path of paths) {
     for (const { text, source } of readPath(session, path, errors)) found.push(...objectsIn(text, source, errors, validates));
   }
   return found;
@@ -54,12 +59,7 @@ function readPath(session: Session, path: string, errors: KubectlError[]): { rea
     return [];
   }
   if (isDirectory(session, path)) return readDirectory(session, path.replace(/\/+$/, ''));
-  const text = readFile(session, path);
-  if (text === undefined) {
-    errors.push(new KubectlError(`the path ${JSON.stringify(path)} does not exist`));
-    return [];
-  }
-  return [{ text, source: path }];
+  return [{ text: readFile(session, path) ?? '', source: path }];
 }
 
 function readDirectory(session: Session, path: string): { readonly text: string; readonly source: string }[] {

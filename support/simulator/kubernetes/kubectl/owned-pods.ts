@@ -21,9 +21,19 @@ export function readTarget(session: Session, argument: string): Info {
   );
 }
 
-export function podSelector(info: Info): string {
-  const object = info.object as Dict;
+/** @param verb what the command cannot do where there are no pods: `cannot get the logs from` */
+export function podSelector(info: Info, verb: string): string {
   if (!isBuiltIn(info.type)) throw notRegistered(info.type);
+  try {
+    return selectorOf(info);
+  } catch (error) {
+    if (!(error instanceof KubectlError)) throw error;
+    throw new KubectlError(`${verb} *${info.type.version}.${info.type.kind}: ${error.message}`);
+  }
+}
+
+function selectorOf(info: Info): string {
+  const object = info.object as Dict;
   if (info.type.kind === 'Service') {
     const labels = stringsAt(object, 'spec', 'selector');
     if (Object.keys(labels).length === 0) throw new KubectlError(`invalid service '${info.name}': Service is defined without a selector`);
@@ -32,7 +42,7 @@ export function podSelector(info: Info): string {
       .join(',');
   }
   const selector = at(object, 'spec', 'selector');
-  if (!isDict(selector)) throw new KubectlError(`selector for ${info.type.kind} not implemented`);
+  if (!isDict(selector)) throw new KubectlError(`selector for *${info.type.version}.${info.type.kind} not implemented`);
   if (info.type.kind === 'ReplicationController')
     return sortedKeys(stringsAt(object, 'spec', 'selector'))
       .map((key) => `${key}=${String(selector[key])}`)

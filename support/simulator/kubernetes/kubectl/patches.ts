@@ -1,4 +1,4 @@
-import { childShape, listShape, type Shape, shapeOf } from '../apiserver/patch.ts';
+import { childShape, isReplaced, listShape, type Shape, shapeOf } from '../apiserver/patch.ts';
 import { byText, copyOf, type Dict, isDict, isEqual, type Mutable } from './values.ts';
 
 /**
@@ -94,7 +94,10 @@ function strategicDiff(from: Dict, to: Dict, shape: Shape, wanted: Wanted): Muta
       continue;
     }
     const inner = childShape(shape, key);
-    if (isDict(before) && isDict(after)) {
+    if (isReplaced(shape, key)) {
+      // Sent whole, changed or not: an apply of the same budget says `configured`.
+      if (wanted.additions) patch[key] = after;
+    } else if (isDict(before) && isDict(after)) {
       const change = strategicDiff(before, after, inner, wanted);
       if (Object.keys(change).length > 0) patch[key] = change;
     } else if (Array.isArray(before) && Array.isArray(after) && isMergedList(inner)) {

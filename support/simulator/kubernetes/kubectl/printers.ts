@@ -86,7 +86,7 @@ export async function objectPrinter(
     case 'custom-columns-file':
       if (extra.includes('custom-columns')) {
         const spec = format === 'custom-columns' ? argument : columnsOfFile(fromFile());
-        return customColumns(spec, flags.has('no-headers') && flags.is('no-headers'), clean);
+        return customColumns(session, spec, flags.has('no-headers') && flags.is('no-headers'), clean);
       }
   }
   throw unknownFormat(output, extra);
@@ -132,7 +132,7 @@ function columnsOfFile(text: string): string {
   return headers.map((header, index) => `${header}:${paths[index]}`).join(',');
 }
 
-function customColumns(spec: string, hidesHeaders: boolean, clean: (object: Dict) => Dict): ObjectPrinter {
+function customColumns(session: Session, spec: string, hidesHeaders: boolean, clean: (object: Dict) => Dict): ObjectPrinter {
   if (spec === '') throw new KubectlError('custom-columns format specified but no custom columns given');
   const columns = spec.split(',').map((column) => {
     const colon = column.indexOf(':');
@@ -141,8 +141,15 @@ function customColumns(spec: string, hidesHeaders: boolean, clean: (object: Dict
   });
   return (object) => {
     const items = Array.isArray(object.items) ? object.items.filter(isDict) : [object];
-    const rows = items.map((item) => columns.map(({ path }) => columnText(path.find(clean(item)))));
-    return formatTable(hidesHeaders ? rows : [columns.map(({ header }) => header), ...rows]);
+    const rows = hidesHeaders ? [] : [columns.map(({ header }) => header)];
+    try {
+      for (const item of items) rows.push(columns.map(({ path }) => columnText(path.find(clean(item)))));
+    } catch (error) {
+      // What came before the row that failed is printed.
+      session.stdout += formatTable(rows);
+      throw error;
+    }
+    return formatTable(rows);
   };
 }
 

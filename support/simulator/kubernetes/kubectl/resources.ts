@@ -54,7 +54,7 @@ export function collect(session: Session, options: CollectOptions): Collected {
   const hasFiles = session.flags.has('filename') && (session.flags.list('filename').length > 0 || session.flags.text('kustomize') !== '');
   if (hasFiles) {
     if (args.length > 0)
-      throw new KubectlError('when paths, URLs, or stdin is provided as resource input, you may not specify resource arguments as well');
+      throw new KubectlError('when paths, URLs, or stdin is provided as input, you may not specify resource arguments as well');
     const infos = fileInfos(session, options, errors);
     return { infos, errors, isSingle: infos.length === 1 && session.flags.list('filename').length === 1 };
   }
@@ -73,6 +73,7 @@ export function collect(session: Session, options: CollectOptions): Collected {
   if (targets.kind === 'nothing') throw new KubectlError(nothingGiven);
   if (targets.kind === 'types') {
     if (!isSelecting && options.isAllAllowed !== true) throw new KubectlError('resource(s) were provided, but no name was specified');
+    if ((options.subresource ?? '') !== '') throw new KubectlError('subresource cannot be used when bulk resources are specified');
     const infos = targets.types.flatMap((type) => attempt(errors, () => listInfos(session, type, options)) ?? []);
     return { infos, errors, isSingle: false };
   }
@@ -123,7 +124,6 @@ export function parseTargets(session: Session, args: readonly string[]): Targets
   }
   const types = first
     .split(',')
-    .filter((part) => part !== '')
     .flatMap((part) =>
       session.discovery.types.some((type) => type.categories.includes(part))
         ? session.discovery.category(part)

@@ -59,6 +59,7 @@ export class Session {
     this.contextName = options.contextName;
     this.contextNamespace = options.contextNamespace;
     this.#server = options.server;
+    this.startedAt = options.context.clock.now();
     this.discovery = new Discovery(this, options.server, options.discoveryCache);
   }
 
@@ -68,6 +69,8 @@ export class Session {
   get clock(): SimulatedClock {
     return this.context.clock;
   }
+  /** When the command began. */
+  readonly startedAt: number;
   get now(): number {
     return this.context.clock.now();
   }

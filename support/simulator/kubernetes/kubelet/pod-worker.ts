@@ -267,7 +267,12 @@ export class PodWorker implements PodRuntime {
   }
 
   event(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.client.recordEvent(this.pod, { type, reason, message, component: 'kubelet', host: this.node.name });
+    // The kubelet knows a static pod by the hash of its file, and tells of it under that name.
+    const uid = this.pod.metadata.annotations?.['kubernetes.io/config.mirror'] ?? this.pod.metadata.uid;
+    this.client.recordEvent(
+      { ...this.pod, metadata: { ...this.pod.metadata, uid } },
+      { type, reason, message, component: 'kubelet', host: this.node.name },
+    );
   }
 
   runner(name: string): ContainerRunner | undefined {

@@ -100,6 +100,29 @@ export function describeEndpointSlice(writer: DescribeWriter, slice: Dict): void
   }
 }
 
+export function describeCronJob(writer: DescribeWriter, cronJob: Dict): void {
+  const spec = (...path: string[]): unknown => at(cronJob, 'spec', ...path);
+  const number = (title: string, value: unknown, unit = ''): void =>
+    writer.line(0, title, value === undefined ? '<unset>' : `${String(value)}${unit}`);
+  writeHead(writer, cronJob);
+  writer.line(0, 'Schedule:', textAt(cronJob, 'spec', 'schedule'));
+  writer.line(0, 'Concurrency Policy:', textAt(cronJob, 'spec', 'concurrencyPolicy'));
+  writer.line(0, 'Suspend:', spec('suspend') === undefined ? '<unset>' : spec('suspend') === true ? 'True' : 'False');
+  number('Successful Job History Limit:', spec('successfulJobsHistoryLimit'));
+  number('Failed Job History Limit:', spec('failedJobsHistoryLimit'));
+  number('Starting Deadline Seconds:', spec('startingDeadlineSeconds'), 's');
+  const selector = spec('jobTemplate', 'spec', 'selector');
+  writer.line(0, 'Selector:', selector === undefined ? '<unset>' : selectorText(selector));
+  number('Parallelism:', spec('jobTemplate', 'spec', 'parallelism'));
+  number('Completions:', spec('jobTemplate', 'spec', 'completions'));
+  const deadline = spec('jobTemplate', 'spec', 'activeDeadlineSeconds');
+  if (deadline !== undefined) number('Active Deadline Seconds:', deadline, 's');
+  writePodTemplate(writer, spec('jobTemplate', 'spec', 'template'));
+  const last = at(cronJob, 'status', 'lastScheduleTime');
+  writer.line(0, 'Last Schedule Time:', last === undefined ? '<unset>' : rfc1123(last));
+  writer.line(0, 'Active Jobs:', listAt(cronJob, 'status', 'active').map(nameOfReference).join(', ') || '<none>');
+}
+
 export function describeJob(writer: DescribeWriter, job: Dict): void {
   writer.line(0, 'Name:', nameOf(job));
   writer.line(0, 'Namespace:', textAt(job, 'metadata', 'namespace'));

@@ -1,4 +1,5 @@
-import { ageOf, rfc1123 } from '../age.ts';
+import { ageOf, millisecondsOf, rfc1123 } from '../age.ts';
+import { goSort } from '../go-sort.ts';
 import { goValueText } from '../printers.ts';
 import { parseQuantity } from '../quantity.ts';
 import { at, byText, type Dict, dictAt, isDict, listAt, numberAt, sortedKeys, stringsAt, textAt } from '../values.ts';
@@ -358,12 +359,12 @@ export function writeEvents(writer: DescribeWriter, events: readonly Dict[] | un
     writer.line(0, 'Events:', '<none>');
     return;
   }
-  const lastOf = (event: Dict): string =>
-    textAt(event, 'series', 'lastObservedTime') || textAt(event, 'lastTimestamp') || textAt(event, 'eventTime');
+  const lastOf = (event: Dict): number =>
+    millisecondsOf(textAt(event, 'series', 'lastObservedTime') || textAt(event, 'lastTimestamp') || textAt(event, 'eventTime')) ?? 0;
   writer.line(0, 'Events:');
   writer.line(1, 'Type', 'Reason', 'Age', 'From', 'Message');
   writer.line(1, '----', '------', '----', '----', '-------');
-  for (const event of [...events].sort((a, b) => byText(lastOf(a), lastOf(b)))) {
+  for (const event of goSort(events, (a, b) => lastOf(a) < lastOf(b))) {
     const first = ageOf(textAt(event, 'eventTime') || at(event, 'firstTimestamp'), now);
     const series = at(event, 'series');
     let interval = first;

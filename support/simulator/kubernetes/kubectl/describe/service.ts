@@ -46,8 +46,9 @@ export function describeService(writer: DescribeWriter, service: Dict, slices: r
 
 const shownEndpoints = 3;
 
-/** The ready endpoints of a port: three, and how many more. */
-function endpointsText(slices: readonly Dict[], portName: string): string {
+/** The ready endpoints of a port: three, and how many more. Slices without a ready endpoint are not the same as no slice. */
+export function endpointsText(slices: readonly Dict[], portName: string): string {
+  if (slices.length === 0) return '<none>';
   const all: string[] = [];
   for (const slice of slices) {
     const ready = listAt(slice, 'endpoints').filter((endpoint) => at(endpoint, 'conditions', 'ready') !== false);
@@ -61,7 +62,6 @@ function endpointsText(slices: readonly Dict[], portName: string): string {
       }
     }
   }
-  if (all.length === 0) return '<none>';
   const shown = all.slice(0, shownEndpoints).join(',');
   return all.length > shownEndpoints ? `${shown} + ${all.length - shownEndpoints} more...` : shown;
 }

@@ -1,5 +1,6 @@
 import { rfc1123 } from '../age.ts';
 import { at, byText, type Dict, listAt, nameOf, numberAt, stringsAt, textAt } from '../values.ts';
+import { writeLimits, writeQuota } from './limits.ts';
 import { controllerOf, selectorText, writeAnnotations, writeHead, writeLabels, writeMap, writePodTemplate } from './parts.ts';
 import type { DescribeWriter } from './writer.ts';
 
@@ -137,13 +138,11 @@ export function describeNamespace(
     }
   }
   if (quotas !== undefined) writer.write(0, quotas.length === 0 ? '\nNo resource quota.\n' : '\nResource Quotas\n');
-  for (const quota of quotas ?? []) {
+  for (const quota of [...(quotas ?? [])].sort((a, b) => byText(nameOf(a), nameOf(b)))) {
     writer.line(1, 'Name:', nameOf(quota));
-    writer.line(1, 'Resource', 'Used', 'Hard');
-    writer.line(1, '--------', '---', '---');
-    const hard = stringsAt(quota, 'status', 'hard');
-    for (const name of Object.keys(hard).sort(byText))
-      writer.line(1, name, stringsAt(quota, 'status', 'used')[name] ?? '0', hard[name] as string);
+    writeQuota(writer, quota, 1);
   }
-  if (ranges !== undefined) writer.write(0, ranges.length === 0 ? '\nNo LimitRange resource.\n' : '\nResource Limits: not simulated\n');
+  if (ranges === undefined) return;
+  writer.write(0, ranges.length === 0 ? '\nNo LimitRange resource.\n' : '\nResource Limits\n');
+  if (ranges.length > 0) writeLimits(writer, ranges, ' ');
 }

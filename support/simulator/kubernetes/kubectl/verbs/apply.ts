@@ -1,3 +1,4 @@
+import { matchesSelector, parseSelector, SelectorError } from '../../labels.ts';
 import { isBuiltIn } from '../builtin.ts';
 import { isNotFound, KubectlError, StatusError, throwAll } from '../errors.ts';
 import { fieldValidationOf } from '../flags.ts';
@@ -6,8 +7,9 @@ import { contentTypes, threeWayPatch } from '../patches.ts';
 import { encode, notSimulated, objectNames, objectPrinter } from '../printers.ts';
 import { collect, type Info, infoText, readInfo, withSource } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
-import { at, type Dict, isDict, nameOf, sortedKeys, textAt } from '../values.ts';
+import { at, type Dict, isDict, nameOf, sortedKeys, stringsAt, textAt } from '../values.ts';
 import { parseYaml } from '../yaml-parser.ts';
+import { deleteOne, propagation, waitForRemoval } from './delete.ts';
 
 export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 
@@ -38,7 +40,9 @@ export async function apply(session: Session): Promise<void> {
   if (flags.is('force-conflicts') && !isServerSide) throw new KubectlError('--force-conflicts only works with --server-side');
   if (isServerSide && dryRun === 'client')
     throw new KubectlError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
-  fieldValidationOf(flags);
+  if (flags.is('force') && isServerSide) throw new KubectlError('--force cannot be used with --server-side');
+  if (flags.is('force') && dryRun === 'server') throw new KubectlError('--dry-run=server cannot be used with --force');
+  propagation(session);
   const collected = collect(session, { reads: 'nothing', validates: fieldValidationOf(flags) !== 'Ignore' });
   const errors = [...collected.errors];
   const infos = selected(session, collected.infos);
@@ -72,7 +76,14 @@ export async function apply(session: Session): Promise<void> {
 function selected(session: Session, infos: readonly Info[]): readonly Info[] {
   const selector = session.flags.text('selector');
   if (selector === '') return infos;
-  throw notSimulated('kubectl apply --selector');
+  let parsed: ReturnType<typeof parseSelector>;
+  try {
+    parsed = parseSelector(selector);
+  } catch (error) {
+    if (!(error instanceof SelectorError)) throw error;
+    throw new KubectlError(`the provided selector ${JSON.stringify(selector)} is not valid: ${error.message}`);
+  }
+  return infos.filter((info) => matchesSelector(parsed, stringsAt(info.object, 'metadata', 'labels')));
 }
 
 function retrievalError(info: Info, error: unknown): KubectlError {
@@ -112,7 +123,8 @@ function applyClientSide(session: Session, info: Info, dryRun: 'none' | 'client'
       throw withSource('creating', info, failure);
     }
   }
-  if (dryRun === 'client') return { object: modified, operation: 'configured' };
+  // What would come of it is the server's to know: shown is what is there.
+  if (dryRun === 'client') return { object: current, operation: 'configured' };
   const annotation = at(current, 'metadata', 'annotations', lastApplied);
   if (annotation === undefined && flags.is('overwrite')) {
     session.err(
@@ -133,8 +145,17 @@ function applyClientSide(session: Session, info: Info, dryRun: 'none' | 'client'
       session.err(`Warning: Detected changes to resource ${info.name} which is currently being deleted.`);
     return { object, operation: 'configured' };
   } catch (failure) {
+    const isForced = flags.is('force') && failure instanceof StatusError && ['Conflict', 'Invalid'].includes(failure.reason);
+    if (isForced) return { object: replaceByForce(session, info, modified, query), operation: 'configured' };
     throw patchError(info, patch, failure);
   }
+}
+
+/** `--force`: what cannot be patched is deleted and made anew. */
+function replaceByForce(session: Session, info: Info, modified: Dict, query: Readonly<Record<string, string>>): Dict {
+  deleteOne(session, info, session.flags.number('grace-period'), 'none');
+  waitForRemoval(session, [{ info, uid: '' }], session.flags.duration('timeout'));
+  return session.requestObject('POST', pathOf(info.type, info.namespace), { query, body: modified });
 }
 
 function applyServerSide(session: Session, info: Info): Applied {
@@ -219,7 +240,11 @@ export async function viewLastApplied(session: Session): Promise<void> {
   const print = await objectPrinter(session, output === '' ? 'yaml' : output);
   for (const info of infos) {
     const annotation = textAt(info.object, 'metadata', 'annotations', lastApplied);
-    if (annotation === '') throw new KubectlError(`no last-applied-configuration annotation found on resource: ${info.name}`);
+    if (annotation === '') {
+      // Of what came from no file, the real one says nothing.
+      if (info.source === '') return;
+      throw new KubectlError(`no last-applied-configuration annotation found on resource: ${info.name}`);
+    }
     const value = parseYaml(annotation);
     if (isDict(value)) session.stdout += output === 'json' ? `${JSON.stringify(inOrder(value), null, 2)}\n` : print(value);
   }

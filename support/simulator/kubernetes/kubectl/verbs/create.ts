@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto';
 import { KubectlError, StatusError, throwAll } from '../errors.ts';
 import { fieldValidationOf } from '../flags.ts';
+import * as further from '../further-generators.ts';
 import * as generate from '../generators.ts';
+import { goJson } from '../json.ts';
 import { notSimulated, resultPrinter } from '../printers.ts';
 import { collect, type Info, readInfo, withSource } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
@@ -60,12 +63,14 @@ const generators: Readonly<Record<string, (session: Session) => Dict>> = {
   'create service nodeport': generate.service('NodePort'),
   'create service loadbalancer': generate.service('LoadBalancer'),
   'create service externalname': generate.service('ExternalName'),
-  'create role': generate.role(false),
-  'create clusterrole': generate.role(true),
-  'create rolebinding': generate.binding(false),
-  'create clusterrolebinding': generate.binding(true),
-  'create priorityclass': generate.priorityclass,
-  'create quota': generate.quota,
+  'create role': further.role(false),
+  'create clusterrole': further.role(true),
+  'create rolebinding': further.binding(false),
+  'create clusterrolebinding': further.binding(true),
+  'create priorityclass': further.priorityclass,
+  'create quota': further.quota,
+  'create ingress': further.ingress,
+  'create poddisruptionbudget': further.disruptionBudget,
 };
 
 export async function createNoun(session: Session): Promise<void> {
@@ -73,7 +78,8 @@ export async function createNoun(session: Session): Promise<void> {
   if (generator === undefined) throw notSimulated(`kubectl ${session.command}`);
   const dryRun = session.dryRun;
   fieldValidationOf(session.flags);
-  const object = generator(session);
+  const generated = generator(session);
+  const object = session.flags.has('append-hash') && session.flags.is('append-hash') ? withHash(generated) : generated;
   const print = await resultPrinter(session, dryRun, { isTyped: true });
   if (dryRun === 'client') {
     print(object, 'created');
@@ -84,6 +90,16 @@ export async function createNoun(session: Session): Promise<void> {
   } catch (error) {
     throw error instanceof StatusError ? (prefixed(session, error) ?? error) : error;
   }
+}
+
+/** `--append-hash`: the name tells the content (kubectl/pkg/util/hash). */
+function withHash(object: Dict): Dict {
+  const { kind, data, type } = object;
+  const name = nameOf(object);
+  const encoded = goJson({ data: data ?? {}, kind, name, ...(kind === 'Secret' ? { type: type ?? '' } : {}) });
+  const letters: Readonly<Record<string, string>> = { 0: 'g', 1: 'h', 3: 'k', a: 'm', e: 't' };
+  const hash = [...createHash('sha256').update(encoded).digest('hex').slice(0, 10)].map((letter) => letters[letter] ?? letter).join('');
+  return { ...object, metadata: { ...(object.metadata as Dict), name: `${name}-${hash}` } };
 }
 
 const serviceTypes: Readonly<Record<string, string>> = {
@@ -98,6 +114,7 @@ function prefixed(session: Session, error: StatusError): KubectlError | undefine
   const noun = session.command
     .slice('create '.length)
     .replace(/^secret .*/, 'secret')
+    .replace('poddisruptionbudget', 'poddisruptionbudgets')
     .replace(/^service (.*)/, (_whole, type: string) => `${serviceTypes[type]} service`);
   const withPrefix = [
     'configmap',
@@ -110,6 +127,8 @@ function prefixed(session: Session, error: StatusError): KubectlError | undefine
     'clusterrolebinding',
     'quota',
     'priorityclass',
+    'ingress',
+    'poddisruptionbudgets',
     ...Object.values(serviceTypes).map((type) => `${type} service`),
   ];
   if (!withPrefix.includes(noun)) return undefined;

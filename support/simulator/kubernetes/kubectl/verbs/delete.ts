@@ -16,6 +16,9 @@ export async function remove(session: Session): Promise<void> {
     throw new KubectlError(`unexpected -o output mode: ${flags.text('output')}. We only support '-o name'`);
   const dryRun = session.dryRun;
   const grace = gracePeriod(session);
+  const cascade = propagation(session);
+  if (flags.is('all') && flags.args.length > 1 && !flags.args.some((arg) => arg.includes('/')))
+    throw new KubectlError('name cannot be provided when a selector is specified');
   const { infos, errors } = collect(session, {
     args: flags.args,
     selector,
@@ -38,7 +41,7 @@ export async function remove(session: Session): Promise<void> {
     const entry = { info, uid: '' };
     removed.push(entry);
     try {
-      const answer = dryRun === 'client' ? undefined : deleteOne(session, info, grace, dryRun);
+      const answer = dryRun === 'client' ? undefined : deleteOne(session, info, grace, dryRun, cascade);
       report(session, info, force, dryRun);
       entry.uid = textAt(answer, 'details', 'uid') || textAt(answer, 'metadata', 'uid');
     } catch (error) {
@@ -69,8 +72,14 @@ function gracePeriod(session: Session): number {
   return grace;
 }
 
-export function deleteOne(session: Session, info: Info, grace: number, dryRun: 'none' | 'client' | 'server'): Dict {
-  const body: Mutable = { propagationPolicy: propagation(session) };
+export function deleteOne(
+  session: Session,
+  info: Info,
+  grace: number,
+  dryRun: 'none' | 'client' | 'server',
+  cascade = propagation(session),
+): Dict {
+  const body: Mutable = { propagationPolicy: cascade };
   if (grace >= 0) body.gracePeriodSeconds = grace;
   const query: Record<string, string> = {};
   if (dryRun === 'server') body.dryRun = ['All'];
@@ -81,8 +90,12 @@ export function deleteOne(session: Session, info: Info, grace: number, dryRun: '
   });
 }
 
-function propagation(session: Session): string {
+export function propagation(session: Session): string {
   const cascade = session.flags.text('cascade');
+  if (cascade === 'true' || cascade === 'false')
+    session.err(
+      `warning: --cascade=${cascade} is deprecated (boolean value) and can be replaced with --cascade=${cascade === 'true' ? 'background' : 'orphan'}.`,
+    );
   if (cascade === 'background' || cascade === 'true' || cascade === '') return 'Background';
   if (cascade === 'foreground') return 'Foreground';
   if (cascade === 'orphan' || cascade === 'false') return 'Orphan';

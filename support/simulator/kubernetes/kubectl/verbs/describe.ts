@@ -16,7 +16,7 @@ import { qualifiedPlural } from '../discovery.ts';
 import { AggregateKubectlError, isNotFound, KubectlError } from '../errors.ts';
 import { collect, type Info, itemsOf, parseTargets, readList } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
-import { at, type Dict, nameOf, textAt } from '../values.ts';
+import { at, type Dict, nameOf, stringsAt, textAt } from '../values.ts';
 
 export async function describe(session: Session): Promise<void> {
   const { flags } = session;
@@ -112,6 +112,24 @@ function eventsAbout(
   return listTyped(session, 'events', namespace, { fieldSelector: parts.join(','), limit: session.flags.text('chunk-size') }) ?? [];
 }
 
+function slicesOf(session: Session, namespace: string, service: string): readonly Dict[] {
+  const query = { labelSelector: `kubernetes.io/service-name=${service}` };
+  return listTyped(session, 'endpointslices.discovery.k8s.io', namespace, query) ?? [];
+}
+
+/** The groups with kinds that have descriptions of their own. */
+const describedGroups = new Set([
+  '',
+  'apps',
+  'batch',
+  'discovery.k8s.io',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'scheduling.k8s.io',
+  'storage.k8s.io',
+]);
+
 async function describeOne(session: Session, info: Info): Promise<string> {
   const writer = new DescribeWriter();
   const { type } = info;
@@ -125,28 +143,20 @@ async function describeOne(session: Session, info: Info): Promise<string> {
       );
       return owner !== undefined && textAt(owner, 'uid') === textAt(object, 'metadata', 'uid');
     });
-  const kind =
-    type.group === '' ||
-    type.group === 'apps' ||
-    type.group === 'batch' ||
-    type.group === 'discovery.k8s.io' ||
-    type.kind === 'NetworkPolicy'
-      ? type.kind
-      : '';
+  const kind = describedGroups.has(type.group) ? type.kind : '';
   let hasEvents = true;
   // A deployment's events are asked for before its replica sets.
   let events: readonly Dict[] | undefined;
   switch (kind) {
-    case 'Pod':
+    case 'Pod': {
       describePod(writer, object, session.now);
+      // Of a static pod the kubelet knows only what it read from its file: its events are about that.
+      const mirrored = stringsAt(object, 'metadata', 'annotations')['kubernetes.io/config.mirror'];
+      if (mirrored !== undefined) events = eventsAbout(session, object, type, mirrored);
       break;
+    }
     case 'Service':
-      describeService(
-        writer,
-        object,
-        listTyped(session, 'endpointslices.discovery.k8s.io', namespace, { labelSelector: `kubernetes.io/service-name=${info.name}` }) ??
-          [],
-      );
+      describeService(writer, object, slicesOf(session, namespace, info.name));
       break;
     case 'Deployment':
       events = eventsAbout(session, object, type);
@@ -202,6 +212,7 @@ async function describeOne(session: Session, info: Info): Promise<string> {
     case 'ServiceAccount':
     case 'Endpoints':
     case 'EndpointSlice':
+    case 'CronJob':
     case 'Job': {
       const others = await import('../describe/others.ts');
       if (kind === 'ConfigMap') others.describeConfigMap(writer, object);
@@ -209,6 +220,7 @@ async function describeOne(session: Session, info: Info): Promise<string> {
       else if (kind === 'ServiceAccount') others.describeServiceAccount(writer, object);
       else if (kind === 'Endpoints') others.describeEndpoints(writer, object);
       else if (kind === 'Job') others.describeJob(writer, object);
+      else if (kind === 'CronJob') others.describeCronJob(writer, object);
       else others.describeEndpointSlice(writer, object);
       hasEvents = kind !== 'Secret';
       break;
@@ -216,6 +228,58 @@ async function describeOne(session: Session, info: Info): Promise<string> {
     case 'NetworkPolicy':
       (await import('../describe/network-policy.ts')).describeNetworkPolicy(writer, object);
       hasEvents = false;
+      break;
+    case 'Role':
+    case 'ClusterRole':
+      (await import('../describe/access.ts')).describeRole(writer, object);
+      hasEvents = false;
+      break;
+    case 'RoleBinding':
+    case 'ClusterRoleBinding':
+      (await import('../describe/access.ts')).describeBinding(writer, object);
+      hasEvents = false;
+      break;
+    case 'ResourceQuota':
+    case 'LimitRange': {
+      const limits = await import('../describe/limits.ts');
+      if (kind === 'ResourceQuota') limits.describeQuota(writer, object);
+      else limits.describeLimitRange(writer, object);
+      hasEvents = false;
+      break;
+    }
+    case 'PodDisruptionBudget':
+      (await import('../describe/limits.ts')).describeDisruptionBudget(writer, object);
+      break;
+    case 'PriorityClass':
+      (await import('../describe/limits.ts')).describePriorityClass(writer, object);
+      break;
+    case 'PersistentVolumeClaim':
+      (await import('../describe/storage.ts')).describeClaim(
+        writer,
+        object,
+        listTyped(session, 'pods', namespace, chunk) ?? [],
+        session.now,
+      );
+      break;
+    case 'StorageClass':
+      (await import('../describe/storage.ts')).describeStorageClass(writer, object);
+      break;
+    case 'Ingress':
+      (await import('../describe/ingress.ts')).describeIngress(writer, object, (service) => {
+        const services = session.discovery.resource('services');
+        try {
+          return {
+            service: session.requestObject('GET', pathOf(services, namespace, service), { accept: accepts.typed }),
+            slices: slicesOf(session, namespace, service),
+          };
+        } catch (error) {
+          if (error instanceof KubectlError) return error.message;
+          throw error;
+        }
+      });
+      break;
+    case 'IngressClass':
+      (await import('../describe/ingress.ts')).describeIngressClass(writer, object);
       break;
     default:
       describeGeneric(writer, object);

@@ -8,14 +8,23 @@ import { contentTypes, threeWayPatch } from '../patches.ts';
 import { notSimulated, resourceVersionOf, withoutManagedFields } from '../printers.ts';
 import { collect, type Info, readInfo } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
-import { at, byText, type Dict, isDict } from '../values.ts';
+import { at, byText, type Dict, isDict, stringsAt } from '../values.ts';
 import { parseYaml } from '../yaml-parser.ts';
 import { lastApplied, withoutLastApplied } from './apply.ts';
 
 /** `kubectl diff`: what an apply would change, exit code 1 when that is something. */
 export function diff(session: Session): void {
+  try {
+    compare(session);
+  } catch (error) {
+    // 1 says that there is a difference: what goes wrong is more than that.
+    throw error instanceof KubectlError && error.exitCode === 1 ? new KubectlError(error.message, 2) : error;
+  }
+}
+
+function compare(session: Session): void {
   const { flags } = session;
-  if (flags.list('filename').length === 0 && flags.text('kustomize') === '') throw new KubectlError('must specify one of -f and -k', 2);
+  if (flags.list('filename').length === 0 && flags.text('kustomize') === '') throw new KubectlError('must specify one of -f and -k');
   if (flags.is('prune')) throw notSimulated('kubectl diff --prune');
   const { infos, errors } = collect(session, { reads: 'nothing' });
   const failures = [...errors];
@@ -23,15 +32,16 @@ export function diff(session: Session): void {
   for (const info of infos) {
     try {
       const { live, merged } = flags.is('server-side') ? serverSide(session, info) : clientSide(session, info);
-      const shown = (object: Dict | undefined): string => (object === undefined ? '' : toYaml(masked(withoutManagedFields(object))));
-      files.push({ name: fileName(info), live: shown(live), merged: shown(merged) });
+      const shown = (object: Dict | undefined, other: Dict | undefined, side: string): string =>
+        object === undefined ? '' : toYaml(masked(withoutManagedFields(object), other, side));
+      files.push({ name: fileName(info), live: shown(live, merged, 'before'), merged: shown(merged, live, 'after') });
     } catch (error) {
       if (!(error instanceof KubectlError)) throw error;
       failures.push(error);
     }
   }
   if (failures.length > 0)
-    throw new KubectlError((failures.length === 1 ? (failures[0] as KubectlError) : new AggregateKubectlError(failures)).message, 2);
+    throw new KubectlError((failures.length === 1 ? (failures[0] as KubectlError) : new AggregateKubectlError(failures)).message);
   const random = new Random(`diff/${session.now}`);
   const [liveDir, mergedDir] = [`/tmp/LIVE-${random.uint32()}`, `/tmp/MERGED-${random.uint32()}`];
   for (const { name, live, merged } of files.sort((a, b) => byText(a.name, b.name))) {
@@ -48,10 +58,12 @@ function fileName(info: Info): string {
   return `${group === '' ? '' : `${group}.`}${version}.${kind}.${info.namespace}.${info.name}`;
 }
 
-/** Values of secrets are not shown. */
-function masked(object: Dict): Dict {
+/** Values of secrets are not shown, only which of them differ. */
+function masked(object: Dict, other: Dict | undefined, side: string): Dict {
   if (object.kind !== 'Secret' || !isDict(object.data)) return object;
-  return { ...object, data: Object.fromEntries(Object.keys(object.data).map((key) => [key, '***'])) };
+  const others = stringsAt(other, 'data');
+  const mask = (key: string, value: unknown): string => (!Object.hasOwn(others, key) || others[key] === value ? '***' : `*** (${side})`);
+  return { ...object, data: Object.fromEntries(Object.entries(object.data).map(([key, value]) => [key, mask(key, value)])) };
 }
 
 function current(session: Session, info: Info): Dict | undefined {

@@ -39,7 +39,10 @@ export async function edit(session: Session): Promise<void> {
     const text = preamble + toYaml(object);
     const path = `/tmp/kubectl-edit-${info.type.plural}-${info.name}.yaml`;
     writeFile(session, path, text);
-    const result = await context.run(['sh', '-c', `${editor} "$1"`, 'sh', path]);
+    // Only what has quotes is left to a shell to take apart.
+    const argv = /["'\\]/.test(editor) ? ['sh', '-c', `${editor} "$1"`, 'sh', path] : [...editor.split(' '), path];
+    const result = await context.run(argv);
+    if (result.exitCode === 127) throw new KubectlError(`unable to launch the editor ${JSON.stringify(editor)}`);
     session.stdout += result.stdout;
     session.stderr += result.stderr;
     if (result.exitCode !== 0) throw new KubectlError(`there was a problem with the editor ${JSON.stringify(editor)}`);

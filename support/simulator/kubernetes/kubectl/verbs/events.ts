@@ -1,11 +1,12 @@
-import { ageOf } from '../age.ts';
+import { ageOf, millisecondsOf } from '../age.ts';
 import { groupVersionOf } from '../discovery.ts';
-import { KubectlError } from '../errors.ts';
-import { listOf, notSimulated, objectPrinter } from '../printers.ts';
+import { KubectlError, PlainError } from '../errors.ts';
+import { goSort } from '../go-sort.ts';
+import { notSimulated, objectPrinter } from '../printers.ts';
 import { itemsOf, readList } from '../resources.ts';
 import { accepts, type Session } from '../session.ts';
 import { formatTable } from '../table.ts';
-import { at, byText, type Dict, numberAt, textAt } from '../values.ts';
+import { at, type Dict, numberAt, textAt } from '../values.ts';
 
 export async function events(session: Session): Promise<void> {
   const { flags } = session;
@@ -18,7 +19,8 @@ export async function events(session: Session): Promise<void> {
   if (target !== '') {
     const [resource, name] = target.split('/') as [string, string | undefined];
     if (name === undefined || name === '') throw new KubectlError('--for must be in resource/name form');
-    const type = session.discovery.resource(resource);
+    const type = session.discovery.optional(resource);
+    if (type === undefined) throw new PlainError(`the server doesn't have a resource type ${JSON.stringify(resource)}`);
     query.fieldSelector = `involvedObject.kind=${type.kind},involvedObject.apiVersion=${groupVersionOf(type)},involvedObject.name=${name}`;
   }
   const namespace = session.isAllNamespaces ? '' : session.namespace;
@@ -26,19 +28,21 @@ export async function events(session: Session): Promise<void> {
   const found = all.filter(
     (event) => types.length === 0 || types.some((type) => type.toLowerCase() === textAt(event, 'type').toLowerCase()),
   );
-  found.sort((a, b) => byText(lastOf(a), lastOf(b)));
-  const output = flags.text('output');
-  if (output !== '') {
-    session.stdout += (await objectPrinter(session, output))(listOf(found));
-    return;
-  }
   if (found.length === 0) {
     session.err(session.isAllNamespaces ? 'No events found.' : `No events found in ${session.namespace} namespace.`);
     return;
   }
+  const sorted = goSort(found, (a, b) => lastOf(a) < lastOf(b));
+  const output = flags.text('output');
+  if (output !== '') {
+    // A typed list has no names, and the real one does not tell.
+    if (output === 'name') return;
+    session.stdout += (await objectPrinter(session, output))({ apiVersion: 'v1', items: sorted, kind: 'EventList', metadata: {} });
+    return;
+  }
   const withNamespace = session.isAllNamespaces;
   const header = [...(withNamespace ? ['NAMESPACE'] : []), 'LAST SEEN', 'TYPE', 'REASON', 'OBJECT', 'MESSAGE'];
-  const rows = found.map((event) => [
+  const rows = sorted.map((event) => [
     ...(withNamespace ? [textAt(event, 'metadata', 'namespace')] : []),
     intervalOf(event, session.now),
     textAt(event, 'type'),
@@ -49,8 +53,9 @@ export async function events(session: Session): Promise<void> {
   session.stdout += formatTable(flags.is('no-headers') ? rows : [header, ...rows]);
 }
 
-function lastOf(event: Dict): string {
-  return textAt(event, 'series', 'lastObservedTime') || textAt(event, 'lastTimestamp') || textAt(event, 'eventTime');
+function lastOf(event: Dict): number {
+  const time = textAt(event, 'series', 'lastObservedTime') || textAt(event, 'lastTimestamp') || textAt(event, 'eventTime');
+  return millisecondsOf(time) ?? 0;
 }
 
 function intervalOf(event: Dict, now: number): string {

@@ -19,7 +19,13 @@ export async function exec(session: Session): Promise<void> {
   const pod =
     info.type.kind === 'Pod' && info.type.group === ''
       ? (info.object as Dict)
-      : (findPods(session, info.namespace, podSelector(info), 'most active first', flags.duration('pod-running-timeout'))[0] as Dict);
+      : (findPods(
+          session,
+          info.namespace,
+          podSelector(info, 'cannot attach to'),
+          'most active first',
+          flags.duration('pod-running-timeout'),
+        )[0] as Dict);
   const phase = textAt(pod, 'status', 'phase');
   if (phase === 'Succeeded' || phase === 'Failed')
     throw new KubectlError(`cannot exec into a container in a completed pod; current phase is ${phase}`);

@@ -1,16 +1,19 @@
 import { AggregateKubectlError, isNotFound, KubectlError } from '../errors.ts';
-import { JsonPath, relaxedJsonPath } from '../jsonpath.ts';
 import { getFormats, listOf, objectPrinter, unknownFormat } from '../printers.ts';
 import { collect, type Info, itemsOf, lowerKind } from '../resources.ts';
 import { accepts, type Session } from '../session.ts';
+import { sortInfos, sortObjects, sortRows } from '../sorting.ts';
 import { TableWriter } from '../table.ts';
 import { columnsOf, rowsOf, type TableOptions, wideColumns } from '../tables.ts';
-import { type Dict, isDict, listAt } from '../values.ts';
+import { type Dict, listAt } from '../values.ts';
 import { watchObjects } from './watch.ts';
 
 export async function get(session: Session): Promise<void> {
   const { flags } = session;
+  const output = flags.text('output');
   if (flags.text('raw') !== '') return getRaw(session);
+  if (flags.is('show-labels') && output !== '' && output !== 'wide')
+    throw new KubectlError(`--show-labels option cannot be used with ${output} printer`);
   const args = flags.args;
   if (args.length === 0 && flags.list('filename').length === 0 && flags.text('kustomize') === '') {
     session.err('You must specify the type of resource to get. Use "kubectl api-resources" for a complete list of supported resources.\n');
@@ -20,7 +23,6 @@ export async function get(session: Session): Promise<void> {
     session.exitCode = 1;
     return;
   }
-  const output = flags.text('output');
   const isHuman = (output === '' || output === 'wide') && flags.text('template') === '';
   if (flags.is('watch') || flags.is('watch-only')) return watchObjects(session, isHuman);
   if (flags.is('output-watch-events')) throw new KubectlError('--output-watch-events option can only be used with --watch or --watch-only');
@@ -28,7 +30,13 @@ export async function get(session: Session): Promise<void> {
 }
 
 function getRaw(session: Session): void {
-  const raw = session.flags.text('raw');
+  const { flags } = session;
+  const raw = flags.text('raw');
+  if (flags.args.length > 0) throw new KubectlError('arguments may not be passed when --raw is specified');
+  if (flags.is('watch') || flags.is('watch-only') || flags.text('selector') !== '')
+    throw new KubectlError('--raw may not be specified with other flags that filter the server request or alter the output');
+  if (flags.text('output') !== '') throw new KubectlError('--raw and --output are mutually exclusive');
+  if (!raw.startsWith('/')) throw new KubectlError(`--raw must be a valid URL path: parse ${JSON.stringify(raw)}: invalid URI for request`);
   const [path, search] = raw.split('?') as [string, string | undefined];
   const query: Record<string, string> = {};
   for (const part of (search ?? '').split('&')) {
@@ -59,10 +67,9 @@ async function getObjects(session: Session, output: string): Promise<void> {
   });
   const errors = withoutIgnored(session, collected.errors);
   const print = await objectPrinter(session, output, getFormats);
-  const objects = sorted(
-    session,
-    collected.infos.map((info) => info.object as Dict),
-  );
+  const found = collected.infos.map((info) => info.object as Dict);
+  const sortBy = flags.text('sort-by');
+  const objects = sortBy === '' || collected.isSingle ? found : sortObjects(session, found, sortBy);
   if (collected.isSingle) {
     const [only] = objects;
     if (only !== undefined) session.stdout += print(only);
@@ -74,47 +81,11 @@ function withoutIgnored(session: Session, errors: readonly KubectlError[]): read
   return session.flags.is('ignore-not-found') ? errors.filter((error) => !isNotFound(error)) : errors;
 }
 
-function sortPath(session: Session): JsonPath | undefined {
-  const expression = session.flags.text('sort-by');
-  return expression === '' ? undefined : new JsonPath(relaxedJsonPath(expression));
-}
-
-function sorted(session: Session, objects: Dict[]): Dict[] {
-  const path = sortPath(session);
-  return path === undefined ? objects : sortByPath(objects, path, (object) => object);
-}
-
-function sortByPath<T>(items: readonly T[], path: JsonPath, objectOf: (item: T) => unknown): T[] {
-  const keyed = items.map((item, index) => ({ item, index, key: path.find(objectOf(item))[0] }));
-  keyed.sort((a, b) => compareKeys(a.key, b.key) || a.index - b.index);
-  return keyed.map(({ item }) => item);
-}
-
-function compareKeys(a: unknown, b: unknown): number {
-  if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? -1 : 1;
-  if (typeof a === 'number' && typeof b === 'number') return a - b;
-  return naturalOrder(String(a), String(b));
-}
-
-/** Digits compare as numbers: `pod-2` before `pod-10`. */
-function naturalOrder(a: string, b: string): number {
-  const left = a.match(/\d+|\D+/g) ?? [];
-  const right = b.match(/\d+|\D+/g) ?? [];
-  for (let index = 0; index < Math.min(left.length, right.length); index++) {
-    const x = left[index] as string;
-    const y = right[index] as string;
-    if (x === y) continue;
-    if (/^\d/.test(x) && /^\d/.test(y) && Number(x) !== Number(y)) return Number(x) - Number(y);
-    return x < y ? -1 : 1;
-  }
-  return left.length - right.length;
-}
-
 // ── tables ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 function getTables(session: Session, output: string): void {
   const { flags } = session;
-  const path = sortPath(session);
+  const sortBy = flags.text('sort-by');
   const collected = collect(session, {
     args: flags.args,
     selector: flags.text('selector'),
@@ -122,14 +93,15 @@ function getTables(session: Session, output: string): void {
     isAllAllowed: true,
     reads: 'named and files',
     accept: flags.is('server-print') ? accepts.table : accepts.json,
-    listQuery: path === undefined ? listQuery(session) : { includeObject: 'Object' },
-    query: path === undefined ? {} : { includeObject: 'Object' },
+    listQuery: sortBy === '' ? listQuery(session) : { includeObject: 'Object' },
+    query: sortBy === '' ? {} : { includeObject: 'Object' },
     subresource: flags.text('subresource'),
     keepsLists: true,
   });
   const errors = withoutIgnored(session, collected.errors);
   if (output !== '' && output !== 'wide') throw unknownFormat(output, getFormats);
-  const showsKind = flags.is('show-kind') || new Set(collected.infos.map((info) => lowerKind(info.type))).size > 1;
+  const infos = sortBy === '' ? collected.infos : sortInfos(session, collected.infos, sortBy);
+  const showsKind = flags.is('show-kind') || new Set(infos.map((info) => lowerKind(info.type))).size > 1;
   const before = session.stdout.length;
   let last: Info | undefined;
   let writer = new TableWriter();
@@ -138,7 +110,7 @@ function getTables(session: Session, output: string): void {
   // Once a table has the column NAMESPACE, those after it have it too, though their objects have none.
   let hasNamespaces = false;
   const groups: Info[][] = [];
-  for (const info of collected.infos) {
+  for (const info of infos) {
     areAllNamespaced &&= info.type.isNamespaced;
     if (last === undefined || last.type !== info.type) groups.push([info]);
     else groups.at(-1)?.push(info);
@@ -158,10 +130,10 @@ function getTables(session: Session, output: string): void {
     writer = new TableWriter();
     isFirstOfTable = true;
     // Rows are sorted before anything is printed: without the field there is nothing to print.
-    let rows = group.flatMap((info) =>
+    const found = group.flatMap((info) =>
       listAt(tableOf(info.object as Dict, session), 'rows').map((row) => ({ row, table: tableOf(info.object as Dict, session) })),
     );
-    if (path !== undefined) rows = sortRows(rows, path);
+    const rows = sortBy === '' ? found : sortRows(session, found, sortBy);
     for (const { row, table } of rows) {
       if (isFirstOfTable && !flags.is('no-headers')) writer.add(columnsOf(table, options));
       isFirstOfTable = false;
@@ -175,13 +147,6 @@ function getTables(session: Session, output: string): void {
     session.err(areAllNamespaced ? `No resources found in ${session.namespace} namespace.` : 'No resources found');
   }
   if (errors.length > 0) throw new AggregateKubectlError(errors);
-}
-
-function sortRows<T extends { readonly row: unknown }>(rows: readonly T[], path: JsonPath): T[] {
-  const objects = rows.map(({ row }) => (isDict(row) ? row.object : undefined));
-  // Here the real client prints no row at all and no error.
-  if (rows.length > 0 && objects.every((object) => path.find(object).length === 0)) return [];
-  return sortByPath(rows, path, ({ row }) => (isDict(row) ? row.object : undefined));
 }
 
 /** A server that answers with an ordinary object gets the columns NAME and AGE. */

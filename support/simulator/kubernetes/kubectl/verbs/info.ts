@@ -1,5 +1,5 @@
 import { groupVersionOf, qualifiedPlural, type ResourceType } from '../discovery.ts';
-import { KubectlError, PlainError } from '../errors.ts';
+import { KubectlError, PlainError, UsageError } from '../errors.ts';
 import { toYaml } from '../go-yaml.ts';
 import { goJsonIndented } from '../json.ts';
 import { objectPrinter } from '../printers.ts';
@@ -12,15 +12,18 @@ const address = 'https://127.0.0.1:6443';
 
 // ── what the server offers ──────────────────────────────────────────────────────────────────────────────────
 
+function noArguments(session: Session, command: string): void {
+  const { args } = session.flags;
+  if (args.length > 0) throw new UsageError(`unexpected arguments: [${args.join(' ')}]`, command);
+}
+
 export function apiResources(session: Session): void {
   const { flags } = session;
-  if (flags.args.length > 0)
-    throw new PlainError(`error: unexpected arguments: [${flags.args.join(' ')}]\nSee 'kubectl api-resources -h' for help and examples`);
+  noArguments(session, 'kubectl api-resources');
   const output = flags.text('output');
-  if (!['', 'wide', 'name', 'json', 'yaml'].includes(output)) throw new KubectlError(`--output ${output} is not available`);
+  if (!['', 'wide', 'name'].includes(output)) throw new KubectlError(`--output ${output} is not available`);
   const sortBy = flags.text('sort-by');
   if (!['', 'name', 'kind'].includes(sortBy)) throw new KubectlError('--sort-by accepts only name or kind');
-  if (output === 'json' || output === 'yaml') throw new PlainError(`error: not simulated: kubectl api-resources -o ${output}`);
   const verbs = flags.list('verbs');
   const categories = flags.list('categories');
   const types = session.discovery
@@ -61,6 +64,7 @@ function hasPreferred(session: Session, type: ResourceType): boolean {
 }
 
 export function apiVersions(session: Session): void {
+  noArguments(session, 'kubectl api-versions');
   const versions = new Set(session.discovery.refresh().map(groupVersionOf));
   for (const version of [...versions].sort(byText)) session.out(version);
 }
@@ -86,6 +90,7 @@ export function clusterInfo(session: Session): void {
 export function version(session: Session): void {
   const { flags } = session;
   const output = flags.text('output');
+  if (flags.args.length > 0) throw new KubectlError(`extra arguments: [${flags.args.join(' ')}]`);
   if (output !== '' && output !== 'yaml' && output !== 'json') throw new KubectlError(`--output must be 'yaml' or 'json'`);
   const client = {
     major: '1',
@@ -136,6 +141,7 @@ function configOf(kubeconfig: Kubeconfig): Readonly<Record<string, unknown>> {
 }
 
 export async function configView(session: Session, kubeconfig: Kubeconfig): Promise<void> {
+  noArguments(session, 'kubectl config view');
   const output = session.flags.text('output');
   const config = configOf(kubeconfig);
   if (output === 'yaml' || output === '') session.stdout += toYaml(config);
@@ -148,8 +154,11 @@ export function configGetContexts(session: Session, kubeconfig: Kubeconfig): voi
   const name = kubeconfig.contextName;
   const wanted = flags.args;
   for (const arg of wanted) if (arg !== name) session.err(`error: context ${arg} not found`);
+  const output = flags.text('output');
+  if (output !== '' && output !== 'name')
+    throw new KubectlError(`--output ${output} is not available in kubectl config get-contexts; resetting to default output format`);
   const isShown = wanted.length === 0 || wanted.includes(name);
-  if (flags.text('output') === 'name') {
+  if (output === 'name') {
     if (isShown) session.out(name);
   } else {
     const row = ['*', name, name, name, kubeconfig.namespace === 'default' ? '' : kubeconfig.namespace];
@@ -172,8 +181,7 @@ export function configGetClusters(session: Session, kubeconfig: Kubeconfig): voi
 
 export function configUseContext(session: Session, kubeconfig: Kubeconfig): void {
   const [name] = session.flags.args;
-  if (session.flags.args.length !== 1 || name === undefined)
-    throw new PlainError("error: accepts 1 arg(s), received 0\nSee 'kubectl config use-context -h' for help and examples");
+  if (session.flags.args.length !== 1 || name === undefined) throw new KubectlError(`Unexpected args: [${session.flags.args.join(' ')}]`);
   if (name !== kubeconfig.contextName) throw new KubectlError(`no context exists with the name: ${JSON.stringify(name)}`);
   session.out(`Switched to context ${JSON.stringify(name)}.`);
 }
@@ -182,10 +190,7 @@ export function configUseContext(session: Session, kubeconfig: Kubeconfig): void
 export function configSetContext(session: Session, kubeconfig: Kubeconfig): void {
   const { flags } = session;
   const name = flags.is('current') ? kubeconfig.contextName : flags.args[0];
-  if (name === undefined)
-    throw new PlainError(
-      "error: you must specify a non-empty context name or --current\nSee 'kubectl config set-context -h' for help and examples",
-    );
+  if (name === undefined) throw new KubectlError('you must specify a non-empty context name or --current');
   if (name !== kubeconfig.contextName)
     throw new PlainError(`error: not simulated: kubectl config set-context for a second context (${name})`);
   if (flags.text('cluster') !== '' || flags.text('user') !== '')
@@ -252,11 +257,20 @@ export function canI(session: Session): void {
     throw new KubectlError(
       "you must specify two arguments: verb resource or verb resource/resourceName.\nSee 'kubectl auth can-i -h' for help and examples.",
     );
+  if (flags.args.length > 2)
+    throw new KubectlError(
+      "you must specify two arguments: verb resource or verb resource/resourceName.\nSee 'kubectl auth can-i -h' for help and examples.",
+    );
   const isPath = resource.startsWith('/');
   if (isPath ? !nonResourceVerbs.has(verb) : !resourceVerbs.has(verb)) session.err(`Warning: verb '${verb}' is not a known verb\n`);
   if (flags.text('as') !== '') throw new PlainError('error: not simulated: permissions of other users (kubectl auth can-i --as)');
   if (!resource.startsWith('/') && resource !== '*' && session.discovery.optional(resource.split('/')[0] as string) === undefined) {
-    session.err(`Warning: the server doesn't have a resource type '${resource.split('/')[0]}'\n`);
+    const [name, group] = (resource.split('/')[0] as string).split(/\.(.*)/s) as [string, string | undefined];
+    session.err(`Warning: the server doesn't have a resource type '${name}'${group === undefined ? '' : ` in group '${group}'`}\n`);
+  } else if (!isPath && resource !== '*' && !flags.is('all-namespaces')) {
+    const type = session.discovery.optional(resource.split('/')[0] as string);
+    if (type !== undefined && !type.isNamespaced)
+      session.err(`Warning: resource '${type.plural}' is not namespace scoped${type.group === '' ? '' : ` in group '${type.group}'`}\n`);
   }
   if (!flags.is('quiet')) session.out('yes');
 }

@@ -1,9 +1,10 @@
 import { AggregateKubectlError, KubectlError, throwAll } from '../errors.ts';
+import { goJson } from '../json.ts';
 import { contentTypes } from '../patches.ts';
 import { resultPrinter } from '../printers.ts';
 import { collect, readInfo } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
-import { type Dict, dictAt, isEqual, type Mutable, sortedKeys, stringsAt } from '../values.ts';
+import { type Dict, dictAt, isDict, type Mutable, sortedKeys, stringsAt } from '../values.ts';
 
 interface Change {
   readonly set: Readonly<Record<string, string>>;
@@ -75,12 +76,10 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
   if (flags.is('all') && flags.text('selector') !== '') throw new KubectlError('cannot set --all and --selector at the same time');
   if (flags.is('all') && flags.text('field-selector') !== '')
     throw new KubectlError('cannot set --all and --field-selector at the same time');
-  if (parsed.resources.length === 0 && !hasFiles && !(Object.keys(parsed.set).length + parsed.remove.length === 0))
+  if (parsed.resources.length === 0 && !hasFiles)
     throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
   if (Object.keys(parsed.set).length + parsed.remove.length === 0 && !lists)
     throw new KubectlError(`at least one ${what} update is required`);
-  if (parsed.resources.length === 0 && !hasFiles)
-    throw new KubectlError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
   if (flags.is('local')) throw new KubectlError(`not simulated: kubectl ${session.command} --local`);
   if (what === 'label') checkLabels(flags.args);
   const { infos, errors } = collect(session, {
@@ -105,19 +104,10 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
       checkOverwrite(session, what, before, parsed.set);
       const after: Record<string, string> = { ...before, ...parsed.set };
       for (const key of parsed.remove) {
-        if (what === 'label' && !Object.hasOwn(after, key)) session.out(`label ${JSON.stringify(key)} not found.`);
+        if (what === 'label' && dryRun !== 'client' && !Object.hasOwn(after, key)) session.out(`label ${JSON.stringify(key)} not found.`);
         delete after[key];
       }
-      const wasRemoved = parsed.remove.some((key) => Object.hasOwn(before, key));
-      const isChanged = !isEqual(before, after);
-      const message =
-        what === 'annotation'
-          ? 'annotated'
-          : !isChanged
-            ? 'not labeled'
-            : Object.keys(parsed.set).length === 0 && wasRemoved
-              ? 'unlabeled'
-              : 'labeled';
+      const message = what === 'annotation' ? 'annotated' : changeOf(current, after, flags.is('overwrite'));
       if (dryRun === 'client') {
         print({ ...current, metadata: { ...dictAt(current, 'metadata'), [field]: after } }, message);
         continue;
@@ -143,6 +133,15 @@ async function change(session: Session, what: 'label' | 'annotation', field: 'la
     }
   }
   throwAll(failures);
+}
+
+/** The real one compares the objects as JSON: also where labels that were absent are empty now, and by their length. */
+function changeOf(current: Dict, after: Readonly<Record<string, string>>, overwrites: boolean): string {
+  const labels = dictAt(current, 'metadata').labels;
+  const old = isDict(labels) ? `"labels":${goJson(labels)},` : '';
+  const now = `"labels":${goJson(after)},`;
+  if (old === now) return 'not labeled';
+  return !overwrites && Buffer.byteLength(now) < Buffer.byteLength(old) ? 'unlabeled' : 'labeled';
 }
 
 function checkOverwrite(

@@ -29,6 +29,16 @@ export function logs(session: Session): void {
   if (args.length === 2 && flags.text('container') !== '') throw new KubectlError('only one of -c or an inline [CONTAINER] arg is allowed');
   if (flags.is('all-containers') && container !== '')
     throw new KubectlError(`--all-containers=true should not be specified with container name ${container}`);
+  const sinceTime = flags.text('since-time');
+  if (sinceTime !== '' && !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(sinceTime)) {
+    const digits = /^\d{4}/.test(sinceTime) ? sinceTime.slice(4) : undefined;
+    throw new KubectlError(
+      digits === undefined
+        ? `parsing time ${JSON.stringify(sinceTime)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(sinceTime)} as "2006"`
+        : `parsing time ${JSON.stringify(sinceTime)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(digits)} as "-"`,
+    );
+  }
+  if (flags.isSet('limit-bytes') && flags.number('limit-bytes') < 1) throw new KubectlError('--limit-bytes must be greater than 0');
   if (flags.isSet('since') && flags.text('since-time') !== '')
     throw new KubectlError('at most one of `sinceTime` or `sinceSeconds` may be specified');
   const sources = selector === '' ? ofTarget(session, args[0] as string, container) : ofSelector(session, selector, container);
@@ -46,7 +56,13 @@ function ofTarget(session: Session, target: string, container: string): Source[]
     const info = readTarget(session, target);
     if (info.type.kind === 'Pod') pods = [info.object as Dict];
     else {
-      const found = findPods(session, info.namespace, podSelector(info), 'for logging', session.flags.duration('pod-running-timeout'));
+      const found = findPods(
+        session,
+        info.namespace,
+        podSelector(info, 'cannot get the logs from'),
+        'for logging',
+        session.flags.duration('pod-running-timeout'),
+      );
       if (session.flags.is('all-pods')) pods = found;
       else {
         pods = found.slice(0, 1);

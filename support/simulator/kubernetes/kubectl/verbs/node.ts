@@ -1,6 +1,7 @@
-import { AggregateKubectlError, KubectlError, PlainError, throwAll, UsageError } from '../errors.ts';
+import type { ResourceType } from '../discovery.ts';
+import { AggregateKubectlError, isNotFound, KubectlError, PlainError, StatusError, throwAll, UsageError } from '../errors.ts';
 import { contentTypes, twoWayPatch } from '../patches.ts';
-import { resultPrinter } from '../printers.ts';
+import { notSimulated, resultPrinter } from '../printers.ts';
 import { collect, type Info, itemsOf, readList } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
 import { at, type Dict, listAt, nameOf, textAt } from '../values.ts';
@@ -13,7 +14,8 @@ function nodes(session: Session, usage: string): readonly Info[] {
   if (flags.args.length > 0 && selector !== '') throw new KubectlError('error: cannot specify both a node name and a --selector option');
   const args = flags.args.length === 0 ? ['nodes'] : ['nodes', ...flags.args.map((arg) => arg.replace(/^(node|nodes|no)\//, ''))];
   const { infos, errors } = collect(session, { args, selector, reads: 'named and files', accept: accepts.any });
-  throwAll(errors);
+  // The first node that is missing ends it, before anything is done.
+  if (errors[0] !== undefined) throw errors[0];
   return infos;
 }
 
@@ -69,12 +71,12 @@ function sortPods(session: Session, pods: readonly Dict[]): Sorted {
     const controller = listAt(pod, 'metadata', 'ownerReferences').find((owner) => at(owner, 'controller') === true);
     if (textAt(controller, 'kind') === 'DaemonSet' && !isFinished) {
       if (flags.is('ignore-daemonsets')) note('ignoring DaemonSet-managed Pods', true, pod);
-      else note('cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore)', false, pod);
+      else note('DaemonSet-managed Pods (use --ignore-daemonsets to ignore)', false, pod);
       continue;
     }
     const hasLocalData = listAt(pod, 'spec', 'volumes').some((volume) => at(volume, 'emptyDir') !== undefined);
     if (hasLocalData && !isFinished && !flags.is('delete-emptydir-data')) {
-      note('cannot delete Pods with local storage (use --delete-emptydir-data to override)', false, pod);
+      note('Pods with local storage (use --delete-emptydir-data to override)', false, pod);
       continue;
     }
     if (controller === undefined && !isFinished) {
@@ -103,13 +105,21 @@ export async function drain(session: Session): Promise<void> {
     try {
       const query: Record<string, string> = { fieldSelector: `spec.nodeName=${info.name}`, limit: flags.text('chunk-size') };
       if (flags.text('pod-selector') !== '') query.labelSelector = flags.text('pod-selector');
-      const { toDelete, warnings, problems } = sortPods(
-        session,
-        readList(session, podType, '', { query, accept: accepts.typed }).flatMap(itemsOf),
-      );
-      if (problems.length > 0) throw new KubectlError(problems.length === 1 ? (problems[0] as string) : `[${problems.join(', ')}]`);
+      const sorted = (): Sorted => sortPods(session, readList(session, podType, '', { query, accept: accepts.typed }).flatMap(itemsOf));
+      const { toDelete, warnings, problems } = sorted();
+      // Twice the same words, where the reason begins with them.
+      if (problems.length > 0) throw new AggregateKubectlError(problems.map((problem) => new KubectlError(`cannot delete ${problem}`)));
       if (warnings.length > 0) session.err(`Warning: ${warnings.join('; ')}`);
-      removePods(session, toDelete, dryRun);
+      try {
+        removePods(session, toDelete, dryRun);
+      } catch (error) {
+        if (!(error instanceof KubectlError)) throw error;
+        const pending = sorted().toDelete;
+        if (pending.length > 0)
+          session.err(`There are pending pods in node ${JSON.stringify(info.name)} when an error occurred: ${error.message}`);
+        for (const pod of pending) session.err(`pod/${nameOf(pod)}`);
+        throw error;
+      }
       print(info.object as Dict, 'drained');
     } catch (error) {
       if (!(error instanceof KubectlError)) throw error;
@@ -119,10 +129,7 @@ export async function drain(session: Session): Promise<void> {
   }
   if (failed.length === 0) return;
   session.err(`There are pending nodes to be drained:\n${failed.map(({ node }) => ` ${node}`).join('\n')}`);
-  const [first] = failed;
-  throw failed.length === 1
-    ? (first as { readonly error: KubectlError }).error
-    : new AggregateKubectlError(failed.map(({ error }) => error));
+  throw new AggregateKubectlError(failed.map(({ error }) => error));
 }
 
 function removePods(session: Session, pods: readonly Dict[], dryRun: 'none' | 'client' | 'server'): void {
@@ -130,35 +137,82 @@ function removePods(session: Session, pods: readonly Dict[], dryRun: 'none' | 'c
   const type = session.discovery.resource('pods');
   const canEvict = type.subresources.includes('eviction') && !flags.is('disable-eviction');
   const grace = flags.number('grace-period');
-  const word = canEvict ? 'evicting' : 'deleting';
+  const word = canEvict ? 'evicted' : 'deleted';
   const end = flags.duration('timeout') === 0 ? Number.POSITIVE_INFINITY : session.now + flags.duration('timeout');
   for (const pod of pods) {
     const namespace = textAt(pod, 'metadata', 'namespace');
-    if (dryRun === 'client') {
-      session.out(`${word} pod ${namespace}/${nameOf(pod)} (dry run)`);
-      continue;
+    if (dryRun === 'client') session.out(`evicting pod ${namespace}/${nameOf(pod)} (dry run)`);
+    else if (!canEvict) {
+      const options = { ...(grace < 0 ? {} : { gracePeriodSeconds: grace }), ...(dryRun === 'server' ? { dryRun: ['All'] } : {}) };
+      session.request('DELETE', pathOf(type, namespace, nameOf(pod)), { body: options, accept: accepts.typed });
     }
-    session.err(`${word} pod ${namespace}/${nameOf(pod)}`);
-    const options = grace < 0 ? {} : { gracePeriodSeconds: grace };
-    if (canEvict) {
-      const body = { kind: 'Eviction', apiVersion: 'policy/v1', metadata: { name: nameOf(pod), namespace }, deleteOptions: options };
-      session.request('POST', pathOf(type, namespace, nameOf(pod), 'eviction'), { body, accept: accepts.typed });
-    } else session.request('DELETE', pathOf(type, namespace, nameOf(pod)), { body: options, accept: accepts.typed });
   }
-  if (dryRun !== 'none') return;
+  if (dryRun === 'client') return;
+  const refused = canEvict ? evict(session, type, pods, end, dryRun === 'server') : [];
+  if (dryRun === 'server') {
+    if (refused.length > 0) throw new AggregateKubectlError(refused);
+    return;
+  }
   for (const pod of pods) {
     const namespace = textAt(pod, 'metadata', 'namespace');
     const isGone = (): boolean => {
       const now = readIfThere(session, type, namespace, nameOf(pod), accepts.typed);
       return now === undefined || at(now, 'metadata', 'uid') !== at(pod, 'metadata', 'uid');
     };
+    if (refused.length > 0 && !isGone()) continue;
     while (!isGone()) {
       if (session.now >= end) throw timedOut();
       session.clock.advance(1000);
     }
-    session.out(`pod/${nameOf(pod)} ${canEvict ? 'evicted' : 'deleted'}`);
+    session.out(`pod/${nameOf(pod)} ${word}`);
   }
+  if (refused.length > 0) throw new AggregateKubectlError(refused);
 }
+
+const retryMs = 5000;
+
+/** Asks for each pod's eviction, and again every five seconds while its budget does not allow it. */
+function evict(session: Session, type: ResourceType, pods: readonly Dict[], end: number, isDryRun: boolean): readonly KubectlError[] {
+  const grace = session.flags.number('grace-period');
+  const options = { ...(grace < 0 ? {} : { gracePeriodSeconds: grace }), ...(isDryRun ? { dryRun: ['All'] } : {}) };
+  const failures: KubectlError[] = [];
+  for (let left = pods; left.length > 0; ) {
+    const again: Dict[] = [];
+    for (const pod of left) {
+      const [namespace, name] = [textAt(pod, 'metadata', 'namespace'), nameOf(pod)];
+      const what = `error when evicting pods/${JSON.stringify(name)} -n ${JSON.stringify(namespace)}`;
+      session.out(`evicting pod ${namespace}/${name}${isDryRun ? ' (server dry run)' : ''}`);
+      if (session.now >= end) {
+        failures.push(new KubectlError(`${what}: global timeout reached: ${session.flags.text('timeout')}`));
+        continue;
+      }
+      const body = { kind: 'Eviction', apiVersion: 'policy/v1', metadata: { name, namespace }, deleteOptions: options };
+      try {
+        session.request('POST', pathOf(type, namespace, name, 'eviction'), { body, accept: accepts.typed });
+      } catch (error) {
+        if (!(error instanceof KubectlError)) throw error;
+        if (isNotFound(error)) continue;
+        if (!(error instanceof StatusError) || error.reason !== 'TooManyRequests') {
+          failures.push(new KubectlError(`${what}: ${error.message}`));
+          continue;
+        }
+        session.err(`${what} (will retry after 5s): ${error.message}`);
+        again.push(pod);
+      }
+    }
+    left = again;
+    if (left.length === 0) break;
+    if (session.now - session.startedAt > longestWaitMs)
+      throw notSimulated(
+        `kubectl drain that waits longer than ${longestWaitMs / 60_000} minutes for a disruption budget (--timeout says how long)`,
+      );
+    session.clock.advance(retryMs);
+  }
+  return failures;
+}
+
+/** Nobody can press ^C here. */
+const longestWaitMs = 10 * 60_000;
 
 // ── taint ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -170,12 +224,20 @@ interface Taint {
 
 const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
+const nameRule = `name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`;
+
 function parseTaint(text: string): Taint {
+  const wrong = (why = ''): UsageError => new UsageError(`invalid taint spec: ${text}${why}`, 'kubectl taint');
   const [left, effect, ...more] = text.split(':') as [string, string | undefined, ...string[]];
-  const [key, value, ...rest] = left.split('=') as [string, string | undefined, ...string[]];
-  if (more.length > 0 || rest.length > 0 || key === '') throw new KubectlError(`invalid taint spec: ${text}`);
-  if (effect !== undefined && effect !== '' && !effects.includes(effect))
+  if (more.length > 0) throw wrong();
+  if (effect !== undefined && !effects.includes(effect))
     throw new UsageError(`invalid taint effect: ${effect}, unsupported taint effect`, 'kubectl taint');
+  // Without an effect the whole is a key.
+  const [key, value, ...rest] = (effect === undefined ? [left] : left.split('=')) as [string, string | undefined, ...string[]];
+  if (rest.length > 0) throw wrong();
+  const name = key.split('/').at(-1) as string;
+  if (name === '') throw wrong(`, name part must be non-empty; ${nameRule}`);
+  if (!/^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/.test(name)) throw wrong(`, ${nameRule}`);
   return { key, ...(value === undefined || value === '' ? {} : { value }), ...(effect === undefined || effect === '' ? {} : { effect }) };
 }
 
@@ -186,15 +248,21 @@ export async function taint(session: Session): Promise<void> {
   if (resources.length === 0) throw new KubectlError('one or more resources must be specified as <resource> <name>');
   if (specs.length === 0) throw new KubectlError('at least one taint update is required');
   const type = session.discovery.resource(resources[0] as string);
-  if (type.kind !== 'Node') throw new KubectlError(`invalid resource type ${type.plural}, only node(s) is supported`);
+  if (type.kind !== 'Node') throw new KubectlError(`invalid resource type ${resources[0]}, only node types are supported`);
   const removals = specs.filter((spec) => spec.endsWith('-')).map((spec) => parseTaint(spec.slice(0, -1)));
   const additions = specs
     .filter((spec) => !spec.endsWith('-'))
     .map((spec) => {
       const parsed = parseTaint(spec);
-      if (parsed.effect === undefined) throw new KubectlError(`invalid taint spec: ${spec}`);
+      if (parsed.effect === undefined) throw new UsageError(`invalid taint spec: ${spec}`, 'kubectl taint');
       return parsed;
     });
+  const twice = additions.find((one, index) => additions.findIndex(({ key, effect }) => key === one.key && effect === one.effect) < index);
+  if (twice !== undefined)
+    throw new UsageError(
+      `duplicated taints with the same key and effect: {${twice.key} ${twice.value ?? ''} ${twice.effect} <nil>}`,
+      'kubectl taint',
+    );
   const dryRun = session.dryRun;
   const { infos, errors } = collect(session, {
     args: resources,

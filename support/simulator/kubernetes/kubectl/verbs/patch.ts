@@ -1,12 +1,14 @@
+import { jsonPatch, mergePatch, shapeOf, strategicMerge } from '../../apiserver/patch.ts';
+import { isBuiltIn } from '../builtin.ts';
 import { kindText } from '../discovery.ts';
 import { KubectlError, StatusError, throwAll } from '../errors.ts';
 import { goJsonProblem } from '../json.ts';
 import { readFile } from '../manifests.ts';
 import { contentTypes } from '../patches.ts';
-import { notSimulated, resourceVersionOf, resultPrinter } from '../printers.ts';
-import { collect, readInfo } from '../resources.ts';
+import { resultPrinter } from '../printers.ts';
+import { collect, type Info, readInfo } from '../resources.ts';
 import { pathOf, type Session } from '../session.ts';
-import type { Dict } from '../values.ts';
+import { type Dict, isEqual } from '../values.ts';
 import { parseYaml } from '../yaml-parser.ts';
 import { YamlError } from '../yaml-scanner.ts';
 
@@ -34,6 +36,21 @@ function bodyOf(text: string, type: string): unknown {
   }
 }
 
+/** The patch, applied by the client. */
+function appliedHere(info: Info, before: Dict, body: unknown, type: string): Dict {
+  if (type === 'merge') return mergePatch(before, body) as Dict;
+  if (type === 'json') {
+    try {
+      return jsonPatch(before, body) as Dict;
+    } catch (error) {
+      throw error instanceof Error ? new KubectlError(error.message) : error;
+    }
+  }
+  if (!isBuiltIn(info.type))
+    throw new KubectlError(`strategic merge patch is not supported for ${kindText(info.type)} locally, try --type merge`);
+  return strategicMerge(before, body, shapeOf(info.type.kind, undefined)) as Dict;
+}
+
 export async function patch(session: Session): Promise<void> {
   const { flags } = session;
   const type = flags.text('type').toLowerCase();
@@ -43,7 +60,8 @@ export async function patch(session: Session): Promise<void> {
     throw new KubectlError('cannot specify --patch and --patch-file together');
   if (type !== 'strategic' && type !== 'merge' && type !== 'json')
     throw new KubectlError(`--type must be one of [json merge strategic], not ${JSON.stringify(flags.text('type'))}`);
-  if (flags.is('local')) throw notSimulated('kubectl patch --local');
+  const isLocal = flags.is('local');
+  if (isLocal && flags.args.length > 0) throw new KubectlError('cannot specify --local and server resources');
   const subresource = flags.text('subresource');
   const { infos, errors } = collect(session, { args: flags.args, reads: 'nothing' });
   const dryRun = session.dryRun;
@@ -51,15 +69,17 @@ export async function patch(session: Session): Promise<void> {
   const text = file === '' ? flags.text('patch') : readFile(session, file);
   if (text === undefined) throw new KubectlError(`unable to read patch file: open ${file}: no such file or directory`);
   const failures = [...errors];
-  const print = await resultPrinter(session, dryRun);
+  // Unlike others, patch does not say that it was a dry run.
+  const print = await resultPrinter(session, 'none');
   for (const info of infos) {
     try {
-      const before = readInfo(session, info, { subresource }).object as Dict;
+      const before = (isLocal ? info : readInfo(session, info, { subresource })).object as Dict;
       const body = bodyOf(text, type);
       const query: Record<string, string> = { fieldManager: flags.text('field-manager') };
       if (dryRun === 'server') query.dryRun = 'All';
-      if (dryRun === 'client') {
-        print(before, 'patched');
+      if (dryRun === 'client' || isLocal) {
+        const changed = appliedHere(info, before, body, type);
+        print(changed, isEqual(before, changed) ? 'patched (no change)' : 'patched');
         continue;
       }
       const after = session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name, subresource), {
@@ -67,7 +87,7 @@ export async function patch(session: Session): Promise<void> {
         body,
         contentType: contentTypes[type],
       });
-      print(after, resourceVersionOf(before) === resourceVersionOf(after) ? 'patched (no change)' : 'patched');
+      print(after, isEqual(before, after) ? 'patched (no change)' : 'patched');
     } catch (error) {
       if (error instanceof StatusError && error.reason === 'UnsupportedMediaType') {
         failures.push(new KubectlError(`${contentTypes[type]} is not supported by ${kindText(info.type)}: ${error.message}`));

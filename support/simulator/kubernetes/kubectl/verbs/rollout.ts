@@ -4,17 +4,20 @@ import { DescribeWriter, tabulate } from '../describe/writer.ts';
 import { qualifiedPlural } from '../discovery.ts';
 import { KubectlError, throwAll } from '../errors.ts';
 import { contentTypes } from '../patches.ts';
-import { resultPrinter } from '../printers.ts';
+import { objectPrinter, resultPrinter } from '../printers.ts';
 import { collect, type Info, itemsOf } from '../resources.ts';
 import { accepts, pathOf, type Session } from '../session.ts';
-import { at, byText, type Dict, isEqual, listAt, nameOf, numberAt, stringsAt, textAt } from '../values.ts';
+import { at, byText, type Dict, dictAt, isDict, isEqual, listAt, nameOf, numberAt, stringsAt, textAt } from '../values.ts';
 import { follow, timedOut, weekMs } from '../waiting.ts';
 
 const revisionAnnotation = 'deployment.kubernetes.io/revision';
 
-function targets(session: Session): readonly Info[] {
+/** Does something with each object that the command line names; what fails or is missing does not stop the others. */
+function forEachTarget(session: Session, action: (info: Info) => void, whenNone?: () => void): void {
   const { flags } = session;
   if (flags.args.length === 0 && flags.list('filename').length === 0) throw new KubectlError('required resource not specified');
+  const revision = session.flags.has('revision') ? flags.number('revision') : 0;
+  if (revision < 0) throw new KubectlError(`revision must be a positive integer: ${revision}`);
   const { infos, errors } = collect(session, {
     args: flags.args,
     selector: flags.text('selector'),
@@ -22,8 +25,17 @@ function targets(session: Session): readonly Info[] {
     reads: 'named and files',
     accept: accepts.any,
   });
-  throwAll(errors);
-  return infos;
+  if (infos.length === 0 && errors.length === 0) whenNone?.();
+  const failures = [...errors];
+  for (const info of infos) {
+    try {
+      action(info);
+    } catch (error) {
+      if (!(error instanceof KubectlError)) throw error;
+      failures.push(error);
+    }
+  }
+  throwAll(failures);
 }
 
 // ── status ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -36,8 +48,7 @@ interface Progress {
 export function status(session: Session): void {
   const { flags } = session;
   const timeout = flags.duration('timeout');
-  if (flags.number('revision') < 0) throw new KubectlError(`revision must be a positive integer: ${flags.text('revision')}`);
-  for (const info of targets(session)) {
+  const follows = (info: Info): void => {
     const view = viewers[info.type.group === 'apps' ? info.type.kind : ''];
     if (view === undefined)
       throw new KubectlError(
@@ -50,7 +61,8 @@ export function status(session: Session): void {
       return progress.isDone || !flags.is('watch');
     };
     if (!follow(session, info.type, info.namespace, info.name, isDone, timeout === 0 ? weekMs : timeout)) throw timedOut();
-  }
+  };
+  forEachTarget(session, follows, () => session.err(`No resources found in ${session.namespace} namespace.`));
 }
 
 const viewers: Readonly<Record<string, (object: Dict, revision: number) => Progress>> = {
@@ -142,39 +154,39 @@ function statefulSetProgress(set: Dict): Progress {
 
 async function patchEach(session: Session, message: string, patchOf: (info: Info, object: Dict) => unknown): Promise<void> {
   const print = await resultPrinter(session, 'none');
-  const failures: KubectlError[] = [];
-  for (const info of targets(session)) {
+  const change = (info: Info): void => {
+    const body = patchOf(info, info.object as Dict);
+    let after: Dict;
     try {
-      const body = patchOf(info, info.object as Dict);
-      const after = session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), {
+      after = session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), {
         accept: accepts.any,
         query: { fieldManager: session.flags.text('field-manager') },
         body,
         contentType: contentTypes.strategic,
       });
-      print(after, message);
     } catch (error) {
-      if (!(error instanceof KubectlError)) throw error;
-      failures.push(error);
+      throw error instanceof KubectlError ? new KubectlError(`failed to patch: ${error.message}`) : error;
     }
-  }
-  throwAll(failures);
+    print(after, message);
+  };
+  forEachTarget(session, change, () => session.err(`No resources found in ${session.namespace} namespace.`));
+}
+
+function refusal(info: Info, what: string): KubectlError {
+  return new KubectlError(`error: ${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} ${what}`);
 }
 
 export function restart(session: Session): Promise<void> {
   return patchEach(session, 'restarted', (info, object) => {
     if (info.type.group !== 'apps' || !['Deployment', 'DaemonSet', 'StatefulSet'].includes(info.type.kind)) {
-      throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} restarting is not supported`);
+      throw refusal(info, 'restarting is not supported');
     }
-    if (at(object, 'spec', 'paused') === true)
-      throw new KubectlError(
-        `${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} can't restart paused deployment (run rollout resume first)`,
-      );
+    if (at(object, 'spec', 'paused') === true) throw refusal(info, "can't restart paused deployment (run rollout resume first)");
     const annotation = 'kubectl.kubernetes.io/restartedAt';
     const stamp = rfc3339(session.now);
     if (stringsAt(object, 'spec', 'template', 'metadata', 'annotations')[annotation] === stamp) {
       throw new KubectlError(
-        `if restart has already been triggered within the past second, please wait before attempting to trigger another`,
+        `failed to create patch for ${info.name}: if restart has already been triggered within the past second, please wait before attempting to trigger another`,
       );
     }
     return { spec: { template: { metadata: { annotations: { [annotation]: stamp } } } } };
@@ -183,20 +195,16 @@ export function restart(session: Session): Promise<void> {
 
 export function pause(session: Session): Promise<void> {
   return patchEach(session, 'paused', (info, object) => {
-    if (info.type.kind !== 'Deployment')
-      throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} pausing is not supported`);
-    if (at(object, 'spec', 'paused') === true)
-      throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} is already paused`);
+    if (info.type.kind !== 'Deployment') throw refusal(info, 'pausing is not supported');
+    if (at(object, 'spec', 'paused') === true) throw refusal(info, 'is already paused');
     return { spec: { paused: true } };
   });
 }
 
 export function resume(session: Session): Promise<void> {
   return patchEach(session, 'resumed', (info, object) => {
-    if (info.type.kind !== 'Deployment')
-      throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} resuming is not supported`);
-    if (at(object, 'spec', 'paused') !== true)
-      throw new KubectlError(`${qualifiedPlural(info.type)} ${JSON.stringify(info.name)} is not paused`);
+    if (info.type.kind !== 'Deployment') throw refusal(info, 'resuming is not supported');
+    if (at(object, 'spec', 'paused') !== true) throw refusal(info, 'is not paused');
     return { spec: { paused: null } };
   });
 }
@@ -250,10 +258,20 @@ function controllerRevisionsOf(session: Session, info: Info): ReadonlyMap<number
 
 const changeCause = 'kubernetes.io/change-cause';
 
-export function history(session: Session): void {
-  const wanted = session.flags.number('revision');
-  for (const info of targets(session)) {
+export async function history(session: Session): Promise<void> {
+  const { flags } = session;
+  const wanted = flags.number('revision');
+  const printObject = flags.text('output') === '' ? undefined : await objectPrinter(session, flags.text('output'), [], { isTyped: true });
+  forEachTarget(session, (info) => {
     const revisions = revisionsOf(session, info);
+    if (printObject !== undefined) {
+      const shown = wanted > 0 ? [wanted] : [...revisions.keys()].sort((a, b) => a - b);
+      for (const revision of shown) {
+        const object = revisions.get(revision);
+        if (object !== undefined) session.stdout += printObject(withKind(info, object));
+      }
+      return;
+    }
     const title = `${info.type.kind.toLowerCase()}.apps/${info.name}`;
     if (wanted > 0) {
       const set = revisions.get(wanted);
@@ -264,26 +282,36 @@ export function history(session: Session): void {
       const annotations = { ...stringsAt(template, 'metadata', 'annotations'), ...(cause === undefined ? {} : { [changeCause]: cause }) };
       writePodTemplate(writer, { ...template, metadata: { ...(at(template, 'metadata') as Dict), annotations } });
       session.out(`${title} with revision #${wanted}\n${writer.raw}`);
-      continue;
+      return;
     }
     if (revisions.size === 0) {
       session.out(`${title} \nNo rollout history found.`);
-      continue;
+      return;
     }
     const lines = [...revisions.keys()]
       .sort((a, b) => a - b)
       .map((revision) => `${revision}\t${stringsAt(revisions.get(revision), 'metadata', 'annotations')[changeCause] ?? '<none>'}\n`);
     session.out(`${title} \n${tabulate(`REVISION\tCHANGE-CAUSE\n${lines.join('')}`, 2)}`);
-  }
+  });
+}
+
+/** What `-o` prints of a revision: the replica set, or the workload as it was then. */
+function withKind(info: Info, object: Dict): Dict {
+  if (info.type.kind === 'Deployment') return { apiVersion: 'apps/v1', kind: 'ReplicaSet', ...object };
+  const before = info.object as Dict;
+  return { ...before, spec: { ...dictAt(before, 'spec'), template: withoutPatchMark(at(object, 'spec', 'template')) } };
+}
+
+function withoutPatchMark(template: unknown): Dict {
+  const { $patch: _, ...rest } = (isDict(template) ? template : {}) as Dict;
+  return rest;
 }
 
 export async function undo(session: Session): Promise<void> {
   const dryRun = session.dryRun;
   const print = await resultPrinter(session, dryRun);
-  for (const info of targets(session)) {
+  forEachTarget(session, (info) => {
     const revisions = revisionsOf(session, info);
-    if (at(info.object, 'spec', 'paused') === true)
-      throw new KubectlError(`you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again`);
     const numbers = [...revisions.keys()].sort((a, b) => b - a);
     const wanted = session.flags.number('to-revision');
     const revision = wanted === 0 ? numbers[1] : wanted;
@@ -291,22 +319,26 @@ export async function undo(session: Session): Promise<void> {
     if (set === undefined)
       throw new KubectlError(
         wanted === 0
-          ? `no rollout history found for deployment ${JSON.stringify(info.name)}`
+          ? info.type.kind === 'Deployment'
+            ? `no rollout history found for deployment ${JSON.stringify(info.name)}`
+            : 'no last revision to roll back to'
           : `unable to find specified revision ${wanted} in history`,
       );
     const template = structuredClone(at(set, 'spec', 'template')) as { $patch?: string; metadata?: { labels?: Record<string, string> } };
     delete template.$patch;
     delete template.metadata?.labels?.['pod-template-hash'];
-    if (isEqual(template, withoutHash(at(info.object, 'spec', 'template')))) {
-      print(info.object as Dict, `skipped rollback (current template already matches revision ${revision})`);
-      continue;
-    }
     if (dryRun === 'client') {
       // The real one prints the template that it would go back to.
       const writer = new DescribeWriter();
       writePodTemplate(writer, at(set, 'spec', 'template'));
       print(info.object as Dict, writer.raw);
-      continue;
+      return;
+    }
+    if (at(info.object, 'spec', 'paused') === true)
+      throw new KubectlError(`you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again`);
+    if (isEqual(template, withoutHash(at(info.object, 'spec', 'template')))) {
+      print(info.object as Dict, `skipped rollback (current template already matches revision ${wanted})`);
+      return;
     }
     if (info.type.kind !== 'Deployment') {
       const after = session.requestObject('PATCH', pathOf(info.type, info.namespace, info.name), {
@@ -316,7 +348,7 @@ export async function undo(session: Session): Promise<void> {
         contentType: contentTypes.strategic,
       });
       print({ kind: info.type.kind, apiVersion: 'apps/v1', ...after }, 'rolled back');
-      continue;
+      return;
     }
     const kept = new Set([
       'kubectl.kubernetes.io/last-applied-configuration',
@@ -340,7 +372,7 @@ export async function undo(session: Session): Promise<void> {
       contentType: contentTypes.json,
     });
     print({ kind: info.type.kind, apiVersion: 'apps/v1', ...after }, 'rolled back');
-  }
+  });
 }
 
 function withoutHash(template: unknown): unknown {

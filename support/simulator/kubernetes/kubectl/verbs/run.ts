@@ -1,7 +1,10 @@
+import { jsonPatch, mergePatch, shapeOf, strategicMerge } from '../../apiserver/patch.ts';
+import { attach, checkAttaching, isAttached } from '../attached-run.ts';
 import { isBuiltIn, notRegistered } from '../builtin.ts';
 import { KubectlError, UsageError } from '../errors.ts';
-import { parseLabels, podToRun } from '../generators.ts';
-import { notSimulated, resultPrinter } from '../printers.ts';
+import { parseLabels } from '../generator-parts.ts';
+import { podToRun } from '../generators.ts';
+import { resultPrinter } from '../printers.ts';
 import { collect, type Info, readInfo } from '../resources.ts';
 import { accepts, type Session } from '../session.ts';
 import { at, type Dict, isDict, listAt, type Mutable, numberAt, sortedKeys, stringsAt, textAt } from '../values.ts';
@@ -12,15 +15,13 @@ export async function run(session: Session): Promise<void> {
   if (!flags.isSet('image')) throw new KubectlError('required flag(s) "image" not set');
   const [name, ...argv] = flags.args;
   if (name === undefined || flags.argsBeforeDash === 0) throw new UsageError('NAME is required for run', 'kubectl run');
-  for (const flag of ['attach', 'rm', 'stdin', 'tty']) if (flags.is(flag)) throw notSimulated(`kubectl run --${flag}`);
-  if (flags.text('overrides') !== '') throw notSimulated('kubectl run --overrides');
   const dryRun = session.dryRun;
-  const pod = podToRun(session, name, argv);
+  const pod = overridden(session, podToRun(session, name, argv), 'Pod');
+  checkAttaching(session, argv);
   const print = await resultPrinter(session, dryRun, { isTyped: true });
   const query: Record<string, string> = { fieldManager: flags.text('field-manager') };
   if (dryRun === 'server') query.dryRun = 'All';
   if (flags.is('expose')) {
-    if (flags.text('port') === '') throw new KubectlError('--port must be set when exposing a service');
     const port = Number(flags.text('port'));
     const labels = stringsAt(pod, 'metadata', 'labels');
     const service = {
@@ -34,19 +35,42 @@ export async function run(session: Session): Promise<void> {
     // The real one ends the service's YAML with a separator of its own.
     if (flags.text('output') === 'yaml') session.stdout += '---\n';
   }
+  if (isAttached(session)) {
+    attach(session, post(session, pod, query, accepts.any));
+    return;
+  }
   print(dryRun === 'client' ? pod : post(session, pod, query, accepts.any), 'created');
+}
+
+/** `--overrides`: a patch of the object that would be made. */
+function overridden(session: Session, object: Dict, kind: string): Dict {
+  const { flags } = session;
+  const text = flags.text('overrides');
+  if (text === '') return object;
+  let patch: unknown;
+  try {
+    patch = JSON.parse(text);
+  } catch {
+    throw new KubectlError('Invalid JSON Patch');
+  }
+  const type = flags.text('override-type');
+  try {
+    if (type === 'json') return jsonPatch(object, patch) as Dict;
+    return (type === 'strategic' ? strategicMerge(object, patch, shapeOf(kind, undefined)) : mergePatch(object, patch)) as Dict;
+  } catch (error) {
+    throw error instanceof Error ? new KubectlError(error.message) : error;
+  }
 }
 
 export async function expose(session: Session): Promise<void> {
   const { flags } = session;
   const dryRun = session.dryRun;
-  if (flags.text('overrides') !== '') throw notSimulated('kubectl expose --overrides');
   const { infos, errors } = collect(session, { args: flags.args, reads: 'nothing' });
   if (errors[0] !== undefined) throw errors[0];
   const print = await resultPrinter(session, dryRun, { isTyped: true });
   for (const given of infos) {
     const info = given.object === undefined ? readInfo(session, given, { accept: accepts.any }) : given;
-    const service = serviceFor(session, info);
+    const service = overridden(session, serviceFor(session, info), 'Service');
     const query: Record<string, string> = { fieldManager: flags.text('field-manager') };
     if (dryRun === 'server') query.dryRun = 'All';
     print(dryRun === 'client' ? service : post(session, service, query, accepts.any), 'exposed');

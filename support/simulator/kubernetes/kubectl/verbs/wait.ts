@@ -1,6 +1,6 @@
 import { KubectlError, throwAll } from '../errors.ts';
-import { JsonPath, relaxedJsonPath, valueText } from '../jsonpath.ts';
-import { resultPrinter } from '../printers.ts';
+import { JsonPath, relaxedJsonPath } from '../jsonpath.ts';
+import { goValueText, resultPrinter } from '../printers.ts';
 import { collect, type Info, parseTargets } from '../resources.ts';
 import type { Session } from '../session.ts';
 import { at, type Dict, listAt, textAt } from '../values.ts';
@@ -15,32 +15,34 @@ function conditionOf(text: string): Condition {
   }
   if (text.startsWith('jsonpath=')) {
     const rest = text.slice('jsonpath='.length);
-    const split = /^(\{.*\}|[^=]+?)(?:=(.*))?$/s.exec(rest);
-    const expression = split?.[1] ?? '';
-    const wanted = split?.[2]?.replace(/^['"]|['"]$/g, '');
+    const format = `--for=jsonpath='{.status.readyReplicas}'=3`;
+    const parts = splitOnSingleEquals(rest);
+    if (parts.length > 2) throw new KubectlError(`jsonpath wait format must be ${format} or --for=jsonpath='{.status.readyReplicas}'`);
+    const expression = relaxedJsonPath(parts[0] as string);
+    const wanted = parts[1]?.replace(/^['"]+|['"]+$/g, '');
+    if (wanted === '') throw new KubectlError(`jsonpath wait has to have a value after equal sign, like ${format}`);
     if (expression === '') throw new KubectlError('jsonpath expression cannot be empty');
-    if (rest.includes('=='))
-      throw new KubectlError(
-        `jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3 or --for=jsonpath='{.status.readyReplicas}'`,
-      );
-    if (wanted === '') throw new KubectlError('jsonpath wait has to have a value after equal sign');
-    const path = new JsonPath(relaxedOrFull(expression));
+    const path = new JsonPath(expression);
     return (object) => {
       const values = path.find(object);
       if (values.length === 0) return false;
+      if (values.length > 1) throw new KubectlError('given jsonpath expression matches more than one value');
       if (wanted === undefined) return true;
-      if (values.length > 1) throw new KubectlError('given jsonpath expression matches more than one list');
       const [value] = values;
       if (typeof value === 'object' && value !== null)
         throw new KubectlError('jsonpath leads to a nested object or list which is not supported');
-      return valueText(value) === wanted;
+      return goValueText(value).trim() === wanted.trim();
     };
   }
   throw new KubectlError(`unrecognized condition: ${JSON.stringify(text)}`);
 }
 
-function relaxedOrFull(expression: string): string {
-  return /[[(]/.test(expression) && expression.startsWith('{') ? expression : relaxedJsonPath(expression);
+/** A double `==` belongs to a filter and does not split. */
+function splitOnSingleEquals(text: string): readonly string[] {
+  return text
+    .replaceAll('==', '\0')
+    .split('=')
+    .map((part) => part.replaceAll('\0', '=='));
 }
 
 /** An old condition does not count when the object's spec has changed since. */
@@ -100,12 +102,22 @@ export async function wait(session: Session): Promise<void> {
       return isCreate || (condition as Condition)(object);
     };
     const start = isDelete ? readIfThere(session, info.type, info.namespace, info.name) : undefined;
-    const holds = isCreate || (isDelete && isMet(start)) || follow(session, info.type, info.namespace, info.name, isMet, left());
-    if (holds) met(info, last);
-    else {
-      const what = `${info.type.plural}/${info.name}`;
-      failures.push(timeout === 0 ? new KubectlError(`condition not met for ${what}`) : timedOut(what));
+    // All share one timeout: after it the rest is not even looked at, except what is gone already.
+    const isOver = timeout !== 0 && left() === 0;
+    try {
+      const holds =
+        isCreate || (isDelete && isMet(start)) || (!isOver && follow(session, info.type, info.namespace, info.name, isMet, left()));
+      if (holds) {
+        met(info, last);
+        continue;
+      }
+    } catch (error) {
+      if (!(error instanceof KubectlError)) throw error;
+      failures.push(error);
+      continue;
     }
+    const what = `${info.type.plural}/${info.name}`;
+    failures.push(timeout === 0 ? new KubectlError(`condition not met for ${what}`) : timedOut(what));
   }
   throwAll(failures);
 }
@@ -117,7 +129,7 @@ function waitForCreation(session: Session, left: () => number): void {
   for (const { type, name } of targets.pairs) {
     const namespace = type.isNamespaced ? session.namespace : '';
     while (readIfThere(session, type, namespace, name) === undefined) {
-      if (left() === 0) throw timedOut(`${type.plural}/${name}`);
+      if (left() === 0) throw timedOut();
       session.clock.advance(Math.min(500, left()));
     }
   }
