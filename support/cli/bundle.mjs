@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { getHeapCodeStatistics } from 'node:v8';
 import { Script } from 'node:vm';
 
 const clone = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -58,7 +59,9 @@ function run(file, codeFile) {
     (specifier) => import(specifier),
   );
   const keepCode = () => {
-    if (cachedData !== undefined && !script.cachedDataRejected) return;
+    // A run that ended early, at a fault of the content say, has left little; the next whole one leaves more.
+    const isWhole = cachedData !== undefined && getHeapCodeStatistics().code_and_metadata_size < 2 * cachedData.length;
+    if (isWhole && !script.cachedDataRejected) return;
     try {
       writeFileSync(`${codeFile}.${process.pid}`, script.createCachedData());
       renameSync(`${codeFile}.${process.pid}`, codeFile);
