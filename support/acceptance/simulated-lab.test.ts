@@ -12,10 +12,7 @@ labContract('the simulated reference lab', async () => {
   const lab = new SimulatedLab(loadLab(clone), 1);
   await lab.up();
   return { lab, container: 'clab-bgp-cplane-dev-dual-srv-client' };
-}, [
-  { test: 'keeps bytes that are no text', reason: 'what a simulated program prints is text' },
-  { test: 'says 128 and the signal for a program that was killed', reason: 'the simulated shell has no signals' },
-]);
+});
 
 describe('a run', () => {
   let folder: string;

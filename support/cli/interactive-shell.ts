@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { LabDefinition } from '../content/lab.ts';
 import type { Lab } from '../port/lab.ts';
+import { encodeRaw } from '../simulator/docker/byte-text.ts';
 import type { ShellSession } from '../simulator/docker/types.ts';
 import { OutpostError } from '../verdict/errors.ts';
 import { checkTags } from './commands/check.ts';
@@ -60,8 +61,8 @@ export async function interact(session: ShellSession, lab: Lab, definition: LabD
 async function runCommand(session: ShellSession, text: string, lines: LineReader): Promise<number> {
   if (text.trim() === '') return 0;
   const result = await session.run(text, { isTerminal: true, ask: (question) => answer(lines, question) });
-  process.stdout.write(result.stdout);
-  process.stderr.write(result.stderr);
+  process.stdout.write(encodeRaw(result.stdout));
+  process.stderr.write(encodeRaw(result.stderr));
   return result.exitCode;
 }
 

@@ -1,4 +1,5 @@
 import { fstatSync, readFileSync } from 'node:fs';
+import { decodeRaw } from '../simulator/docker/byte-text.ts';
 
 /**
  * Standard input for a script that was given with -c and may or may not read it. A pipe that somebody merely left open
@@ -26,13 +27,13 @@ export function expectInput(): () => Promise<string | undefined> {
       return undefined;
     }
     if (!hasEnded) await new Promise((resolve) => process.stdin.once('end', resolve));
-    return Buffer.concat(chunks).toString('utf8');
+    return decodeRaw(Buffer.concat(chunks));
   };
 }
 
 /** All of standard input. */
 export function readAll(): string {
-  return readFileSync(0, 'utf8');
+  return decodeRaw(readFileSync(0));
 }
 
 /** A pipe or a socket: something that another process may keep open for as long as it likes. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { EnvironmentError } from '../verdict/errors.ts';
 import type { Lab } from './lab.ts';
 
@@ -9,27 +9,18 @@ export interface LabUnderTest {
   readonly container: string;
 }
 
-/** A promise of the port that a driver does not keep, and why. */
-export interface Gap {
-  readonly test: string;
-  readonly reason: string;
-}
-
 function errorCode(error: unknown): string {
   return error instanceof EnvironmentError ? error.code : String(error);
 }
 
 /** What every driver of the port promises alike. Each driver's own tests run this suite. */
-export function labContract(name: string, makeLab: () => Promise<LabUnderTest>, notSupported: readonly Gap[] = []): void {
+export function labContract(name: string, makeLab: () => Promise<LabUnderTest>): void {
   describe(`${name} as a lab`, () => {
     let lab: Lab;
     let container = '';
     beforeAll(async () => {
       ({ lab, container } = await makeLab());
     }, 120_000);
-    afterAll(() => {
-      for (const { test } of notSupported) expect(tests.map(([title]) => title)).toContain(test);
-    });
 
     const tests: [string, () => Promise<void>][] = [
       [
@@ -153,10 +144,6 @@ export function labContract(name: string, makeLab: () => Promise<LabUnderTest>, 
       ['knows that it is up', async () => void expect((await lab.status()).isUp).toBe(true)],
     ];
 
-    for (const [title, run] of tests) {
-      const gap = notSupported.find(({ test }) => test === title);
-      if (gap === undefined) it(title, run);
-      else it.skip(`${title} (${gap.reason})`, run);
-    }
+    it.each(tests)('%s', (_title, run) => run());
   });
 }

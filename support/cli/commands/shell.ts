@@ -1,5 +1,6 @@
 import { loadLab } from '../../content/lab.ts';
 import { openLab } from '../../drivers.ts';
+import { encodeRaw } from '../../simulator/docker/byte-text.ts';
 import { UsageError } from '../../verdict/errors.ts';
 import type { LabOptions } from '../main.ts';
 import { openSimulatorShell } from '../simulator-shell.ts';
@@ -40,7 +41,7 @@ export async function shell(options: ShellOptions): Promise<number> {
   const stdin = await input?.();
   // What it runs sees the lab host's terminal (docker exec -t needs one), wherever this program's own output goes.
   const result = await session.run(options.c ?? readAll(), { isTerminal: true, isWhole: true, ...(stdin === undefined ? {} : { stdin }) });
-  process.stdout.write(result.stdout);
-  process.stderr.write(result.stderr);
+  process.stdout.write(encodeRaw(result.stdout));
+  process.stderr.write(encodeRaw(result.stderr));
   return result.exitCode;
 }

@@ -31,15 +31,48 @@ interface Ids {
 
 const ids = new WeakMap<Container, Ids>();
 
-/** The processes of a container by id: its main process, its programs that have another name, and what was started in it. */
-export function processesIn(container: Container): readonly ContainerProcess[] {
+function idsOf(container: Container): Ids {
   let known = ids.get(container);
   if (known === undefined) {
     known = { next: 7, of: new WeakMap() };
     ids.set(container, known);
   }
-  const { of } = known;
-  const table = known;
+  return known;
+}
+
+/** What somebody has started in a container and waits for: shells. */
+export interface StartedProcesses {
+  /** Gives it an id, and keeps as many behind it as it asks for. */
+  add(process: ProgramProcess, parent: number, reserved?: number): number;
+  remove(process: ProgramProcess): void;
+}
+
+const started = new WeakMap<Container, Map<ProgramProcess, number>>();
+
+export function startedProcesses(container: Container): StartedProcesses {
+  let running = started.get(container);
+  if (running === undefined) {
+    running = new Map();
+    started.set(container, running);
+  }
+  const all = running;
+  return {
+    add(process, parent, reserved = 0) {
+      const known = idsOf(container);
+      const pid = known.of.get(process) ?? known.next;
+      if (pid === known.next) known.next += 1 + reserved;
+      known.of.set(process, pid);
+      all.set(process, parent);
+      return pid;
+    },
+    remove: (process) => void all.delete(process),
+  };
+}
+
+/** The processes of a container by id: its main process, its programs that have another name, and what was started in it. */
+export function processesIn(container: Container): readonly ContainerProcess[] {
+  const table = idsOf(container);
+  const { of } = table;
   const idOf = (subject: object): number => {
     const found = of.get(subject);
     if (found !== undefined) return found;
@@ -62,5 +95,7 @@ export function processesIn(container: Container): readonly ContainerProcess[] {
     else if (!main.split(/[\s/]/).includes(program.name))
       found.push({ pid: idOf(program), parent: 1, user: 'root', command: program.name, program, process: undefined });
   }
+  for (const [process, parent] of started.get(container) ?? [])
+    found.push({ pid: idOf(process), parent, user: process.user, command: process.command, program: undefined, process });
   return found.sort((a, b) => a.pid - b.pid);
 }

@@ -1,5 +1,7 @@
 import type { Clock, ExecOptions, ExecResult, Lab, LabStatus } from '../../port/lab.ts';
+import { readOutput } from '../../port/output.ts';
 import { EnvironmentError } from '../../verdict/errors.ts';
+import { encodeRaw, hasRawBytes } from '../docker/byte-text.ts';
 import type { CommandResult, Container, ShellSession } from '../docker/types.ts';
 import { boot, homeFolder, type Machine } from './boot.ts';
 import type { LabContent } from './content.ts';
@@ -96,7 +98,10 @@ export class SimulatedLab implements Lab {
         hint: `it took ${durationMs / 1000} s`,
       });
     }
-    return { argv, container: name, ...result, startedAt, durationMs };
+    const { stdout, stderr, exitCode } = result;
+    const isText = !hasRawBytes(stdout) && !hasRawBytes(stderr);
+    const output = isText ? { stdout, stderr } : readOutput(encodeRaw(stdout), encodeRaw(stderr));
+    return { argv, container: name, ...output, exitCode, startedAt, durationMs };
   }
 
   #up(): Machine {

@@ -1,4 +1,5 @@
 import type { FsStat, IFileSystem } from 'just-bash';
+import { decodeRaw, encodeRaw } from '../docker/byte-text.ts';
 import { normalisePath, resolvePath } from '../docker/file-system.ts';
 import { formatIso } from '../docker/timestamp.ts';
 import type { FileSystem } from '../docker/types.ts';
@@ -6,9 +7,6 @@ import { NetworkError } from '../net/network-error.ts';
 
 type FileContent = string | Uint8Array;
 type Encoding = string | { encoding?: string | null } | undefined;
-
-const decoder = new TextDecoder();
-const encoder = new TextEncoder();
 
 function problem(code: string, text: string, path: string, operation: string): Error {
   return Object.assign(new Error(`${code}: ${text}, ${operation} '${path}'`), { code });
@@ -19,10 +17,10 @@ function missing(path: string, operation: string): Error {
 }
 
 function textOf(content: FileContent, encoding: Encoding): string {
-  if (typeof content !== 'string') return decoder.decode(content);
+  if (typeof content !== 'string') return decodeRaw(content);
   const name = typeof encoding === 'string' ? encoding : encoding?.encoding;
   // a shell's redirection hands over bytes, one per character
-  if (name === 'binary' || name === 'latin1') return decoder.decode(Uint8Array.from(content, (char) => char.charCodeAt(0)));
+  if (name === 'binary' || name === 'latin1') return decodeRaw(Buffer.from(content, 'latin1'));
   return content;
 }
 
@@ -50,7 +48,7 @@ export class ContainerFileSystem implements IFileSystem {
   }
 
   async readFileBuffer(path: string): Promise<Uint8Array> {
-    return encoder.encode(await this.readFile(path));
+    return encodeRaw(await this.readFile(path));
   }
 
   async writeFile(path: string, content: FileContent, encoding?: Encoding): Promise<void> {
@@ -90,7 +88,7 @@ export class ContainerFileSystem implements IFileSystem {
       isDirectory,
       isSymbolicLink: false,
       mode: this.#files.modeOf?.(path) ?? (isDirectory || isProgram ? 0o755 : text?.startsWith('#!') === true ? 0o755 : 0o644),
-      size: isDirectory ? 4096 : encoder.encode(text ?? '').length,
+      size: isDirectory ? 4096 : encodeRaw(text ?? '').length,
       // just-bash asks for this type; the moment is the simulated one
       mtime: new Date(formatIso(this.#now())),
     };

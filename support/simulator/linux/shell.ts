@@ -1,64 +1,34 @@
-import type { Bash, BashOptions, CommandName, ResolvedCommandContext } from 'just-bash';
+import type { Bash, BashExecResult, BashOptions, CommandName } from 'just-bash';
 import type { SimulatedClock } from '../clock/clock.ts';
 import { EngineError } from '../docker/engine-error.ts';
 import { resolvePath } from '../docker/file-system.ts';
 import type { CommandContext, CommandResult, Container, DockerEngine, ExecOptions, Shell, ShellSession } from '../docker/types.ts';
+import { mayEscapeBytes, unescapeQuoted, unescapeWords } from './byte-escapes.ts';
 import { findsCommands } from './command-paths.ts';
 import { ContainerFileSystem } from './container-fs.ts';
 import { DeadlinePassed } from './deadline-clock.ts';
+import { hearsSignals, maySignal, signalCommand, signalCommands } from './hears-signals.ts';
 import { lightCommand } from './light-commands.ts';
+import { type JustBash, loadLibrary } from './load-library.ts';
+import { PrintedOutput } from './printed-output.ts';
 import { commandNames, findCommand, hasBuiltin, programName } from './programs.ts';
+import { decodeRead, mayRead, readCommand, readsText } from './reads-text.ts';
+import { notFound, permissionDenied } from './refusals.ts';
+import { inBackground, seededRandom, withParameters } from './script-text.ts';
+import { type ScriptRunner, Session } from './session.ts';
+import { deathOf, ShellProcess } from './shell-process.ts';
+import { signalNumber } from './signals.ts';
 import { parseSimpleScript } from './simple-script.ts';
 import { splitsCommand } from './split-command.ts';
-
-/** Everything that holds for one run of a program, whether it came from `docker exec` or from within a script. */
-interface Surroundings {
-  readonly container: Container;
-  readonly env: ReadonlyMap<string, string>;
-  readonly cwd: string;
-  readonly stdin: string;
-  readonly hasStdin: boolean;
-  readonly isTerminal: boolean;
-  /** Somebody types one script after the other: the shell does not end with this one. */
-  readonly isInteractive?: boolean;
-  readonly clock: SimulatedClock;
-  readonly ask?: CommandContext['ask'];
-  /** A tool of just-bash's to be run as it is, though there is one of ours over it. */
-  readonly builtin?: string;
-}
+import { type Surroundings, surroundingsOf } from './surroundings.ts';
 
 /** What comes up while a script runs. */
 interface RunState {
   /** A bug of ours, or a deadline that has passed. */
   error?: unknown;
-  /** `trap … EXIT`. */
-  onExit?: string;
+  readonly process: ShellProcess;
+  readonly output: PrintedOutput;
 }
-
-/** bash's trap: signals other than the shell's own end do not come here. */
-function trap(args: readonly string[], state: RunState): CommandResult {
-  const words = args[0] === '--' ? args.slice(1) : [...args];
-  if (words.length === 0 || words[0] === '-p') {
-    const shown = state.onExit === undefined ? '' : `trap -- '${state.onExit.replaceAll("'", "'\\''")}' EXIT\n`;
-    return { stdout: shown, stderr: '', exitCode: 0 };
-  }
-  const [action = '', ...signals] = words.length === 1 ? ['-', ...words] : words;
-  for (const signal of signals) {
-    const name = signal.toUpperCase().replace(/^SIG/, '');
-    if (['ERR', 'DEBUG', 'RETURN'].includes(name)) return { stdout: '', stderr: `bash: trap: not simulated: ${name}\n`, exitCode: 1 };
-    if (!/^(?:\d+|EXIT|HUP|INT|QUIT|TERM|KILL|USR[12]|PIPE|ALRM|CHLD|CONT|STOP|TSTP|WINCH)$/.test(name))
-      return { stdout: '', stderr: `bash: trap: ${signal}: invalid signal specification\n`, exitCode: 1 };
-    if (name !== 'EXIT' && name !== '0') continue;
-    if (action === '-' || action === '') delete state.onExit;
-    else state.onExit = action;
-  }
-  return { stdout: '', stderr: '', exitCode: 0 };
-}
-
-type JustBash = typeof import('just-bash');
-
-/** Variables of just-bash's own that must not leak from one script into the next. */
-const shellOnly = new Set(['?', 'SHELLOPTS', 'BASHOPTS', 'OPTIND', '_', 'PIPESTATUS', 'LINENO', 'SECONDS']);
 
 /** Stands in a script's output where its time was up. */
 const deadlineMark = '\0deadline\0';
@@ -69,10 +39,7 @@ const rarelyOurs: Readonly<Record<string, RegExp>> = {
   sed: /-[nErs]*i[^\s-]|--in-place=/,
 };
 
-/** Options that `set` leaves on for later scripts of a session. */
-const keptOptions = ['errexit', 'nounset', 'pipefail', 'xtrace', 'noglob', 'noclobber', 'verbose', 'allexport'];
-
-class LinuxShell implements Shell {
+class LinuxShell implements Shell, ScriptRunner {
   readonly #engine: DockerEngine;
   #library: JustBash | undefined;
   #builtins: ReadonlySet<string> = new Set();
@@ -112,8 +79,9 @@ class LinuxShell implements Shell {
   }
 
   /** Runs one program, found on the container's PATH. */
-  async run(argv: readonly string[], around: Surroundings): Promise<CommandResult> {
+  async run(argv: readonly string[], from: Surroundings): Promise<CommandResult> {
     const [word = '', ...args] = argv;
+    const around = { ...from, process: undefined, commandLine: argv.join(' ') };
     const { container } = around;
     // `usr/sbin/ip` is a path too, from the folder that the process is in.
     const name = programName(word.includes('/') ? resolvePath(around.cwd, word) : word);
@@ -128,7 +96,10 @@ class LinuxShell implements Shell {
     if (word.includes('/')) {
       const path = resolvePath(around.cwd, word);
       const script = container.files.read(path);
-      if (script !== undefined) return this.script(withParameters(script, [word, ...args]), around, []).then((run) => run.result);
+      if (script !== undefined)
+        return this.script(withParameters(script, [word, ...args]), { ...around, commandLine: `/bin/sh ${argv.join(' ')}` }, []).then(
+          (run) => run.result,
+        );
       if (container.files.isDirectory(path)) return permissionDenied(word);
     }
     if (container.image.shell === undefined || name.includes('/')) return notFound(word);
@@ -197,12 +168,16 @@ class LinuxShell implements Shell {
       word !== 'trap' &&
       (findCommand(this.#engine, around.container, programName(word)) !== undefined || lightCommand(word, args) !== undefined);
     if (!commands.every(isOurs)) return undefined;
+    // of a single command no shell is left: it takes the process
+    if (commands.length === 1) return this.run(commands[0]?.argv ?? [], around);
+    const process = this.#start(around, '');
     let stdout = '';
     let stderr = '';
     let exitCode = 0;
     for (const { argv, after } of commands) {
       if ((after === 'success' && exitCode !== 0) || (after === 'failure' && exitCode === 0)) continue;
-      const result = await this.run(argv, around).catch((error: unknown) => {
+      const result = await this.run(argv, { ...around, parent: process }).catch((error: unknown) => {
+        process.end({ stdout, stderr, exitCode });
         if (error instanceof DeadlinePassed) {
           error.stdout = stdout + error.stdout;
           error.stderr = stderr + error.stderr;
@@ -212,8 +187,26 @@ class LinuxShell implements Shell {
       stdout += result.stdout;
       stderr += result.stderr;
       exitCode = result.exitCode;
+      const death = process.settle();
+      if (death !== undefined) {
+        exitCode = 128 + signalNumber(death.signal);
+        break;
+      }
     }
-    return { stdout, stderr, exitCode };
+    return process.end({ stdout, stderr, exitCode });
+  }
+
+  #start(around: Surroundings, script: string): ShellProcess {
+    const { container, commandLine = container.image.shell ?? 'bash', parent } = around;
+    if (around.process !== undefined) return around.process.begin(around.isInteractive === true, script);
+    return new ShellProcess({
+      container,
+      command: commandLine,
+      isBash: container.image.shell === 'bash' && !/^(?:sh|dash|ash)\b/.test(commandLine),
+      isInteractive: around.isInteractive === true,
+      parent,
+      script,
+    });
   }
 
   /** Runs a script in just-bash, with our commands in place of programs. */
@@ -223,19 +216,49 @@ class LinuxShell implements Shell {
     args: readonly string[],
   ): Promise<{ readonly result: CommandResult; readonly env: Readonly<Record<string, string>> }> {
     const library = await this.#load();
-    const bug: RunState = {};
+    const bug: RunState = { process: this.#start(around, script), output: new PrintedOutput() };
+    const { process } = bug;
+    try {
+      const { result, env } = await this.#play(library, script, around, args, bug);
+      return { result: process.end(result), env };
+    } catch (error) {
+      process.end({ stdout: '', stderr: '', exitCode: 1 });
+      throw error;
+    }
+  }
+
+  async #play(
+    library: JustBash,
+    script: string,
+    around: Surroundings,
+    args: readonly string[],
+    bug: RunState,
+  ): Promise<{ readonly result: CommandResult; readonly env: Readonly<Record<string, string>> }> {
+    const { process } = bug;
     const bash = this.#newBash(library, around, bug, script);
     const splitting = splitsCommand(script);
     if (splitting !== undefined) bash.registerTransformPlugin(splitting);
     const finding = findsCommands(script);
     if (finding !== undefined) bash.registerTransformPlugin(finding);
-    const first = await bash.exec(seededRandom(script), {
-      rawScript: true,
-      stdin: around.stdin,
-      cwd: around.cwd,
-      ...(args.length > 0 ? { args: [...args] } : {}),
-    });
-    const run = bug.onExit === undefined || around.isInteractive === true ? first : await this.#leave(bash, first, bug.onExit);
+    const reading = readsText(library, script);
+    if (reading !== undefined) bash.registerTransformPlugin(reading);
+    const hearing = hearsSignals(library, script);
+    if (hearing !== undefined) bash.registerTransformPlugin(hearing);
+    const first = await bug.output.of(() =>
+      bash.exec(unescapeQuoted(seededRandom(script)), {
+        rawScript: true,
+        stdin: around.stdin,
+        cwd: around.cwd,
+        ...(args.length > 0 ? { args: [...args] } : {}),
+      }),
+    );
+    process.settle();
+    const { onExit } = process;
+    const leaves = onExit !== undefined && around.isInteractive !== true && process.leavesWithTrap;
+    if (leaves) process.onExit = undefined;
+    const run = leaves ? await this.#leave(bash, bug, process.death === undefined ? first : { ...first, exitCode: 0 }, onExit) : first;
+    const death = process.settle();
+    const exitCode = death === undefined ? run.exitCode : 128 + signalNumber(death.signal);
     // an error in one of our commands is a bug, or a deadline; the shell must not turn it into a line of text
     if (bug.error instanceof DeadlinePassed) {
       // the shell went on behind the deadline, in no time: what it printed by then counts
@@ -252,13 +275,31 @@ class LinuxShell implements Shell {
     const waited = inBackground(library, script);
     const remark =
       waited === undefined ? '' : `bash: not simulated: processes in the background; what follows '${waited}' began when it had ended\n`;
-    return { result: { stdout: run.stdout, stderr: `${remark}${stderr}`, exitCode: run.exitCode }, env: run.env };
+    const isTraced = hearing !== undefined || reading !== undefined;
+    const said = isTraced ? stderr.replace(/^\++ simulated-(?:signals|handler|status|decode) [^\n]*\n/gm, '') : stderr;
+    return { result: { stdout: run.stdout, stderr: `${remark}${said}`, exitCode }, env: run.env };
+  }
+
+  /** A terminal's shell, which stays the same process from script to script. */
+  startSession(container: Container): ShellProcess {
+    const process = new ShellProcess({
+      container,
+      command: container.image.shell ?? 'bash',
+      isBash: container.image.shell === 'bash',
+      isInteractive: true,
+      script: '',
+      isSession: true,
+    });
+    process.end({ stdout: '', stderr: '', exitCode: 0 });
+    return process;
   }
 
   /** `trap … EXIT`: the action sees the variables of the script, and its status if it does not exit with one of its own. */
-  async #leave(bash: Bash, before: Awaited<ReturnType<Bash['exec']>>, action: string): Promise<Awaited<ReturnType<Bash['exec']>>> {
+  async #leave(bash: Bash, state: RunState, before: BashExecResult, action: string): Promise<BashExecResult> {
     const script = `(exit ${before.exitCode})\n${action}`;
-    const after = await bash.exec(script, { rawScript: true, env: { ...before.env }, cwd: before.env['PWD'] ?? '/' });
+    const after = await state.output.of(() =>
+      bash.exec(script, { rawScript: true, env: { ...before.env }, cwd: before.env['PWD'] ?? '/' }),
+    );
     const exits = /\bexit\b/.test(action);
     return {
       ...before,
@@ -274,22 +315,40 @@ class LinuxShell implements Shell {
       (name) => name !== around.builtin && rarelyOurs[name]?.test(script) !== false,
     );
     const builtins = [...this.#builtins].filter((name) => hasBuiltin(container, name)) as CommandName[];
+    const looking = maySignal.test(script) ? signalCommands : [];
+    const reading = mayRead.test(script) ? [readCommand] : [];
     const options: BashOptions = {
       fs: new ContainerFileSystem(
         container.files,
-        () => [...names, ...builtins],
+        () => [...names, ...builtins, ...looking, ...reading],
         () => this.#engine.clock.now(),
       ),
       env: { ...Object.fromEntries(around.env), PWD: around.cwd },
       cwd: around.cwd,
       commands: builtins,
       defenseInDepth: false,
+      logger: bug.output.logger,
       sleep: async (ms) => around.clock.advance(ms),
-      processInfo: { pid: container.pid, ppid: 0, uid: 0, gid: 0 },
-      // just-bash's own `bash` runs inside of the script: a trap in it would be the script's.
-      customCommands: [...names, ...(/\btrap\b/.test(script) ? ['bash', 'sh'] : [])].map((name) =>
-        this.#custom(library, name, around, bug),
-      ),
+      processInfo: { pid: bug.process.pid, ppid: bug.process.parentPid, uid: 0, gid: 0 },
+      // just-bash's own `bash` runs inside of the script: a trap in it would be the script's, and so would its process id.
+      customCommands: [
+        ...[...names, ...(/\btrap\b|\$\$|kill|PPID/.test(script) ? ['bash', 'sh'] : [])].map((name) =>
+          this.#custom(library, name, around, bug),
+        ),
+        ...(mayEscapeBytes.test(script) ? ['printf', 'echo'] : []).map((name) =>
+          library.defineCommand(name, async (args, { origCommand }) => {
+            if (origCommand === undefined) throw new Error(`just-bash has no ${name}`);
+            return origCommand(unescapeWords(name, args));
+          }),
+        ),
+        ...reading.map((name) =>
+          library.defineCommand(name, async (args, context) => {
+            const exitCode = await decodeRead(args, context);
+            return { stdout: '', stderr: '', exitCode };
+          }),
+        ),
+        ...looking.map((name) => signalCommand(library, name, bug.process)),
+      ],
     };
     return new library.Bash(options);
   }
@@ -297,13 +356,15 @@ class LinuxShell implements Shell {
   #custom(library: JustBash, name: string, around: Surroundings, bug: RunState): ReturnType<JustBash['defineCommand']> {
     return library.defineCommand(name, async (args, context) => {
       if ('error' in bug) return { stdout: '', stderr: '', exitCode: 1 };
-      if (name === 'trap') return trap(args, bug);
+      if (name === 'trap') return bug.process.trap(args);
       const { files } = around.container;
       // What a process substitution made is a file of the shell's own.
       const substituted = args.filter((arg) => /^\/dev\/fd\/\d+$/.test(arg) && files.read(arg) === undefined);
       for (const path of substituted) files.write(path, await context.fs.readFile(path).catch(() => ''));
       try {
-        return await this.run([name, ...args], surroundingsOf(library, context, around));
+        const result = await this.run([name, ...args], { ...surroundingsOf(library, context, around), parent: bug.process });
+        bug.process.child = deathOf(result, around.container);
+        return result;
       } catch (error) {
         if (error instanceof EngineError) return { stdout: '', stderr: `${error.message}\n`, exitCode: 1 };
         bug.error = error;
@@ -340,7 +401,7 @@ class LinuxShell implements Shell {
   /** just-bash takes a tenth of a second to load: only scripts pay for it. */
   async #load(): Promise<JustBash> {
     if (this.#library === undefined) {
-      this.#library = await import('just-bash');
+      this.#library = await loadLibrary();
       this.#builtins = new Set<string>(this.#library.getCommandNames());
     }
     return this.#library;
@@ -364,130 +425,6 @@ class LinuxShell implements Shell {
     }
     return found;
   }
-}
-
-/** The first command of a script that a real shell would not wait for; undefined when there is none. */
-function inBackground(library: JustBash, script: string): string | undefined {
-  if (!/(?<![&<>|\\\d])&(?![&>])/.test(script)) return undefined;
-  try {
-    const tree = library.parse(script);
-    const found = tree.statements.find(({ background }) => background);
-    return found === undefined ? undefined : library.serialize({ ...tree, statements: [found] }).trim();
-  } catch {
-    return undefined;
-  }
-}
-
-function surroundingsOf(library: JustBash, context: ResolvedCommandContext, around: Surroundings): Surroundings {
-  const piped = library.decodeBytesToUtf8(context.stdin);
-  return {
-    ...around,
-    env: new Map(Object.entries(context.exportedEnv ?? {})),
-    cwd: context.cwd,
-    stdin: piped,
-    hasStdin: piped !== '' || around.hasStdin,
-  };
-}
-
-class Session implements ShellSession {
-  readonly #shell: LinuxShell;
-  readonly #container: Container;
-  readonly #functions = new Map<string, string>();
-  readonly #env: Map<string, string>;
-  #options: readonly string[] = [];
-  #lastStatus = 0;
-  #cwd: string;
-
-  constructor(shell: LinuxShell, container: Container, env: Map<string, string>, cwd: string) {
-    this.#shell = shell;
-    this.#container = container;
-    this.#env = env;
-    this.#cwd = cwd;
-  }
-
-  get cwd(): string {
-    return this.#cwd;
-  }
-
-  get env(): ReadonlyMap<string, string> {
-    return this.#env;
-  }
-
-  async run(
-    script: string,
-    options: {
-      readonly stdin?: string;
-      readonly isTerminal?: boolean;
-      readonly isWhole?: boolean;
-      readonly ask?: NonNullable<CommandContext['ask']>;
-    } = {},
-  ): Promise<CommandResult> {
-    const around: Surroundings = {
-      container: this.#container,
-      env: this.#env,
-      cwd: this.#cwd,
-      stdin: options.stdin ?? '',
-      hasStdin: options.stdin !== undefined,
-      isTerminal: options.isTerminal ?? false,
-      isInteractive: options.isTerminal === true && options.isWhole !== true,
-      clock: this.#shell.clock,
-      ...(options.ask === undefined ? {} : { ask: options.ask }),
-    };
-    if (this.#options.length === 0 && this.#functions.size === 0 && ![...this.#env.keys()].some((name) => name.startsWith('BASH_ALIAS_'))) {
-      const quick = await this.#shell.simple(script, around);
-      if (quick !== undefined) {
-        this.#lastStatus = quick.exitCode;
-        return quick;
-      }
-    }
-    const hasAliases = [...this.#env.keys()].some((name) => name.startsWith('BASH_ALIAS_'));
-    const before = [
-      // a terminal's shell is interactive
-      ...(hasAliases ? ['shopt -s expand_aliases'] : []),
-      ...this.#functions.values(),
-      ...(this.#options.length > 0 ? [`set ${this.#options.map((name) => `-o ${name}`).join(' ')}`] : []),
-    ];
-    if (this.#lastStatus !== 0 && script.includes('$?')) before.push(`(exit ${this.#lastStatus})`);
-    // set -e must not see the status of the script before
-    const whole = [...before.sort((a, b) => Number(a.startsWith('set ')) - Number(b.startsWith('set '))), script].join('\n');
-    const { result, env } = await this.#shell.script(whole, around, []);
-    for (const name of [...this.#env.keys()]) if (!(name in env)) this.#env.delete(name);
-    for (const [name, value] of Object.entries(env)) if (!shellOnly.has(name)) this.#env.set(name, value);
-    this.#cwd = env.PWD ?? this.#cwd;
-    this.#options = (env.SHELLOPTS ?? '').split(':').filter((name) => keptOptions.includes(name));
-    for (const [name, text] of await this.#shell.functionsOf(script)) this.#functions.set(name, text);
-    this.#lastStatus = result.exitCode;
-    return result;
-  }
-}
-
-/** The container's runtime refuses before anything runs (runc; docker 28 exits with 127). */
-function notFound(word: string): CommandResult {
-  const reason = word.includes('/') ? `stat ${word}: no such file or directory` : `exec: "${word}": executable file not found in $PATH`;
-  const text = word.includes('/') ? `exec: "${word}": ${reason}` : reason;
-  return { stdout: '', stderr: `${runtimeFailure} unable to start container process: ${text}: unknown\n`, exitCode: 127 };
-}
-
-function permissionDenied(word: string): CommandResult {
-  return {
-    stdout: '',
-    stderr: `${runtimeFailure} unable to start container process: exec: "${word}": is a directory: permission denied: unknown\n`,
-    exitCode: 126,
-  };
-}
-
-/** How every refusal of the runtime begins: the program has not run. */
-export const runtimeFailure = 'OCI runtime exec failed: exec failed:';
-
-/** `set --` for a script with arguments; just-bash has no `$0` of its own, so it is filled in. */
-function withParameters(script: string, [zero = 'sh', ...parameters]: readonly string[]): string {
-  const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-  return `set -- ${parameters.map(quote).join(' ')}\n${script.replace(/^#![^\n]*\n/, '').replace(/\$0\b/g, () => zero)}`;
-}
-
-/** `$RANDOM` of just-bash has no seed: draw it from ours. */
-function seededRandom(script: string): string {
-  return script.replace(/\$(?:RANDOM\b|\{RANDOM\})/g, '$(simulated-random)').replace(/\bRANDOM(?=\s*[%+*/-])/g, '$(simulated-random)');
 }
 
 /**

@@ -1,3 +1,5 @@
+import { decodeRaw } from '../../docker/byte-text.ts';
+
 /** Default values of the built-in types, as `pkg/apis/…/v1/defaults.go` of Kubernetes 1.27 sets them. Objects are changed in place. */
 
 type Draft = Record<string, unknown>;
@@ -382,8 +384,9 @@ export function base64(text: string): string {
   return btoa(binary);
 }
 
+/** Bytes that are no text as {@link decodeRaw} writes them. */
 export function fromBase64(text: string): string {
-  return new TextDecoder().decode(Uint8Array.from(atob(text), (char) => char.charCodeAt(0)));
+  return decodeRaw(Buffer.from(text, 'base64'));
 }
 
 function networkPolicy(draft: Draft): void {

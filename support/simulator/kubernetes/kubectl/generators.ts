@@ -1,4 +1,5 @@
 import { Random } from '../../clock/random.ts';
+import { encodeRaw, hasRawBytes } from '../../docker/byte-text.ts';
 import { nameAlphabet } from '../apiserver/admission.ts';
 import { KubectlError, UsageError } from './errors.ts';
 import { jobFrom } from './further-generators.ts';
@@ -81,12 +82,20 @@ function readSources(session: Session): Map<string, string> {
 export function configmap(session: Session): Dict {
   const name = nameArgument(session, 'create configmap');
   const data = readSources(session);
+  // What is no UTF-8 goes elsewhere (create_configmap.go, handleConfigMapFromFileSource).
+  const texts = new Map([...data].filter(([, value]) => !hasRawBytes(value)));
+  const binary = new Map([...data].filter(([, value]) => hasRawBytes(value)).map(([key, value]) => [key, base64(value)]));
   return {
     kind: 'ConfigMap',
     apiVersion: 'v1',
     metadata: metadataOf(session, name),
-    ...(data.size === 0 ? {} : { data: inOrder(data) }),
+    ...whereAny('data', texts),
+    ...whereAny('binaryData', binary),
   };
+}
+
+function whereAny(field: string, data: ReadonlyMap<string, string>): Dict {
+  return data.size === 0 ? {} : { [field]: inOrder(data) };
 }
 
 /** Go writes maps in the order of their keys. */
@@ -95,7 +104,7 @@ function inOrder(data: ReadonlyMap<string, string>): Readonly<Record<string, str
 }
 
 function base64(text: string): string {
-  return Buffer.from(text, 'utf8').toString('base64');
+  return Buffer.from(encodeRaw(text)).toString('base64');
 }
 
 function secretOf(session: Session, name: string, type: string, data: ReadonlyMap<string, string>): Dict {

@@ -113,10 +113,20 @@ function configMapValues(client: ApiClient, namespace: string, name: string): Re
   );
 }
 
+/** As files: with what is no text. */
+function configMapFiles(client: ApiClient, namespace: string, name: string): Readonly<Record<string, string>> | undefined {
+  const found = client.get<ConfigMap>('configmaps', name, namespace);
+  return found?.binaryData === undefined ? found?.data : { ...found.data, ...decoded(found.binaryData) };
+}
+
+function decoded(data: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, fromBase64(value)]));
+}
+
 function secretValues(client: ApiClient, namespace: string, name: string): Readonly<Record<string, string>> | undefined {
   const secret = client.get<Secret>('secrets', name, namespace);
   if (secret === undefined) return undefined;
-  return Object.fromEntries(Object.entries(secret.data ?? {}).map(([key, value]) => [key, fromBase64(value)]));
+  return decoded(secret.data ?? {});
 }
 
 /** The variables of one state of a namespace's services, for all the containers that were made while it lasted. */
@@ -218,7 +228,7 @@ interface Projection {
 
 function volumeFiles(client: ApiClient, pod: Pod, volume: Volume, facts: PodFacts): Record<string, string> | undefined {
   const namespace = pod.metadata.namespace ?? 'default';
-  if (volume.configMap !== undefined) return selected(configMapValues(client, namespace, volume.configMap.name), volume.configMap.items);
+  if (volume.configMap !== undefined) return selected(configMapFiles(client, namespace, volume.configMap.name), volume.configMap.items);
   if (volume.secret !== undefined) return selected(secretValues(client, namespace, volume.secret.secretName), volume.secret.items);
   const downward = volume['downwardAPI'] as Projection['downwardAPI'];
   if (downward !== undefined) return projected(client, pod, [{ downwardAPI: downward }], facts);
@@ -231,7 +241,7 @@ function projected(client: ApiClient, pod: Pod, sources: readonly Projection[], 
   const files: Record<string, string> = {};
   for (const source of sources) {
     if (source.configMap !== undefined)
-      Object.assign(files, selected(configMapValues(client, namespace, source.configMap.name), source.configMap.items));
+      Object.assign(files, selected(configMapFiles(client, namespace, source.configMap.name), source.configMap.items));
     if (source.secret !== undefined)
       Object.assign(files, selected(secretValues(client, namespace, source.secret.name), source.secret.items));
     if (source.serviceAccountToken !== undefined) files[source.serviceAccountToken.path] = `simulated.${pod.metadata.uid}.token`;

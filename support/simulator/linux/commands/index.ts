@@ -7,6 +7,7 @@ import { ip } from './ip/ip.ts';
 import { iptablesCommand } from './iptables/command.ts';
 import { restoreCommand, saveCommand } from './iptables/save.ts';
 import { nft } from './nft/command.ts';
+import { od } from './od.ts';
 import { pingCommand } from './ping.ts';
 import { kill, killall, pgrep, pidof, pkill } from './process-search.ts';
 import { output } from './result.ts';
@@ -59,6 +60,7 @@ const common: readonly (readonly [string, Command])[] = [
   ['awk', awk],
   ['diff', diff],
   ['head', head],
+  ['od', od],
   ['paste', paste],
   ['sed', sed],
   ['seq', seq],

@@ -1,5 +1,7 @@
 import { type ContainerProcess, processesIn } from '../../docker/process-table.ts';
-import type { Command, Container } from '../../docker/types.ts';
+import type { Command, CommandResult, Container } from '../../docker/types.ts';
+import { processAt, shellsIn } from '../shell-process.ts';
+import { signalNumberOf, signals, signalTable } from '../signals.ts';
 import { parseOptions } from './options.ts';
 import { CommandFailure, failure, output, run } from './result.ts';
 
@@ -51,43 +53,22 @@ export const pidof: Command = (args, { container }) => {
   return shown.length === 0 ? output('', 1) : output(`${shown.join(' ')}\n`);
 };
 
-const signals = [
-  'HUP',
-  'INT',
-  'QUIT',
-  'ILL',
-  'TRAP',
-  'ABRT',
-  'BUS',
-  'FPE',
-  'KILL',
-  'USR1',
-  'SEGV',
-  'USR2',
-  'PIPE',
-  'ALRM',
-  'TERM',
-  'STKFLT',
-  'CHLD',
-  'CONT',
-  'STOP',
-];
-
 /** `9`, `KILL`, `SIGKILL`; undefined when there is none of that name. */
 function signalName(text: string): string | undefined {
-  if (/^\d+$/.test(text)) return text === '0' ? '0' : signals[Number(text) - 1];
-  const name = text.toUpperCase().replace(/^SIG/, '');
-  return signals.includes(name) ? name : undefined;
+  if (text === '0' || text.toUpperCase() === 'EXIT') return '0';
+  const number = signalNumberOf(text);
+  return number === undefined ? undefined : signals[number - 1];
 }
 
 /** Delivers a signal. Process 1 hears only what it has a handler for, and never SIGKILL from inside (signal(7), pid_namespaces(7)). */
 function deliver(container: Container, { pid, program, process }: ContainerProcess, signal: string, tool: string): void {
   if (signal === '0') return;
-  if (signal === 'STOP' || signal === 'CONT') throw new CommandFailure(`${tool}: not simulated: SIG${signal}\n`, 1);
+  if (signal === 'STOP') throw new CommandFailure(`${tool}: not simulated: SIG${signal}\n`, 1);
   if (process !== undefined) {
     if (!process.signal(signal)) throw new CommandFailure(`${tool}: not simulated: SIG${signal} to ${process.command}\n`, 1);
     return;
   }
+  if (signal === 'CONT') throw new CommandFailure(`${tool}: not simulated: SIG${signal}\n`, 1);
   const ends = ['HUP', 'INT', 'QUIT', 'KILL', 'TERM', 'ABRT', 'SEGV'].includes(signal);
   if (!ends) return;
   if (pid === 1) {
@@ -109,7 +90,8 @@ export const kill: Command = (args, { container }) =>
   run(() => {
     const words = [...args];
     let signal = 'TERM';
-    if (words[0] === '-l' || words[0] === '-L') return output(`${signals.map((name, index) => `${index + 1}) SIG${name}`).join('\n')}\n`);
+    if (words[0] === '-l' || words[0] === '-L') return listSignals(words.slice(1));
+    if (/^-[sn]./.test(words[0] ?? '')) words.splice(0, 1, (words[0] as string).slice(0, 2), (words[0] as string).slice(2));
     if (words[0] === '-s' || words[0] === '-n') {
       const text = words[1] ?? '';
       signal = signalName(text) ?? fail(`bash: kill: ${text}: invalid signal specification\n`);
@@ -121,14 +103,30 @@ export const kill: Command = (args, { container }) =>
     if (words[0] === '--') words.shift();
     if (words.length === 0) fail('kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]\n', 2);
     let stderr = '';
+    let isHeard = false;
     for (const word of words) {
-      const found = processesIn(container).find(({ pid }) => String(pid) === word);
-      if (found !== undefined) deliver(container, found, signal, 'kill');
+      const one = /^\d+$/.test(word) ? processAt(container, Number(word)) : undefined;
+      const found = word === '0' ? shellsIn(container) : one === undefined ? [] : [one];
+      for (const each of found) deliver(container, each, signal, 'kill');
+      if (found.length > 0) isHeard = true;
       else if (/^\d+$/.test(word)) stderr += `bash: kill: (${word}) - No such process\n`;
       else stderr += `bash: kill: ${word}: arguments must be process or job IDs\n`;
     }
-    return { stdout: '', stderr, exitCode: stderr === '' ? 0 : 1 };
+    // one that was there is enough for bash
+    return { stdout: '', stderr, exitCode: isHeard ? 0 : 1 };
   });
+
+/** `kill -l`: all of them, or number to name and back (a status above 128 is that of a signal). */
+function listSignals(words: readonly string[]): CommandResult {
+  if (words.length === 0) return output(signalTable());
+  let stdout = '';
+  for (const word of words) {
+    const number = signalNumberOf(/^\d+$/.test(word) && Number(word) > 128 ? String(Number(word) - 128) : word);
+    if (number === undefined) return { stdout, stderr: `bash: kill: ${word}: invalid signal specification\n`, exitCode: 1 };
+    stdout += `${/^\d+$/.test(word) ? signals[number - 1] : number}\n`;
+  }
+  return output(stdout);
+}
 
 function fail(text: string, exitCode = 1): never {
   throw new CommandFailure(text, exitCode);

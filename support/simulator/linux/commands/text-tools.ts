@@ -1,3 +1,4 @@
+import { decodeRaw, encodeRaw } from '../../docker/byte-text.ts';
 import { resolvePath } from '../../docker/file-system.ts';
 import type { Command, CommandContext, CommandResult } from '../../docker/types.ts';
 import { CommandFailure, failure, output, run } from './result.ts';
@@ -68,8 +69,9 @@ export const head: Command = (args, context) =>
     const count = Number(digits) * (factor ?? 1);
     const { found, stderr } = inputs('head', paths, context);
     const texts = found.map(({ name, text }, index) => {
-      const parts = kind === 'lines' ? linesOf(text) : [...text];
-      const chosen = (sign === '-' ? parts.slice(0, Math.max(0, parts.length - count)) : parts.slice(0, count)).join('');
+      const parts = kind === 'lines' ? linesOf(text) : encodeRaw(text);
+      const part = sign === '-' ? parts.slice(0, Math.max(0, parts.length - count)) : parts.slice(0, count);
+      const chosen = part instanceof Uint8Array ? decodeRaw(part) : part.join('');
       const isTitled = isVerbose || (paths.length > 1 && !isQuiet);
       return `${isTitled ? `${index > 0 ? '\n' : ''}==> ${name} <==\n` : ''}${chosen}`;
     });
