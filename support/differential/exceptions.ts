@@ -8,35 +8,27 @@ export interface Exception {
   readonly reason: string;
 }
 
-const everywhere = ['bgp', 'kernel', 'sessions', 'http'] as const;
-
 /** All that is known to differ, in one place: an empty list is the aim. */
 export const exceptions: readonly Exception[] = [
   {
-    seeds: [13],
-    parts: ['bgp'],
-    reason: 'a race in FRR: a router that had two equal paths for a moment keeps telling the MED of the pair',
-  },
-  {
-    seeds: [19, 32],
-    parts: everywhere,
-    reason:
-      'next hops that are reached by way of other BGP routes: bgpd and zebra tell each other in turns, and at the end of a look real ones may hold a next hop for unusable whose route is there. A simulated router resolves them at once',
-  },
-  {
-    seeds: [35],
+    seeds: [13, 3039, 3076],
     parts: ['bgp'],
     reason:
-      'not modelled: an IPv6 address given with nodad while the link comes up is at once a connected route again, and redistributed as one',
+      'a race at the start: a router that told a path with a MED of 0, and has a better one without a MED now, or the other way round, takes the two for the same and does not tell; the simulated one hears both at once',
+  },
+  {
+    seeds: [2060],
+    parts: ['kernel'],
+    reason:
+      'not modelled: while zebra puts a route in the place of another, next hops that are reached by it are unusable for a moment, and a route that comes in that moment stays without them, for nobody asks again',
   },
 ];
 
+/** Recorded networks that never come to rest, and which tables of real FRR go round in their first stage (restlessness.ts). */
+export const restless: ReadonlyMap<number, readonly string[]> = new Map([
+  [19, ['started: r3 ipv6', 'started: r4 ipv6', 'started: r5 ipv6']],
+  [32, ['started: r1 ipv4', 'started: r2 ipv4', 'started: r3 ipv4', 'started: r5 ipv4', 'started: r6 ipv4']],
+]);
+
 /** The same of networks with GoBGP. */
-export const speakerExceptions: readonly Exception[] = [
-  {
-    seeds: [7, 11],
-    parts: ['speaker', 'show'],
-    reason:
-      'not modelled: an internal session outlives a short loss of its link, but FRR has lost the address that it told as IPv6 next hop, and tells an IPv4-mapped one from then on',
-  },
-];
+export const speakerExceptions: readonly Exception[] = [];

@@ -218,18 +218,18 @@ function script(plan: Plan, root: string, folder: string, gobgp: GobgpScript): s
         )} > ${out}/show${at} 2>&1 || true )`,
       );
     });
-    lines.push(`: > ${out}/http`);
     lines.push(waitForLooks);
     for (const from of plan.hosts) {
       for (const address of plan.hosts.flatMap((to) => (to === from ? [] : to.addresses))) {
         const url = address.includes(':') ? `http://[${address}]/` : `http://${address}/`;
         lines.push(
           `( status=0; answer=$(ip netns exec ${from.name} curl -s --max-time 3 -w '%{http_code}' '${url}') || status=$?`,
-          `[ $status = 0 ] || answer="exit $status"; printf '%s\\t%s\\0' '${from.name} → ${address}' "$answer" >> ${out}/http ) & looks+=($!)`,
+          // A file each: bash writes line by line, and an answer has two.
+          `[ $status = 0 ] || answer="exit $status"; printf '%s\\t%s\\0' '${from.name} → ${address}' "$answer" > ${out}/http.${from.name}.${address} ) & looks+=($!)`,
         );
       }
     }
-    lines.push(waitForLooks);
+    lines.push(waitForLooks, `cat /dev/null $(ls ${out}/http.* 2> /dev/null) > ${out}/http`);
   });
   return `${lines.join('\n')}\n`;
 }

@@ -59,9 +59,7 @@ export class SimulatedSpeaker {
   }
 
   stop(how: 'killed' | 'graceful'): void {
-    // A gobgpd that may restart leaves without a word (cmd/gobgpd, on SIGTERM with `-r`).
-    const mayRestart = this.#plan.peers.some(({ restartTimeSeconds }) => restartTimeSeconds !== undefined);
-    this.#router?.speaker.stop(mayRestart ? 'killed' : how);
+    this.#router?.speaker.stop(how);
     this.#router = undefined;
   }
 
@@ -155,7 +153,8 @@ function pathText(attributes: PathAttributes, isStale: boolean, named: (address:
   return receivedText({
     origin,
     path: asPath.flatMap((item) => (typeof item === 'number' ? [item] : item.set)).join(' '),
-    'next hop': named(nextHop.text),
+    // Go prints a mapped address as the IPv4 one that it stands for.
+    'next hop': named(nextHop.text.replace(/^::ffff:(?=.*\.)/, '')),
     med,
     localpref: localPref,
     communities: communities?.join(' '),

@@ -1,5 +1,6 @@
 import type { SimulatedClock, Timer } from '../clock/clock.ts';
 import type { Errno, Ip, TcpConnection } from '../net/types.ts';
+import { concatenate } from './bytes.ts';
 import type { Capability } from './capabilities.ts';
 import { decode, encode, type Message, MessageError, MessageStream, type OpenMessage } from './message.ts';
 import type { BgpFamily, BgpImplementation } from './types.ts';
@@ -46,6 +47,9 @@ const receivedCounter = {
   keepalive: 'keepalivesReceived',
   'route-refresh': 'refreshesReceived',
 } as const;
+
+/** FRR's `wpkt_quanta` (bgp_io.c). */
+const messagesPerWrite = 64;
 
 /** Why a connection ended. */
 export type Ending =
@@ -103,9 +107,23 @@ export class Connection {
 
   send(message: Message): void {
     if (this.phase === 'Closed') return;
+    this.tcp.send(this.#encode(message));
+  }
+
+  /** What is ready goes in one write: FRR's bgp_write takes up to 64 messages; gobgp writes each. */
+  sendAll(messages: readonly Message[]): void {
+    if (this.#owner.implementation === 'gobgp') {
+      for (const message of messages) this.send(message);
+      return;
+    }
+    for (let index = 0; index < messages.length && this.phase !== 'Closed'; index += messagesPerWrite)
+      this.tcp.send(concatenate(messages.slice(index, index + messagesPerWrite).map((message) => this.#encode(message))));
+  }
+
+  #encode(message: Message): Uint8Array {
     this.counters[sentCounter[message.type]]++;
     this.lastWriteAt = this.#owner.clock.now();
-    this.tcp.send(encode(message, { implementation: this.#owner.implementation, isFourOctetAs: this.#isFourOctetAs }));
+    return encode(message, { implementation: this.#owner.implementation, isFourOctetAs: this.#isFourOctetAs });
   }
 
   /** Sends a NOTIFICATION, closes, and reports it. */
@@ -162,7 +180,8 @@ export class Connection {
         const raw = this.#stream.next();
         if (raw === undefined) return;
         const message = decode(raw, { isFourOctetAs: this.#isFourOctetAs });
-        this.counters[receivedCounter[message.type]]++;
+        // FRR counts a NOTIFICATION as it arrives and again as it is read (bgp_packet.c).
+        this.counters[receivedCounter[message.type]] += message.type === 'notification' && this.#owner.implementation === 'frr' ? 2 : 1;
         this.lastReadAt = this.#owner.clock.now();
         if (message.type === 'update') this.lastUpdateAt = this.lastReadAt;
         if (this.phase === 'Established' && (message.type === 'keepalive' || message.type === 'update')) this.armHold(this.holdTimeSeconds);

@@ -61,8 +61,9 @@ export interface LocalNextHops {
   readonly linkLocal: Ip | undefined;
 }
 
-export function localNextHops(namespace: NetworkNamespace, local: Ip): LocalNextHops {
-  const device = interfaceOf(namespace, local);
+/** @param name of the interface that had the address, if it has it no more */
+export function localNextHops(namespace: NetworkNamespace, local: Ip, name?: string): LocalNextHops {
+  const device = interfaceOf(namespace, local) ?? (name === undefined ? undefined : namespace.getInterface(name));
   const addresses = device?.addresses ?? [];
   const v6 = addresses.find((entry) => entry.ip.family === 6 && entry.scope === 'global')?.ip;
   return {
@@ -116,7 +117,7 @@ function isOnSameSubnet(namespace: NetworkNamespace, one: Ip, other: Ip): boolea
 function nextHopSelf(options: SpeakerOptions, family: BgpFamily, peer: Peer): Ip {
   const local = peer.local?.ip ?? options.routerId;
   const isFrr = options.implementation === 'frr';
-  const hops = localNextHops(options.namespace, local);
+  const hops = localNextHops(options.namespace, local, peer.localDevice);
   // RFC 8950 where it was agreed on; gobgp does so on any IPv6 session (recorded).
   const asIpv6 = family === 'ipv6-unicast' || (local.family === 6 && (peer.hasExtendedNextHop || !isFrr));
   if (!asIpv6) return hops.v4 ?? options.routerId;
@@ -139,7 +140,7 @@ function withLinkLocal(
   if (isReflected || !(isLocal || peer.isExternal)) return attributes;
   const { address } = peer.config;
   if (!isLinkLocalIpv6(address) && connectedSubnet(options.namespace, address) === undefined) return attributes;
-  const { linkLocal } = localNextHops(options.namespace, local.ip);
+  const { linkLocal } = localNextHops(options.namespace, local.ip, peer.localDevice);
   return linkLocal === undefined || linkLocal === attributes.nextHop ? attributes : { ...attributes, linkLocalNextHop: linkLocal };
 }
 
@@ -261,5 +262,7 @@ export function finishExport(
   // A link-local next hop means nothing on another link.
   if (options.implementation === 'frr') attributes = withoutKeys(attributes, 'linkLocalNextHop');
   if (isNextHopSelf) attributes = { ...withoutKeys(attributes, 'linkLocalNextHop'), nextHop: nextHopSelf(options, family, peer) };
+  // bgp_updgrp_packet.c, bpacket_reformat_for_peer: a mapped address of its own stands for any other.
+  if (peer.mappedNextHop !== undefined && attributes.nextHop.family === 6) attributes = { ...attributes, nextHop: peer.mappedNextHop };
   return { attributes: withLinkLocal(options, attributes, peer, { isLocal, isReflected, from }), isNextHopSelf };
 }

@@ -47,7 +47,6 @@ export interface PeerOwner {
   onRouteRefresh(peer: Peer, family: BgpFamily): void;
 }
 
-const frrStartDelayMs = 1000;
 const frrMaximumStartSeconds = 120;
 /** gobgp: seconds of idle after a session or an attempt ended, and its shortest tick of the dialling loop. */
 const gobgpIdleHoldSeconds = 5;
@@ -94,6 +93,15 @@ export class Peer implements BgpPeer, ConnectionOwner {
   readonly accepted: Record<BgpFamily, number> = { 'ipv4-unicast': 0, 'ipv6-unicast': 0 };
   readonly updateGroups = new Map<BgpFamily, { readonly group: number; readonly subgroup: number }>();
   readonly endOfRib = { sent: new Set<BgpFamily>(), received: new Set<BgpFamily>() };
+  /**
+   * FRR: what it tells in the place of every IPv6 next hop since the address that it had for that went from the session's interface
+   * while the session stayed.
+   */
+  mappedNextHop: Ip | undefined;
+  /** The global IPv6 address that FRR chose as its own next hop when the session came up (bgp_zebra.c, bgp_nexthop_set). */
+  globalNextHop: Ip | undefined;
+  /** The interface of the session's own address, when it came up. */
+  localDevice: string | undefined;
   /** The whole table went out; changes follow one by one. */
   isSynchronised = false;
   restartTimer: Timer | undefined;
@@ -111,6 +119,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
   #startTimer: Timer | undefined;
   #connectTimer: Timer | undefined;
   #startSeconds = 1;
+  /** gobgp: of the next time that it is Idle. */
+  #idleHoldSeconds = gobgpIdleHoldSeconds;
   #overflowTimer: Timer | undefined;
   #wasTracked = false;
   #isRemoved = false;
@@ -269,6 +279,10 @@ export class Peer implements BgpPeer, ConnectionOwner {
     this.#session?.send(message);
   }
 
+  sendAll(messages: readonly Message[]): void {
+    this.#session?.sendAll(messages);
+  }
+
   // ── the state machine ─────────────────────────────────────────────────────────────────────────────────────
 
   start(): void {
@@ -277,7 +291,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
       return;
     }
     if (this.config.isDynamic === true) this.#setState('Active');
-    else if (this.#isFrr) this.#scheduleStart(this.#startSeconds * frrStartDelayMs);
+    else if (this.#isFrr) this.#scheduleStart(this.#startSeconds * 1000);
     else this.#activate();
   }
 
@@ -576,7 +590,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
     this.state = 'Idle';
     this.#owner.onStateChange(this);
     if (this.#isRemoved || this.config.isShutdown === true || this.isPrefixOverflow || this.config.families.length === 0) return;
-    this.#scheduleStart(this.#isFrr ? this.#startSeconds * frrStartDelayMs : gobgpIdleHoldSeconds * 1000);
+    this.#scheduleStart(1000 * (this.#isFrr ? this.#startSeconds : this.#idleHoldSeconds));
+    this.#idleHoldSeconds = gobgpIdleHoldSeconds;
   }
 
   #setState(state: SessionState): void {
@@ -718,6 +733,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
   clear(): void {
     this.isPrefixOverflow = false;
     this.#overflowTimer?.cancel();
+    this.#idleHoldSeconds = this.config.idleHoldAfterResetSeconds ?? gobgpIdleHoldSeconds;
     this.reset(6, 4, this.#isFrr ? 'User reset' : undefined);
   }
 

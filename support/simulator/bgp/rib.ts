@@ -10,6 +10,8 @@ export interface StoredPath extends Path {
   isSuppressed?: boolean;
   isValid: boolean;
   igpMetric?: number;
+  /** Where the table of next hops has it. */
+  tracked?: { readonly address: Ip; readonly device: string } | undefined;
   readonly destination: Destination;
 }
 
@@ -68,7 +70,9 @@ export class Rib {
 
   discardIfEmpty(destination: Destination): void {
     if (destination.paths.length > 0 || destination.best !== undefined) return;
-    if (this.destinations.delete(destination.prefix)) this.#sorted = undefined;
+    if (this.destinations.get(destination.prefix) !== destination) return;
+    this.destinations.delete(destination.prefix);
+    this.#sorted = undefined;
   }
 
   /** In numerical order of prefixes, those with paths only. */
@@ -92,6 +96,7 @@ export class NextHopTable {
   readonly #byAddress = new Map<Ip, Map<string, Followers>>();
 
   add(path: StoredPath, address: Ip, device: string): void {
+    path.tracked = { address, device };
     let byDevice = this.#byAddress.get(address);
     if (byDevice === undefined) {
       byDevice = new Map();
@@ -102,7 +107,11 @@ export class NextHopTable {
     else paths.add(path);
   }
 
-  remove(path: StoredPath, address: Ip, device: string): void {
+  /** From where it was put: by now its peer may be without an address of its own. */
+  remove(path: StoredPath): void {
+    if (path.tracked === undefined) return;
+    const { address, device } = path.tracked;
+    path.tracked = undefined;
     const byDevice = this.#byAddress.get(address);
     const paths = byDevice?.get(device);
     paths?.delete(path);

@@ -294,6 +294,42 @@ describe('a session between two FRR', () => {
     expect(left.speaker.lookup(v6)?.best?.isValid).toBe(true);
   });
 
+  it('leaves the prefix of a session that went to who has it now', () => {
+    const pair = new Pair();
+    const left = pair.speaker('left');
+    const right = pair.speaker('right', { implementation: 'frr' });
+    right.speaker.originate({ prefix: v6 });
+    pair.seconds(10);
+    expect(left.speaker.lookup(v6)?.paths).toHaveLength(1);
+    pair.leftDevice.setDown();
+    pair.seconds(1);
+    left.speaker.originate({ prefix: v6 });
+    pair.seconds(1);
+    pair.leftDevice.setUp();
+    pair.leftDevice.addAddress(ip('2001:db8:0:1::1'), 64, { noDad: true });
+    pair.seconds(3);
+    expect(left.speaker.lookup(v6)?.best?.peer).toBeUndefined();
+    expect(left.speaker.lookup(v6)?.paths.map(({ weight }) => weight)).toContain(32768);
+  });
+
+  it('does not tell that a MED of 0 is none any more, as FRR holds both for the same', () => {
+    const pair = new Pair();
+    let med: number | undefined = 0;
+    const { speaker } = pair.speaker('left', {
+      exportPolicy: ({ attributes: { med: _, ...rest } }) => ({ attributes: med === undefined ? rest : { ...rest, med } }),
+    });
+    const right = pair.speaker('right');
+    speaker.originate({ prefix: v6 });
+    pair.seconds(15);
+    const told = (next: number | undefined) => {
+      med = next;
+      speaker.refreshPolicies();
+      pair.seconds(1);
+      return right.peer.adjRibIn('ipv6-unicast').map(({ attributes }) => attributes.med);
+    };
+    expect([told(0), told(undefined), told(5), told(undefined)]).toEqual([[0], [0], [5], [undefined]]);
+  });
+
   it('inside one AS gives local preference and keeps the next hop', () => {
     const pair = new Pair();
     const left = pair.speaker('left', { peer: { remoteAs: 'internal', multihopTtl: 255 } });

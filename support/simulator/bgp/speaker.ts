@@ -2,8 +2,9 @@ import type { Timer } from '../clock/clock.ts';
 import { ip, ipFromValue, prefix as parsePrefix } from '../net/address.ts';
 import type { Ip, ListeningSocket, Prefix, TcpConnection } from '../net/types.ts';
 import { Aggregate, aggregateSource } from './aggregate.ts';
+import { AttributePool } from './attribute-pool.ts';
 import { decide } from './decision.ts';
-import { ExportMemo, exportPath, finishExport, interfaceOf, isLinkLocalIpv6, localPreference } from './export.ts';
+import { ExportMemo, exportPath, finishExport, interfaceOf, isLinkLocalIpv6, localNextHops, localPreference } from './export.ts';
 import { MessageError, type UpdateMessage } from './message.ts';
 import type { LocalIdentity } from './open.ts';
 import { Peer, type PeerOwner, type ReceivedRoute, type SentRoute } from './peer.ts';
@@ -51,6 +52,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
   readonly #byAddress = new Map<Ip, Peer>();
   readonly #ribs: Readonly<Record<BgpFamily, Rib>> = { 'ipv4-unicast': new Rib('ipv4-unicast'), 'ipv6-unicast': new Rib('ipv6-unicast') };
   readonly #nextHops = new NextHopTable();
+  readonly #pool = new AttributePool();
   readonly #reachable = new Map<Peer, boolean>();
   readonly #bestListeners = new Set<(entry: RibEntry) => void>();
   readonly #sessionListeners = new Set<(peer: BgpPeer) => void>();
@@ -212,6 +214,9 @@ class Speaker implements BgpSpeaker, PeerOwner {
       this.#synchronise([peer]);
       return;
     }
+    peer.mappedNextHop = undefined;
+    peer.globalNextHop = peer.local === undefined ? undefined : localNextHops(this.options.namespace, peer.local.ip).v6;
+    peer.localDevice = peer.local === undefined ? undefined : interfaceOf(this.options.namespace, peer.local.ip)?.name;
     const key = `${peer.isExternal ? 'external' : 'internal'} ${[...peer.negotiatedFamilies].join()} ${peer.hasExtendedNextHop} ${peer.localAsn}`;
     const batch = this.#batches.get(key);
     for (const family of peer.negotiatedFamilies) peer.updateGroups.set(family, this.#groupOf(family, key, batch === undefined));
@@ -323,15 +328,17 @@ class Speaker implements BgpSpeaker, PeerOwner {
       if (attributes === undefined) throw new MessageError(3, 3, 'missing well-known attributes', Uint8Array.of(1));
       const received = this.#withLocalAs(peer, peer.isExternal ? withoutLocalPref(attributes) : attributes);
       const base = this.options.implementation === 'frr' ? withSortedCommunities(received) : received;
-      if (message.nextHop !== undefined)
-        for (const value of message.nlri) this.#receive(peer, 'ipv4-unicast', value, { ...base, nextHop: message.nextHop });
+      if (message.nextHop !== undefined) {
+        const full = this.#pool.intern({ nextHop: message.nextHop, ...base });
+        for (const value of message.nlri) this.#receive(peer, 'ipv4-unicast', value, full);
+      }
       if (mpReach !== undefined) {
         const { nextHop, linkLocalNextHop } = mpReach;
-        const full: PathAttributes = {
+        const full = this.#pool.intern({
           ...base,
           nextHop,
           ...(linkLocalNextHop === undefined || linkLocalNextHop.value === 0n ? {} : { linkLocalNextHop }),
-        };
+        });
         for (const value of mpReach.nlri) this.#receive(peer, mpReach.family, value, full);
       }
       return;
@@ -400,7 +407,8 @@ class Speaker implements BgpSpeaker, PeerOwner {
       route.path = undefined;
       return;
     }
-    route.path = this.#putPath(peer, route.prefix, decided.attributes, decided.weight ?? 0, route.receivedAt);
+    const attributes = decided.attributes === route.attributes ? route.attributes : this.#pool.intern(decided.attributes);
+    route.path = this.#putPath(peer, route.prefix, attributes, decided.weight ?? 0, route.receivedAt);
   }
 
   /** RFC 4271 §9.1.2 (AS loop), RFC 4456 §8 (reflection loops), and FRR's refusal of its own address as next hop. */
@@ -455,7 +463,8 @@ class Speaker implements BgpSpeaker, PeerOwner {
       return known;
     }
     const path: StoredPath = { prefix, attributes, peer, source, receivedAt, weight, isStale: false, isValid: true, destination };
-    destination.paths.unshift(path);
+    // The usual case is one path: an array that has grown keeps room for many.
+    destination.paths = destination.paths.length === 0 ? [path] : [path, ...destination.paths];
     this.#track(path);
     this.#touchAggregates(destination);
     this.#enqueue(destination);
@@ -498,9 +507,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
   }
 
   #untrack(path: StoredPath): void {
-    if (!this.#isTracking || path.peer === undefined) return;
-    const { address, device } = this.#nextHopOf(path);
-    this.#nextHops.remove(path, address, device);
+    this.#nextHops.remove(path);
   }
 
   #mustBeConnected(peer: BgpPeer): boolean {
@@ -518,7 +525,12 @@ class Speaker implements BgpSpeaker, PeerOwner {
       return found?.isAdminUp && found.hasCarrier ? { metric: 0 } : undefined;
     }
     const decision = namespace.routes.lookup(address);
-    if (decision.kind !== 'forward' || decision.route.destination.length === 0) return undefined;
+    if (decision.kind === 'local' || decision.route === undefined || decision.route.destination.length === 0) return undefined;
+    // A route that drops packets is a way like others (zebra_rnh.c, rnh_nexthop_valid), be it a summary of the router's own.
+    if (decision.kind !== 'forward')
+      return isConnectedOnly || decision.kind === 'no-route'
+        ? undefined
+        : { metric: this.options.metricOf?.(decision.route.destination) ?? 0 };
     if (!decision.device.isAdminUp || !decision.device.hasCarrier) return undefined;
     const isConnected = decision.nextHop === address;
     if (isConnectedOnly && !isConnected) return undefined;
@@ -560,7 +572,27 @@ class Speaker implements BgpSpeaker, PeerOwner {
       if (before === undefined) continue;
       const now = this.isReachable(peer);
       if (now !== before) peer.reachabilityChanged(now);
+      this.#followAddress(peer);
     }
+  }
+
+  /**
+   * A session outlives the loss of the address that is told as IPv6 next hop (bgp_zebra.c, bgp_interface_address_delete): the interface's
+   * IPv4 address stands in, and only a neighbor that is named by its interface gets the IPv6 one back.
+   */
+  #followAddress(peer: Peer): void {
+    const { globalNextHop } = peer;
+    if (globalNextHop === undefined || peer.session === undefined) return;
+    const { namespace } = this.options;
+    if (peer.mappedNextHop === undefined) {
+      if (namespace.isLocalAddress(globalNextHop)) return;
+      const device = namespace.getInterface(peer.localDevice ?? '');
+      const own = device?.addresses.find((entry) => entry.ip.family === 4)?.ip;
+      if (own === undefined) return;
+      peer.mappedNextHop = ipFromValue(6, (0xffffn << 32n) | own.value);
+    } else if (peer.config.isUnnumbered === true && namespace.isLocalAddress(globalNextHop)) peer.mappedNextHop = undefined;
+    else return;
+    for (const family of families) this.#resend(peer, family, false);
   }
 
   #enqueue(destination: Destination): void {
@@ -725,10 +757,21 @@ class Speaker implements BgpSpeaker, PeerOwner {
       outgoing.withdraw(peer, family, prefix);
       return;
     }
-    if (former !== undefined && !isForced && isSameAttributes(former.attributes, exported.attributes)) return;
-    const route: SentRoute = { prefix, attributes: exported.attributes, sentAt: this.clock.now(), isNextHopSelf: exported.isNextHopSelf };
+    if (former !== undefined && !isForced && this.#isTold(former.attributes, exported.attributes)) return;
+    const attributes = this.#pool.intern(exported.attributes);
+    const route: SentRoute = { prefix, attributes, sentAt: this.clock.now(), isNextHopSelf: exported.isNextHopSelf };
     sent.set(prefix, route);
-    outgoing.announce(peer, family, prefix, exported.attributes);
+    outgoing.announce(peer, family, prefix, attributes);
+  }
+
+  /**
+   * Whether a peer knows it already. FRR holds what was sent and what is to be sent for the same when their hashes are, and those have no
+   * place for whether there is a MED: none is as good as 0 (bgp_updgrp_adv.c, bgp_adj_out_set_subgroup; bgp_attr.c, attrhash_key_make).
+   */
+  #isTold(sent: PathAttributes, wanted: PathAttributes): boolean {
+    if (sent.med !== wanted.med && this.#isTracking && (sent.med ?? 0) === (wanted.med ?? 0))
+      return isSameAttributes({ ...sent, med: 0 }, { ...wanted, med: 0 });
+    return isSameAttributes(sent, wanted);
   }
 
   /** Sends the whole table to peers that have just come up, then End-of-RIB where both speak of graceful restart. */
@@ -778,10 +821,10 @@ class Speaker implements BgpSpeaker, PeerOwner {
     outgoing.announce(peer, family, everything, attributes);
   }
 
-  #resend(peer: Peer, family: BgpFamily): void {
+  #resend(peer: Peer, family: BgpFamily, withDefault = true): void {
     if (!peer.isSynchronised || !peer.negotiatedFamilies.has(family)) return;
     const outgoing = new Outbox();
-    this.#sendDefault(peer, family, outgoing);
+    if (withDefault) this.#sendDefault(peer, family, outgoing);
     for (const destination of this.#ribs[family].list()) this.#advertise(peer, destination, outgoing, true);
     outgoing.flush();
   }
@@ -902,17 +945,20 @@ class Outbox {
   /** FRR takes one message of each family in turn (recorded). */
   flush(): void {
     for (const [peer, record] of this.#byPeer) {
+      const messages: UpdateMessage[] = [];
       for (const family of families) {
         const { withdrawn } = record[family];
-        for (let index = 0; index < withdrawn.length; index += 100) sendWithdrawal(peer, family, withdrawn.slice(index, index + 100));
+        for (let index = 0; index < withdrawn.length; index += 100)
+          messages.push(withdrawalOf(peer, family, withdrawn.slice(index, index + 100)));
       }
       const longest = Math.max(...families.map((family) => record[family].updates.length));
       for (let index = 0; index < longest; index++) {
         for (const family of families) {
           const update = record[family].updates[index];
-          if (update !== undefined) sendUpdate(peer, family, update);
+          if (update !== undefined) messages.push(updateOf(family, update));
         }
       }
+      peer.sendAll(messages);
     }
     this.#byPeer.clear();
   }
@@ -928,23 +974,19 @@ const emptyUpdate = {
   mpUnreach: undefined,
 } as const;
 
-function sendUpdate(peer: Peer, family: BgpFamily, update: OutgoingUpdate): void {
+function updateOf(family: BgpFamily, update: OutgoingUpdate): UpdateMessage {
   const { nextHop, linkLocalNextHop, ...attributes } = update.attributes;
-  if (family === 'ipv4-unicast' && nextHop.family === 4) {
-    peer.send({ ...emptyUpdate, attributes, nextHop, nlri: update.prefixes });
-    return;
-  }
-  peer.send({
+  if (family === 'ipv4-unicast' && nextHop.family === 4) return { ...emptyUpdate, attributes, nextHop, nlri: update.prefixes };
+  return {
     ...emptyUpdate,
     attributes,
     mpReach: { family, nextHop, ...(linkLocalNextHop === undefined ? {} : { linkLocalNextHop }), nlri: update.prefixes },
-  });
+  };
 }
 
-function sendWithdrawal(peer: Peer, family: BgpFamily, withdrawn: readonly Prefix[]): void {
+function withdrawalOf(peer: Peer, family: BgpFamily, withdrawn: readonly Prefix[]): UpdateMessage {
   const usesMp = family === 'ipv6-unicast' || peer.hasExtendedNextHop || (peer.implementation === 'gobgp' && peer.local?.ip.family === 6);
-  if (usesMp) peer.send({ ...emptyUpdate, mpUnreach: { family, withdrawn } });
-  else peer.send({ ...emptyUpdate, withdrawn });
+  return usesMp ? { ...emptyUpdate, mpUnreach: { family, withdrawn } } : { ...emptyUpdate, withdrawn };
 }
 
 /** What the export filter says, asked once for all peers that it treats alike. */
@@ -973,7 +1015,7 @@ class Refusals {
     }
     let answer = this.#answers.get(key);
     if (answer === undefined) {
-      answer = this.#filter.refuses(destination.prefix, peer);
+      answer = this.#filter.refuses(destination.prefix, key);
       this.#answers.set(key, answer);
     }
     return answer;

@@ -94,6 +94,8 @@ export interface PeerConfig {
   readonly holdTimeSeconds: number;
   readonly keepaliveSeconds: number;
   readonly connectRetrySeconds: number;
+  /** gobgp's `idle-hold-time-after-reset`. Default: 5, as Cilium's agent sets it; gobgpd's own is 30. */
+  readonly idleHoldAfterResetSeconds?: number;
   /** 1: the peer must be directly connected (TTL 1) when it is external. */
   readonly multihopTtl: number;
   /** An external peer's next hops need not be on a subnet of the speaker (`disable-connected-check`). */
@@ -196,6 +198,10 @@ export interface BgpPeer {
   readonly lastReadAt?: number | undefined;
   readonly lastWriteAt?: number | undefined;
   readonly lastUpdateAt?: number | undefined;
+  /** The interface of the session's own address, when it came up. */
+  readonly localDevice?: string | undefined;
+  /** FRR: what it tells in the place of every IPv6 next hop. */
+  readonly mappedNextHop?: Ip | undefined;
   readonly nextStartAt?: number | undefined;
   readonly nextConnectAt?: number | undefined;
   /** Held down because it sent more prefixes than allowed. */
@@ -237,7 +243,8 @@ export type RoutePolicy = (
  */
 export interface ExportFilter {
   keyOf(peer: BgpPeer, family: BgpFamily): string;
-  refuses(prefix: Prefix, peer: BgpPeer): boolean;
+  /** For any peer with that key. */
+  refuses(prefix: Prefix, key: string): boolean;
 }
 
 export interface SpeakerOptions {

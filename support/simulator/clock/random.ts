@@ -50,21 +50,31 @@ export class Random {
   /** `length` characters of `alphabet`. */
   text(length: number, alphabet: string): string {
     // Codes first: a string that grows by one character at a time stays a chain of pieces in memory.
-    const codes: number[] = [];
-    for (let index = 0; index < length; index++) codes.push(alphabet.charCodeAt(this.integer(0, alphabet.length - 1)));
-    return String.fromCharCode(...codes);
+    const codes = new Array<number>(length);
+    for (let index = 0; index < length; index++) codes[index] = alphabet.charCodeAt(this.integer(0, alphabet.length - 1));
+    return String.fromCharCode.apply(undefined, codes);
   }
 
   /** `length` hexadecimal digits. */
   hex(length: number): string {
-    return this.text(length, '0123456789abcdef');
+    return this.text(length, hexadecimal);
   }
 
   /** An RFC 9562 version 4 UUID. */
   uuid(): string {
-    return [this.hex(8), this.hex(4), `4${this.hex(3)}`, this.pick(['8', '9', 'a', 'b']) + this.hex(3), this.hex(12)].join('-');
+    const codes = uuidForm.slice();
+    for (let index = 0; index < codes.length; index++) {
+      if (codes[index] === anyDigit) codes[index] = hexadecimal.charCodeAt(this.integer(0, 15));
+      else if (codes[index] === variantDigit) codes[index] = hexadecimal.charCodeAt(8 + this.integer(0, 3));
+    }
+    return String.fromCharCode.apply(undefined, codes);
   }
 }
+
+const hexadecimal = '0123456789abcdef';
+const anyDigit = 'x'.charCodeAt(0);
+const variantDigit = 'y'.charCodeAt(0);
+const uuidForm: readonly number[] = Array.from('xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx', (character) => character.charCodeAt(0));
 
 function hash(text: string): number {
   let value = 0x811c9dc5;

@@ -295,18 +295,18 @@ export function lacksPolicy(bgp: BgpConfig, neighbor: NeighborConfig, family: Bg
 
 /** What of {@link makePolicy}`(config, 'out')` depends on nothing but the prefix. */
 export function makeExportFilter(config: FrrConfig): ExportFilter {
-  /** Undefined for a neighbor that is told nothing at all. */
-  const prefixListOf = (peer: BgpPeer, family: BgpFamily): string | undefined => {
-    const neighbor = config.bgp === undefined ? undefined : neighborOf(config.bgp, peer);
-    if (config.bgp === undefined || neighbor === undefined || lacksPolicy(config.bgp, neighbor, family, 'out')) return undefined;
-    return neighbor.families[family].prefixListOut ?? '';
-  };
+  /** Of a neighbor that is told nothing at all: no list has such a name. */
+  const nothing = ' ';
   return {
-    keyOf: (peer, family) => prefixListOf(peer, family) ?? ' ',
-    refuses: (prefix, peer) => {
-      const name = prefixListOf(peer, prefix.family === 4 ? 'ipv4-unicast' : 'ipv6-unicast');
-      if (name === undefined || name === '') return name === undefined;
-      const list = config.prefixLists.get(keyOfPrefixList(prefix.family, name));
+    /** The prefix list, or nothing where there is none. */
+    keyOf: (peer, family) => {
+      const neighbor = config.bgp === undefined ? undefined : neighborOf(config.bgp, peer);
+      if (config.bgp === undefined || neighbor === undefined || lacksPolicy(config.bgp, neighbor, family, 'out')) return nothing;
+      return neighbor.families[family].prefixListOut ?? '';
+    },
+    refuses: (prefix, key) => {
+      if (key === nothing || key === '') return key === nothing;
+      const list = config.prefixLists.get(keyOfPrefixList(prefix.family, key));
       return list === undefined || !permitsPrefix(list, prefix);
     },
   };

@@ -2,7 +2,8 @@ import { createSpeaker } from '../bgp/speaker.ts';
 import type { BgpSpeaker, PeerConfig } from '../bgp/types.ts';
 import { SimulatedClock } from '../clock/clock.ts';
 import { Random } from '../clock/random.ts';
-import type { Container } from '../docker/types.ts';
+import type { CommandContext, Container } from '../docker/types.ts';
+import { ip as ipCommand } from '../linux/commands/ip/ip.ts';
 import { ip, prefix } from '../net/address.ts';
 import { createNetwork } from '../net/network.ts';
 import type { Network, NetworkInterface, NetworkNamespace } from '../net/types.ts';
@@ -29,10 +30,11 @@ export interface LabFixture {
   };
   readonly nodes: readonly NodeFixture[];
   readonly service: readonly string[];
+  readonly neighbour: NeighbourFixture;
   /** An AS number that no neighbour has. */
   readonly otherAsn: number;
   /** File and command, for each kind of snapshot. */
-  readonly commands: Readonly<Record<'established' | 'tables' | 'counted' | 'service', readonly (readonly [string, string])[]>>;
+  readonly commands: Readonly<Record<'established' | 'first' | 'tables' | 'counted' | 'service', readonly (readonly [string, string])[]>>;
 }
 
 export interface NodeFixture {
@@ -47,14 +49,63 @@ export interface NodeFixture {
   readonly establishedAt: number;
 }
 
-/** Draws the lowest number always, so that a node dials five seconds after it started. */
-class LowestRandom extends Random {
-  override integer(low: number): number {
-    return low;
+/** A neighbour that is FRR itself. */
+export interface NeighbourFixture {
+  readonly hostname: string;
+  readonly device: string;
+  readonly routerAddresses: readonly string[];
+  readonly addresses: readonly string[];
+  readonly routerMac: string;
+  readonly mac: string;
+  readonly blackholes: readonly string[];
+  readonly configuration: readonly string[];
+  readonly routerConfiguration: readonly string[];
+  readonly commands: readonly (readonly [string, string])[];
+}
+
+/** Draws one end of the range always: the lowest lets a node dial five seconds after it started, the highest after nine. */
+class OneEnd extends Random {
+  readonly #lab: RecordedLab;
+
+  constructor(seed: string, lab: RecordedLab) {
+    super(seed);
+    this.#lab = lab;
+  }
+
+  override integer(low: number, high: number): number {
+    return this.#lab.waits === 'longest' ? high : low;
   }
 }
 
 const firstDialSeconds = 5;
+
+interface Machine {
+  readonly container: Container;
+  readonly files: Map<string, string>;
+}
+
+/** As much of a container as its FRR and its `ip` ask for. */
+function machine(hostname: string, namespace: NetworkNamespace, clock: SimulatedClock): Machine {
+  const files = new Map<string, string>([['/etc/frr/daemons', 'bgpd=yes\n']]);
+  const container = {
+    id: `c0ffee ${hostname}`,
+    name: hostname,
+    hostname,
+    imageReference: 'frrouting/frr:v8.4.4',
+    namespace,
+    clock,
+    programs: [],
+    background: new Set(),
+    files: {
+      read: (path: string) => files.get(path),
+      write: (path: string, content: string) => {
+        files.set(path, content);
+      },
+    },
+    writeLog: () => undefined,
+  } as unknown as Container;
+  return { container, files };
+}
 
 /** The lab of the recordings for tests: router, nodes, and a vtysh. Nothing in it is used outside tests. */
 export class RecordedLab {
@@ -64,7 +115,10 @@ export class RecordedLab {
   readonly namespace: NetworkNamespace;
   readonly speakers = new Map<string, BgpSpeaker>();
   readonly nodeNamespaces = new Map<string, NetworkNamespace>();
-  readonly files = new Map<string, string>([['/etc/frr/daemons', 'bgpd=yes\n']]);
+  readonly files: ReadonlyMap<string, string>;
+  /** The waits that the nodes draw. */
+  waits: 'shortest' | 'longest' = 'shortest';
+  readonly #container: Container;
   readonly #network: Network;
   #session: VtyshSession;
 
@@ -75,6 +129,7 @@ export class RecordedLab {
     this.namespace = network.createNamespace(fixture.router.hostname);
     this.namespace.setSysctl('net.ipv4.ip_forward', '1');
     this.namespace.setSysctl('net.ipv6.conf.all.forwarding', '1');
+    this.namespace.setSysctl('net.ipv6.conf.default.accept_dad', '0');
     const { management, client } = fixture.router;
     this.#network = network;
     this.#wire('management', management.device, [management.address], [`${management.gateway}/24`], undefined);
@@ -88,32 +143,26 @@ export class RecordedLab {
         type: 'blackhole',
         ...(destination.includes(':') ? { metric: 1024 } : {}),
       });
-    const files = this.files;
-    const container = {
-      id: 'c0ffee',
-      name: fixture.router.hostname,
-      hostname: fixture.router.hostname,
-      imageReference: 'frrouting/frr:v8.4.4',
-      namespace: this.namespace,
-      programs: [],
-      background: new Set(),
-      files: {
-        read: (path: string) => files.get(path),
-        write: (path: string, content: string) => {
-          files.set(path, content);
-        },
-      },
-      writeLog: () => undefined,
-    } as unknown as Container;
+    const { container, files } = machine(fixture.router.hostname, this.namespace, this.clock);
+    this.files = files;
+    this.#container = container;
     this.router = new FrrRouter(container, this.clock);
     this.#session = new VtyshSession(this.router);
   }
 
-  #wire(name: string, device: string, own: readonly string[], others: readonly string[], mac: string | undefined): NetworkNamespace {
+  #wire(
+    name: string,
+    device: string,
+    own: readonly string[],
+    others: readonly string[],
+    mac: string | undefined,
+    otherMac?: string,
+  ): NetworkNamespace {
     const namespace = this.#network.createNamespace(name);
+    namespace.setSysctl('net.ipv6.conf.default.accept_dad', '0');
     const [here, there] = this.#network.createVeth(
       { namespace: this.namespace, name: device, ...(mac === undefined ? {} : { mac }) },
-      { namespace, name: 'net0' },
+      { namespace, name: 'net0', ...(otherMac === undefined ? {} : { mac: otherMac }) },
     );
     here.setUp();
     there.setUp();
@@ -126,6 +175,15 @@ export class RecordedLab {
   wireNode(hostname: string): void {
     const node = this.node(hostname);
     this.nodeNamespaces.set(hostname, this.#wire(hostname, node.device, node.routerAddresses, node.addresses, node.routerMac));
+  }
+
+  /** The router's end of the node's link goes down, and comes up with the address that Linux took away. */
+  flap(hostname: string): void {
+    const { device, routerAddresses } = this.node(hostname);
+    const found = this.namespace.getInterface(device);
+    found?.setDown();
+    found?.setUp();
+    if (found !== undefined) addAddress(found, routerAddresses[1] as string);
   }
 
   stopNode(hostname: string, how: 'graceful' | 'killed' = 'killed'): void {
@@ -159,6 +217,31 @@ export class RecordedLab {
     return text;
   }
 
+  /** `ip` on the router. */
+  async ip(...args: readonly string[]): Promise<string> {
+    const { stdout, stderr } = await ipCommand(args, { container: this.#container, clock: this.clock } as unknown as CommandContext);
+    return stdout + stderr;
+  }
+
+  /** The neighbour that is FRR itself, on a new link. @returns how to ask its vtysh, and how to end it with its container */
+  startNeighbour(): { vtysh(line: string): string; destroy(): void } {
+    const { hostname, device, routerAddresses, addresses, routerMac, mac, blackholes, configuration } = this.fixture.neighbour;
+    const namespace = this.#wire(hostname, device, routerAddresses, addresses, routerMac, mac);
+    for (const destination of blackholes) namespace.routes.add({ destination: prefix(destination), type: 'blackhole' });
+    const router = new FrrRouter(machine(hostname, namespace, this.clock).container, this.clock);
+    router.start();
+    this.clock.advance(2000);
+    const session = new VtyshSession(router);
+    for (const line of ['configure terminal', ...configuration, 'end']) session.run(line);
+    return {
+      vtysh: (line) => session.run(line).out,
+      destroy: () => {
+        router.kill();
+        namespace.getInterface('net0')?.delete();
+      },
+    };
+  }
+
   runUntil(seconds: number): void {
     this.clock.advance(seconds * 1000 - this.clock.now());
   }
@@ -175,7 +258,7 @@ export class RecordedLab {
     const speaker = createSpeaker({
       namespace,
       clock: this.clock,
-      random: new LowestRandom(hostname),
+      random: new OneEnd(hostname, this),
       implementation: 'gobgp',
       localAsn: changes.localAsn ?? node.asn,
       routerId: ip(node.routerId),

@@ -3,7 +3,7 @@ import { localNextHops } from '../bgp/export.ts';
 import { notificationText } from '../bgp/message.ts';
 import type { BgpFamily, BgpPeer } from '../bgp/types.ts';
 import { comparePrefixes } from '../net/address.ts';
-import type { NetworkNamespace } from '../net/types.ts';
+import type { Ip, NetworkNamespace } from '../net/types.ts';
 import {
   type BgpConfig,
   bgpFamilies,
@@ -790,9 +790,9 @@ function neighborText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
     text += `  Peer had exceeded the max. no. of prefixes configured.\n  Reduce the no. of prefix and clear ip bgp ${displayName(neighbor)} to restore peering\n`;
   text += `  ${peer.isExternal ? 'External' : 'Internal'} BGP neighbor may be up to ${peer.config.multihopTtl} hops away.\n`;
   if (peer.local !== undefined) {
-    const hops = localNextHops(view.namespace, peer.local.ip);
+    const hops = localNextHops(view.namespace, peer.local.ip, peer.localDevice);
     text += `Local host: ${peer.local.ip.text}, Local port: ${peer.local.port}\nForeign host: ${peer.config.address.text}, Foreign port: ${peer.remotePort ?? 0}\n`;
-    text += `Nexthop: ${hops.v4?.text ?? view.speaker.options.routerId.text}\nNexthop global: ${hops.v6?.text ?? '::'}\nNexthop local: ${hops.linkLocal?.text ?? '::'}\n`;
+    text += `Nexthop: ${hops.v4?.text ?? view.speaker.options.routerId.text}\nNexthop global: ${globalNextHop(peer, hops.v6)}\nNexthop local: ${hops.linkLocal?.text ?? '::'}\n`;
     text += `BGP connection: ${peer.config.multihopTtl === 1 || !peer.isExternal ? 'shared network' : 'non shared network'}\n`;
   }
   text += `BGP Connect Retry Timer in Seconds: ${peer.config.connectRetrySeconds}\n`;
@@ -813,7 +813,7 @@ function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
   const flags = bits(peer);
   const timers = restartTimers(peer, now);
   const modes = restartModes(view, neighbor, peer);
-  const hops = peer.local === undefined ? undefined : localNextHops(view.namespace, peer.local.ip);
+  const hops = peer.local === undefined ? undefined : localNextHops(view.namespace, peer.local.ip, peer.localDevice);
   const families: Record<string, JsonValue> = {};
   for (const family of bgpFamilies)
     if (isActive(view, neighbor, family)) families[familyKeys[family]] = familyJson(view, neighbor, peer, family);
@@ -909,7 +909,7 @@ function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
     hostForeign: peer.local === undefined ? 'Unknown' : peer.config.address.text,
     portForeign: peer.local === undefined ? -1 : (peer.remotePort ?? -1),
     nexthop: hops === undefined ? undefined : (hops.v4?.text ?? view.speaker.options.routerId.text),
-    nexthopGlobal: hops === undefined ? undefined : (hops.v6?.text ?? '::'),
+    nexthopGlobal: hops === undefined ? undefined : globalNextHop(peer, hops.v6),
     nexthopLocal: hops === undefined ? undefined : (hops.linkLocal?.text ?? '::'),
     bgpConnection:
       hops === undefined ? undefined : peer.config.multihopTtl === 1 || !peer.isExternal ? 'sharedNetwork' : 'nonSharedNetwork',
@@ -931,4 +931,11 @@ export function showNeighbors(view: NeighborView, only: NeighborConfig | undefin
   const body: Record<string, JsonValue> = {};
   for (const { neighbor, peer } of shown) body[displayName(neighbor)] = neighborJson(view, neighbor, peer);
   return `${prettyJson(body, { escapeSlashes: true })}\n`;
+}
+
+/** A mapped address in hexadecimal, as FRR prints it. */
+function globalNextHop({ mappedNextHop }: BgpPeer, own: Ip | undefined): string {
+  if (mappedNextHop === undefined) return own?.text ?? '::';
+  const low = Number(mappedNextHop.value & 0xffffffffn);
+  return `::ffff:${(low >>> 16).toString(16)}:${(low & 0xffff).toString(16)}`;
 }

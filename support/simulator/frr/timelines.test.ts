@@ -1,111 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { NetworkInterface } from '../net/types.ts';
-import { addAddress, type LabFixture, RecordedLab } from './recorded-lab.ts';
+import { ip } from '../net/address.ts';
+import { burstsOf, Capture, recordedSegments, waitsOf } from './recorded-capture.ts';
+import { RecordedLab } from './recorded-lab.ts';
+import { nodeRow } from './recorded-nodes.ts';
+import { expectChanges, expectSameBursts, fixture, peerOf, read, Timeline } from './recorded-timeline.ts';
 
-const folder = new URL('../../testdata/frr/', import.meta.url);
-const read = (path: string): string => readFileSync(new URL(path, folder), 'utf8');
-const fixture = JSON.parse(read('lab.json')) as LabFixture;
 const [controlPlane, worker, worker2] = fixture.nodes.map((node) => node.hostname) as [string, string, string];
-const peerOf = (hostname: string): string => fixture.nodes.find((node) => node.hostname === hostname)?.addresses[1]?.split('/')[0] ?? '';
-
-/** Versions, counters and clock times grow with what happened before in the recording; states, prefixes and marks do not. */
-function masked(text: string): string {
-  return (
-    text
-      .replace(/table version( is)? \d+/g, 'table version N')
-      .replace(
-        /("(?:tableVersion|version|msgRcvd|msgSent|peerUptimeMsec|peerUptimeEstablishedEpoch|ribCount|ribMemory|connectionsEstablished|connectionsDropped)":) ?\d+/g,
-        '$1N',
-      )
-      .replace(/("peerMemory":)\d+/g, '$1N')
-      .replace(/^(\S+ +4 +\d+) +\d+ +\d+/gm, '$1 N N')
-      .replace(/ nhid \d+/g, ' nhid N')
-      .replace(/("(?:uptime|peerUptime)":)"[^"]+"/g, '$1"TIME"')
-      .replace(/\b\d\d:\d\d:\d\d\b/g, 'TIME')
-      // zebra keeps the link-local prefix of an interface that went, in the place of another's: which one differs from run to run.
-      .replace(/^C \* fe80::\/64 is directly connected, .*\n/gm, '')
-      .replace(/^( {4}(?:Updates|Keepalives|Total):) +\d+ +\d+$/gm, '$1 N N')
-      .replace(/timer due in \d+ seconds/g, 'timer due in N seconds')
-      .replace(/^RIB entries \d+, using \d+ bytes/gm, 'RIB entries N, using N bytes')
-  );
-}
-
-interface Change {
-  readonly at: number;
-  readonly state: string;
-}
-
-/** The lab with its sessions up for a minute; `at(0)` is then. */
-class Timeline {
-  readonly lab: RecordedLab;
-  readonly start: number;
-  readonly #seen = new Map<string, Change[]>();
-
-  constructor(watched: readonly string[]) {
-    this.lab = new RecordedLab(fixture);
-    this.lab.establish();
-    this.lab.clock.advance(15_000);
-    // The recordings began shortly after a KEEPALIVE of the node: 82 s before the hold timer ended.
-    this.lab.clock.advance(53_500);
-    this.start = this.lab.clock.now();
-    for (const hostname of watched) this.#seen.set(hostname, []);
-  }
-
-  /** Goes to that second, looking twice a second, as the recording did. */
-  at(seconds: number): void {
-    const end = this.start + seconds * 1000;
-    while (this.lab.clock.now() < end) {
-      this.lab.clock.advance(Math.min(500, end - this.lab.clock.now()));
-      this.#look();
-    }
-  }
-
-  #look(): void {
-    const now = (this.lab.clock.now() - this.start) / 1000;
-    for (const [hostname, changes] of this.#seen) {
-      const neighbor = (
-        JSON.parse(this.lab.vtysh(`show bgp neighbors ${peerOf(hostname)} json`)) as Record<string, Record<string, unknown>>
-      )[peerOf(hostname)];
-      const speaker = this.#stateOf(hostname);
-      const state = `${neighbor?.['bgpState']} est ${neighbor?.['connectionsEstablished']} drop ${neighbor?.['connectionsDropped']}, ${neighbor?.['lastResetDueTo']}, ${speaker}`;
-      if (changes.at(-1)?.state !== state) changes.push({ at: now, state });
-    }
-  }
-
-  #stateOf(hostname: string): string {
-    return this.lab.speakers.get(hostname)?.peers[0]?.state ?? 'not running';
-  }
-
-  changes(hostname: string): readonly Change[] {
-    return this.#seen.get(hostname) ?? [];
-  }
-
-  compare(command: string, file: string): void {
-    expect(masked(this.lab.vtysh(command)), file).toBe(masked(read(file)));
-  }
-
-  device(hostname: string): NetworkInterface {
-    return this.lab.namespace.getInterface(this.lab.node(hostname).device) as NetworkInterface;
-  }
-
-  giveAddress(hostname: string): void {
-    addAddress(this.device(hostname), this.lab.node(hostname).routerAddresses[1] as string);
-  }
-}
-
-/** The states one after the other, each begun within its range of seconds. */
-function expectChanges(changes: readonly Change[], expected: readonly (readonly [string, number, number])[]): void {
-  const text = changes.map(({ at, state }) => `${at} ${state}`).join('\n');
-  expect(
-    changes.map(({ state }) => state),
-    text,
-  ).toEqual(expected.map(([state]) => state));
-  for (const [index, [state, low, high]] of expected.entries()) {
-    const at = changes[index]?.at ?? Number.NaN;
-    expect(at >= low && at <= high, `${state} at ${at}, recorded between ${low} and ${high}\n${text}`).toBe(true);
-  }
-}
 
 const tables = ['show bgp ipv6', 'show bgp ipv4', 'show bgp summary', 'show bgp summary json', 'show ip route', 'show ipv6 route'] as const;
 const fileOf = (command: string): string =>
@@ -113,31 +13,46 @@ const fileOf = (command: string): string =>
 
 describe('05-link-down', () => {
   const timeline = new Timeline([worker, worker2]);
-  const snapshot = (name: string): void => {
+  const snapshot = async (name: string): Promise<void> => {
     for (const command of [...tables, 'show interface brief']) timeline.compare(command, `05-link-down/${name}-${fileOf(command)}`);
+    for (const [ending, file] of [
+      ['', 'txt'],
+      [' json', 'json'],
+    ] as const)
+      timeline.compare(`show bgp neighbors ${peerOf(worker)}${ending}`, `05-link-down/${name}-show-bgp-neighbor-worker.${file}`);
+    for (const hostname of [worker, worker2]) timeline.compareNode(hostname, `05-link-down/${name}-${hostname}-gobgp-neighbor.txt`);
+    for (const args of ['route', '-6 route', '-br link'])
+      await timeline.compareIp(args, `05-link-down/${name}-router0-ip-${args.replace(/^-6 /, '6-').replace('-br ', '')}.txt`);
   };
 
-  it('shows the tables recorded at each time', () => {
+  it('shows the tables recorded at each time', async () => {
     timeline.at(5);
     timeline.device(worker).setDown();
     timeline.device(worker2).setDown();
     timeline.at(6.8);
-    snapshot('t006s');
+    await snapshot('t006s');
     timeline.at(25);
     timeline.device(worker2).setUp();
+    await timeline.compareIp('addr show net2', '05-link-down/t025s-router0-ip-addr-net2-after-up.txt');
     timeline.at(40);
     timeline.giveAddress(worker2);
     timeline.at(60);
-    snapshot('t060s');
+    await snapshot('t060s');
     timeline.at(110);
-    snapshot('t110s');
+    await snapshot('t110s');
     timeline.at(135);
     timeline.device(worker).setUp();
     timeline.giveAddress(worker);
     timeline.at(137);
-    snapshot('t137s');
+    await snapshot('t137s');
     timeline.at(300);
-    snapshot('t240s');
+    await snapshot('t240s');
+  });
+
+  it('has on its links what was captured', () => {
+    // The old session's KEEPALIVE waits for the address, or for its next time: recorded 3 s after it.
+    timeline.expectCapture(worker2, 'link-flap-packets.txt', 39.9, { until: 45, pauseSeconds: 4 });
+    timeline.expectCapture(worker2, 'link-flap-packets.txt', 45, { from: 45, until: 200 });
   });
 
   it('goes through the recorded states', () => {
@@ -167,12 +82,27 @@ describe('05-link-down', () => {
   });
 });
 
+describe('11-captures', () => {
+  it('a session comes up', () => {
+    const lab = new RecordedLab(fixture);
+    const device = lab.nodeNamespaces.get(worker)?.getInterface('net0');
+    if (device === undefined) throw new Error('no link of the node');
+    const capture = new Capture(device, () => lab.clock.now() / 1000);
+    lab.establish();
+    lab.clock.advance(40_000);
+    expectSameBursts(capture.segments(0, lab.clock.now() / 1000), 'session-establishment-packets.txt');
+  });
+});
+
 describe('04-wrong-asn', () => {
   it('a node and a router that expect another number never agree', () => {
     const timeline = new Timeline([worker, worker2]);
     const { lab } = timeline;
     timeline.at(1.7);
-    for (const hostname of [worker2, worker]) lab.stopNode(hostname);
+    lab.stopNode(worker2);
+    timeline.at(2);
+    lab.stopNode(worker);
+    timeline.at(2.2);
     lab.configure([
       `router bgp ${fixture.router.asn}`,
       `no neighbor ${peerOf(worker)}`,
@@ -193,6 +123,8 @@ describe('04-wrong-asn', () => {
       timeline.compare(`show bgp neighbors ${peerOf(worker)}`, `04-wrong-asn/${name}-show-bgp-neighbor-worker.txt`);
       timeline.compare(`show bgp neighbors ${peerOf(worker2)}`, `04-wrong-asn/${name}-show-bgp-neighbor-worker2.txt`);
     }
+    timeline.expectCapture(worker2, 'wrong-asn-node-side-packets.txt', 1, { until: 60 });
+    timeline.expectCapture(worker, 'wrong-asn-router-side-packets.txt', 1, { until: 50 });
     timeline.at(200);
     timeline.compare('show bgp ipv6', '04-wrong-asn/show-bgp-ipv6.txt');
     timeline.compare('show ip route', '04-wrong-asn/show-ip-route.txt');
@@ -213,43 +145,61 @@ describe('04-wrong-asn', () => {
 });
 
 describe('06-node-down', () => {
-  const timeline = new Timeline([controlPlane, worker, worker2]);
+  const timeline = new Timeline([controlPlane, worker, worker2], [worker2, worker]);
   const { lab } = timeline;
-  const snapshot = (name: string): void => {
-    for (const command of tables) timeline.compare(command, `06-node-down/${name}-${fileOf(command)}`);
+  const snapshot = async (name: string): Promise<void> => {
+    for (const command of [...tables, 'show bgp neighbors json']) timeline.compare(command, `06-node-down/${name}-${fileOf(command)}`);
+    for (const { hostname } of fixture.nodes) timeline.compareNode(hostname, `06-node-down/${name}-${hostname}-gobgp-neighbor.txt`);
+    await timeline.compareIp('-6 route', `06-node-down/${name}-router0-ip-6-route.txt`);
   };
 
-  it('shows the tables recorded at each time', () => {
+  it('shows the tables recorded at each time', async () => {
     timeline.at(4);
     const cut = lab.nodeNamespaces.get(controlPlane)?.netfilter;
     for (const family of [4, 6] as const) for (const chain of ['INPUT', 'OUTPUT']) cut?.setPolicy(family, chain, 'drop');
     timeline.at(6);
     lab.stopNode(worker);
     timeline.at(8);
-    snapshot('t008s');
+    await snapshot('t008s');
     timeline.at(20);
     lab.destroyNode(worker2);
     timeline.at(22);
-    snapshot('t022s');
+    await snapshot('t022s');
     timeline.at(40);
     lab.startNode(worker);
     timeline.at(70);
-    snapshot('t070s');
+    await snapshot('t070s');
     timeline.at(72);
     lab.wireNode(worker2);
     lab.startNode(worker2);
     timeline.at(110);
-    snapshot('t110s');
+    await snapshot('t110s');
     timeline.at(112);
     lab.stopNode(worker, 'graceful');
     timeline.at(112.3);
-    snapshot('t112s');
+    await snapshot('t112s');
     timeline.at(124);
     for (const family of [4, 6] as const) for (const chain of ['INPUT', 'OUTPUT']) cut?.setPolicy(family, chain, 'accept');
     timeline.at(130);
     lab.startNode(worker);
     timeline.at(217);
-    snapshot('t217s');
+    await snapshot('t217s');
+  });
+
+  it('has on its links what was captured', () => {
+    timeline.expectCapture(worker, 'node-killed-packets.txt', 5);
+    const recorded = recordedSegments(read('11-captures/silent-drop-packets.txt'));
+    const simulated = timeline.captured(controlPlane, 5);
+    expect(burstsOf(simulated)[0]).toMatchObject({ node: '', router: burstsOf(recorded)[0]?.router });
+    // Linux sends once more after the shortest time (a probe for a lost tail), then waits twice as long each time, until its neighbour is
+    // given up. Not modelled: the probe, and that a router that lost something holds back what it has to send besides.
+    const waits = waitsOf(simulated, 'router').slice(0, 6);
+    for (const [index, wait] of waitsOf(recorded, 'router').slice(1, 7).entries())
+      expect(Math.abs((waits[index] ?? 0) / wait - 1), `${waits}`).toBeLessThan(0.1);
+    // The router's retry 120 s after its last: nobody listens.
+    const dials = (segments: typeof recorded) => burstsOf(segments).filter(({ router }) => router.startsWith('SYN'));
+    expect(dials(simulated)).toMatchObject([{ node: 'closed', router: 'SYN, closed' }]);
+    expect(Math.abs((dials(simulated)[0]?.at ?? 0) - (dials(recorded)[0]?.at ?? 0))).toBeLessThan(4);
   });
 
   it('goes through the recorded states', () => {
@@ -287,35 +237,92 @@ describe('06-node-down', () => {
 });
 
 describe('07-convergence', () => {
-  const back = (lab: RecordedLab, from: number): number => {
-    const destination = lab.node(worker).prefixes[0] ?? '';
-    const hasRoute = (): boolean => lab.namespace.routes.list().some((route) => route.destination.text === destination);
-    while (!hasRoute()) lab.clock.advance(50);
-    return (lab.clock.now() - from) / 1000;
+  /** By action: for each run until the session is up, until the route is in the router's kernel, until the node has all routes. */
+  const times = new Map<string, (readonly [number, number, number])[]>();
+  for (const line of read('07-convergence/times.tsv').trim().split('\n').slice(1)) {
+    const [action = '', , , established, route, received] = line.split('\t');
+    times.set(action, [...(times.get(action) ?? []), [Number(established), Number(route), Number(received)]]);
+  }
+  const summary = (name: string) => (timeline: Timeline) => {
+    timeline.lab.clock.advance(300);
+    timeline.compare('show bgp ipv6 unicast summary', `07-convergence/${name}-show-bgp-summary.txt`);
   };
 
-  it.each([
-    ['gobgpd killed and started again', 5.2, 9.4],
-    ['clear bgp PEER', 10.2, 14.5],
-    ['FRR restarted', 10.2, 14.4],
-  ] as const)('%s', (action, low, high) => {
-    const { lab } = new Timeline([]);
-    const from = lab.clock.now();
-    if (action === 'clear bgp PEER') lab.vtysh(`clear bgp ${peerOf(worker)}`);
-    else if (action === 'FRR restarted') {
-      lab.router.stop();
-      lab.clock.advance(600);
-      lab.start();
-      lab.configure();
-    } else {
-      lab.stopNode(worker);
-      lab.clock.advance(1000);
-      lab.startNode(worker);
+  it.each<{ readonly action: string; readonly act: (timeline: Timeline) => void; readonly look: (timeline: Timeline) => void }>([
+    {
+      action: 'gobgpd killed, started again 1 s later',
+      act: ({ lab }) => {
+        lab.stopNode(worker);
+        lab.clock.advance(1000);
+      },
+      look: ({ lab }) => void lab.startNode(worker),
+    },
+    {
+      action: 'clear bgp PEER on router0',
+      act: () => {},
+      look: (timeline) => {
+        timeline.lab.vtysh(`clear bgp ${peerOf(worker)}`);
+        summary('after-clear-1')(timeline);
+        timeline.compareNode(worker, '07-convergence/after-clear-1-gobgp-neighbor.txt');
+      },
+    },
+    {
+      action: 'gobgp neighbor PEER reset',
+      act: ({ lab }) => {
+        const speaker = lab.speakers.get(worker);
+        const [peer] = speaker?.peers ?? [];
+        if (speaker === undefined || peer === undefined) throw new Error('no session of the node');
+        // gobgpd's own; the recording's configuration file asks for 5 in vain.
+        speaker.updatePeer({ ...peer.config, idleHoldAfterResetSeconds: 30 });
+      },
+      look: (timeline) => {
+        const speaker = timeline.lab.speakers.get(worker);
+        const [peer] = speaker?.peers ?? [];
+        if (peer !== undefined) speaker?.clearPeer(peer.config.address, 'hard');
+        summary('after-gobgp-reset-1')(timeline);
+      },
+    },
+    {
+      action: 'FRR restarted',
+      act: ({ lab }) => {
+        lab.vtysh('write memory');
+        expect(lab.files.get('/etc/frr/frr.conf')).toBe(read('07-convergence/frr.conf.txt'));
+      },
+      look: ({ lab }) => {
+        lab.router.stop();
+        lab.clock.advance(1000 * Number(/took (\S+) s/.exec(read('07-convergence/frr-restart.txt'))?.[1]));
+        lab.router.start();
+      },
+    },
+  ])('$action', ({ action, act, look }) => {
+    const recorded = times.get(action) ?? [];
+    expect(recorded.length).toBeGreaterThan(1);
+    for (const waits of ['shortest', 'longest'] as const) {
+      const timeline = new Timeline([]);
+      const { lab } = timeline;
+      lab.waits = waits;
+      const destination = lab.node(worker).prefixes[1] ?? '';
+      const isUp = () => lab.router.bgpd?.speaker?.findPeer(ip(peerOf(worker)))?.state === 'Established';
+      const reached = [
+        isUp,
+        () => lab.namespace.routes.list().some((route) => route.destination.text === destination),
+        () => nodeRow(lab.speakers.get(worker))?.received === 6,
+      ];
+      act(timeline);
+      const from = lab.clock.now();
+      look(timeline);
+      expect(isUp()).toBe(false);
+      const seconds = reached.map((condition) => {
+        while (!condition() && lab.clock.now() - from < 60_000) lab.clock.advance(10);
+        return (lab.clock.now() - from) / 1000;
+      });
+      for (const [index, each] of seconds.entries()) {
+        const all = recorded.map((run) => run[index] as number);
+        const text = `${waits} ${seconds.join(' ')}, recorded ${JSON.stringify(recorded)}`;
+        // Nodes draw whole seconds from 5 to 9, and few runs need not have drawn both ends; a node has all routes when all nodes are back.
+        expect(each, text).toBeGreaterThanOrEqual(Math.min(...recorded.flat()) - 1.3);
+        expect(each, text).toBeLessThanOrEqual(Math.max(...all) + 0.1);
+      }
     }
-    lab.clock.advance(action === 'gobgpd killed and started again' ? 0 : 500);
-    const seconds = back(lab, action === 'gobgpd killed and started again' ? from + 1000 : from);
-    // gobgp's delay is drawn from 5 to 9 s; this lab draws the lowest. Half a second is the poll of the recording.
-    expect(seconds).toBeGreaterThanOrEqual(low - 0.5);
-    expect(seconds).toBeLessThanOrEqual(high);
   });
 });

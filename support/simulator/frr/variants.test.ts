@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { linkLocalOf } from '../net/interface.ts';
 import { type LabFixture, RecordedLab } from './recorded-lab.ts';
+import { bestPathsOf, nodeBestPaths, nodeRow, rowOf } from './recorded-nodes.ts';
 
 const folder = new URL('../../testdata/frr/', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, folder), 'utf8');
@@ -8,22 +10,42 @@ const fixture = JSON.parse(read('lab.json')) as LabFixture;
 
 /** Versions and counters grow with what happened before in the recording; states, prefixes and marks do not. */
 function masked(text: string): string {
-  return text
-    .replace(/table version( is)? \d+/g, 'table version N')
-    .replace(/version \d+$/gm, 'version N')
-    .replace(
-      /("(?:tableVersion|version|msgRcvd|msgSent|connectionsEstablished|connectionsDropped|peerUptimeMsec|peerUptimeEstablishedEpoch)":) ?\d+/g,
-      '$1N',
-    )
-    .replace(/"tableVersion": \d+/g, '"tableVersion": N')
-    .replace(/^(\S+ +4 +\d+) +\d+ +\d+/gm, '$1 N N')
-    .replace(/Last update: .*/g, 'Last update: TIME')
-    .replace(/Last (read|write|reset) (\d\d:\d\d:\d\d|never)/g, 'Last $1 TIME')
-    .replace(/\b\d\d:\d\d:\d\d\b/g, 'UPTIME');
+  return (
+    text
+      .replace(/table version( is)? \d+/g, 'table version N')
+      .replace(/version \d+$/gm, 'version N')
+      .replace(
+        /("(?:tableVersion|version|msgRcvd|msgSent|connectionsEstablished|connectionsDropped|peerUptimeMsec|peerUptimeEstablishedEpoch)":) ?\d+/g,
+        '$1N',
+      )
+      .replace(/"tableVersion": \d+/g, '"tableVersion": N')
+      .replace(/^(\S+ +4 +\d+) +\d+ +\d+/gm, '$1 N N')
+      .replace(/Last update: .*/g, 'Last update: TIME')
+      .replace(/Last (read|write|reset) (\d\d:\d\d:\d\d|never)/g, 'Last $1 TIME')
+      .replace(/\b\d\d:\d\d:\d\d\b/g, 'UPTIME')
+      .replace(/ nhid \d+/g, ' nhid N')
+      // What else happened before: counts of messages and sessions, ports that were drawn.
+      .replace(/^( {4}(?:Opens|Notifications|Updates|Keepalives|Route Refresh|Total):) +\d+ +\d+$/gm, '$1 N N')
+      .replace(/Connections established \d+; dropped \d+/g, 'Connections established N; dropped N')
+      .replace(/(?:Foreign port|FD used): -?\d+/g, 'N')
+      // Not said where the kernel measured less than a millisecond.
+      .replace(/^Estimated round trip time: \d+ ms\n/gm, '')
+      .replace(/timer due in \d+ seconds/g, 'timer due in N seconds')
+      .replace(/Read thread: on {2}Write thread: on/g, 'Threads on')
+      .replace(/Update group \d+, subgroup \d+/g, 'Update group N, subgroup N')
+      .replace(/fe80::[0-9a-f:]+/g, (address) => (known.includes(address) ? address : 'LINK-LOCAL'))
+  );
 }
+
+/** Those of the nodes' links were drawn anew by the time of these recordings. */
+const known = [fixture.neighbour.routerMac, fixture.neighbour.mac].map((mac) => linkLocalOf(mac).text);
 
 function compare(actual: string, file: string): void {
   expect(masked(actual)).toBe(masked(read(`08-variants/${file}`)));
+}
+
+function compareRow(lab: RecordedLab, hostname: string, file: string): void {
+  expect(nodeRow(lab.speakers.get(hostname)), file).toEqual(rowOf(read(`08-variants/${file}`)));
 }
 
 const [controlPlane, worker, worker2] = fixture.nodes.map((node) => node.hostname) as [string, string, string];
@@ -93,6 +115,7 @@ describe('other configurations', () => {
     lab.startNode(worker2, { localAsn: asn });
     lab.clock.advance(14_000);
     compare(lab.vtysh('show bgp ipv6 unicast summary'), 'e-node-own-as-show-bgp-summary.txt');
+    compareRow(lab, worker2, 'e-node-own-as-gobgp-neighbor.txt');
   });
 
   it('f: shutdown', () => {
@@ -102,8 +125,10 @@ describe('other configurations', () => {
     compare(lab.vtysh('show bgp ipv6 unicast summary'), 'f-shutdown-show-bgp-summary.txt');
     compare(lab.vtysh('show bgp ipv6'), 'f-shutdown-show-bgp-ipv6.txt');
     compare(lab.vtysh('show bgp summary json'), 'f-shutdown-summary.json');
-    expect(lab.vtysh(`show bgp neighbors ${neighbor3}`)).toContain(' Administratively shut down\n');
-    expect(lab.speakers.get(worker2)?.peers[0]?.state).toBe('Idle');
+    compareRow(lab, worker2, 'f-shutdown-gobgp-neighbor-1s.txt');
+    lab.clock.advance(12_000);
+    compareRow(lab, worker2, 'f-shutdown-gobgp-neighbor-13s.txt');
+    compare(lab.vtysh(`show bgp neighbors ${neighbor3}`), 'f-shutdown-show-bgp-neighbor.txt');
     lab.configure([`router bgp ${asn}`, `no neighbor ${neighbor3} shutdown`]);
     lab.clock.advance(10_500);
     expect(lab.speakers.get(worker2)?.peers[0]?.state).toBe('Established');
@@ -117,8 +142,8 @@ describe('other configurations', () => {
     speaker.updatePeer({ ...config, isShutdown: true });
     lab.clock.advance(900);
     compare(lab.vtysh('show bgp ipv6 unicast summary'), 'g-gobgp-disable-show-bgp-summary.txt');
-    expect(speaker.peers[0]?.state).toBe('Idle');
-    expect(lab.vtysh(`show bgp neighbors ${neighbor3}`)).toContain('Notification received (Cease/Administrative Shutdown)');
+    compareRow(lab, worker2, 'g-gobgp-disable-gobgp-neighbor.txt');
+    compare(lab.vtysh(`show bgp neighbors ${neighbor3}`), 'g-gobgp-disable-show-bgp-neighbor.txt');
   });
 
   it('h: an external neighbor without a policy', () => {
@@ -173,12 +198,35 @@ describe('other configurations', () => {
     compare(lab.vtysh('show bgp ipv4'), 'k-no-extended-nexthop-show-bgp-ipv4.txt');
     compare(lab.vtysh('show bgp ipv6'), 'k-no-extended-nexthop-show-bgp-ipv6.txt');
     compare(lab.vtysh('show ip route bgp'), 'k-no-extended-nexthop-show-ip-route-bgp.txt');
-    const hops = lab.speakers
-      .get(worker)
-      ?.peers[0]?.adjRibIn('ipv4-unicast')
-      .map((path) => path.attributes.nextHop.text);
-    const own = fixture.nodes[1]?.routerAddresses[0]?.split('/')[0];
-    expect(new Set(hops)).toEqual(new Set([own]));
+    compare(lab.vtysh('show bgp ipv4 json'), 'k-no-extended-nexthop-show-bgp-ipv4-json.txt');
+    compare(lab.vtysh('show bgp summary'), 'k-no-extended-nexthop-show-bgp-summary.txt');
+    compare(lab.vtysh(`show bgp neighbors ${neighbor2}`), 'k-no-extended-nexthop-show-bgp-neighbor.txt');
+    compareRow(lab, worker, 'k-no-extended-nexthop-gobgp-neighbor.txt');
+    for (const family of ['ipv4', 'ipv6'] as const)
+      expect(nodeBestPaths(lab.speakers.get(worker), family)).toEqual(
+        bestPathsOf(read(`08-variants/k-no-extended-nexthop-gobgp-rib-${family}.txt`)),
+      );
+  });
+
+  it('l, m: a neighbour that is FRR itself tells a link-local next hop too; its end', async () => {
+    const lab = new RecordedLab(fixture);
+    // What had happened to the links before, in 05 and 06: the order of the link-local prefixes tells.
+    lab.flap(worker);
+    lab.destroyNode(worker2);
+    lab.wireNode(worker2);
+    lab.establish();
+    lab.clock.advance(15_000);
+    const neighbour = lab.startNeighbour();
+    lab.configure(fixture.neighbour.routerConfiguration);
+    lab.clock.advance(12_000);
+    for (const [file, command] of fixture.neighbour.commands) compare(lab.vtysh(command), `l-frr-neighbour-${file}`);
+    compare(neighbour.vtysh('show bgp ipv6'), 'l-frr-neighbour-its-show-bgp-ipv6.txt');
+    compare(neighbour.vtysh('show bgp ipv4'), 'l-frr-neighbour-its-show-bgp-ipv4.txt');
+    compare(await lab.ip('route'), 'l-frr-neighbour-router0-ip-route.txt');
+    compare(await lab.ip('-6', 'route'), 'l-frr-neighbour-router0-ip-6-route.txt');
+    neighbour.destroy();
+    lab.clock.advance(2000);
+    compare(lab.vtysh('show bgp ipv6 unicast summary'), 'm-frr-neighbour-gone-show-bgp-summary.txt');
   });
 
   it('n: daemons that do not run', () => {

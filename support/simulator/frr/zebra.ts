@@ -1,6 +1,6 @@
 import type { Path, RibEntry } from '../bgp/types.ts';
 import type { SimulatedClock, Timer } from '../clock/clock.ts';
-import { comparePrefixes, ip, ipFromValue, prefixOf } from '../net/address.ts';
+import { comparePrefixes, contains, ip, ipFromValue, prefixOf } from '../net/address.ts';
 import type { Family, Ip, NetworkNamespace, NextHop, Prefix, Route } from '../net/types.ts';
 import type { StaticRoute } from './config.ts';
 
@@ -47,6 +47,21 @@ const processDelayMs = 10;
 const kernelMetric = 20;
 /** A group that no route uses is kept for a while (`zebra nexthop-group keep`). */
 const groupKeepMs = 180_000;
+
+/** Kernel routes that drop packets, as zebra names them. */
+const droppedBy: Readonly<Partial<Record<string, NonNullable<ZebraNextHop['blackhole']>>>> = {
+  blackhole: 'null',
+  unreachable: 'reject',
+  prohibit: 'prohibit',
+};
+
+/** The next hops of BGP routes: as they are shown, and those of them that are used. */
+interface Way {
+  readonly shown: readonly ShownNextHop[];
+  readonly nextHops: readonly ZebraNextHop[];
+}
+
+const mostWays = 4096;
 
 function nextHopKey(hop: ZebraNextHop): string {
   return `${hop.via?.text ?? ''}%${hop.device ?? ''}%${hop.blackhole ?? ''}`;
@@ -108,6 +123,8 @@ export class Zebra {
   #timer: Timer | undefined;
   #unwatch: (() => void) | undefined;
   #ownVersion = -1;
+  readonly #ways = new Map<string, Way>();
+  readonly #singles = new WeakMap<readonly ZebraNextHop[], readonly NextHop[]>();
   readonly #listeners = new Set<() => void>();
 
   constructor(namespace: NetworkNamespace, clock: SimulatedClock) {
@@ -200,7 +217,6 @@ export class Zebra {
       const former = this.#routes.get(prefix)?.find((route) => route.protocol === 'bgp');
       this.#recursive.delete(prefix);
       const shown = wanted === undefined ? [] : this.#resolveBgp(prefix, wanted);
-      const nextHops = distinct(shown.filter(({ kind }) => kind === 'direct' || kind === 'resolved'));
       if (shown.length === 0) {
         if (former !== undefined) {
           this.#drop(former);
@@ -208,17 +224,18 @@ export class Zebra {
         }
         continue;
       }
-      const groupId = this.#groupOf(nextHops);
+      const way = this.#wayOf(shown);
+      const groupId = this.#groupOf(way.nextHops);
       const isSame = former?.groupId === groupId && former.distance === wanted?.distance && former.metric === wanted.metric;
-      if (isSame && shownKey(former.shown) === shownKey(shown)) continue;
+      if (isSame && (former.shown === way.shown || shownKey(former.shown) === shownKey(way.shown))) continue;
       isChanged = true;
       const route: ZebraRoute = {
         prefix,
         protocol: 'bgp',
         distance: wanted?.distance ?? 20,
         metric: wanted?.metric ?? 0,
-        nextHops,
-        shown,
+        nextHops: way.nextHops,
+        shown: way.shown,
         since: this.#clock.now(),
         groupId,
         isSelected: false,
@@ -233,6 +250,18 @@ export class Zebra {
     }
     this.#ownVersion = this.#namespace.routes.version;
     this.#notify();
+  }
+
+  /** Thousands of prefixes go few ways: they share what is known of each. */
+  #wayOf(shown: readonly ShownNextHop[]): Way {
+    const key = shownKey(shown);
+    let way = this.#ways.get(key);
+    if (way === undefined) {
+      if (this.#ways.size >= mostWays) this.#ways.clear();
+      way = { shown, nextHops: distinct(shown.filter(({ kind }) => kind === 'direct' || kind === 'resolved')) };
+      this.#ways.set(key, way);
+    }
+    return way;
   }
 
   #resolveBgp(prefix: Prefix, { paths, isRecursive }: BgpRoute): ShownNextHop[] {
@@ -255,11 +284,23 @@ export class Zebra {
       }
       const looked = plainAddress(via);
       const decision = this.#namespace.routes.lookup(looked);
-      const isBehind = decision.kind === 'forward' && decision.nextHop !== looked;
+      const dropped = droppedBy[decision.kind];
+      const isBehind = decision.kind === 'forward' ? decision.nextHop !== looked : dropped !== undefined;
       if (decision.kind !== 'forward' || isBehind) this.#recursive.add(prefix);
-      // zebra_nhg.c, nexthop_active: never by way of the route that it is for, and behind routers only where that is allowed.
-      if (decision.kind !== 'forward' || (isBehind && !isRecursive) || (decision.route.destination === prefix && !isHostRoute(prefix)))
-        hops.push([inactive]);
+      const { route: way } = decision;
+      // zebra_nhg.c, nexthop_active: never by way of the default route, of the route that it is for or of a wider one than that, and behind
+      // routers or into a hole only where that is allowed.
+      const isOpen =
+        way !== undefined &&
+        way.destination.length > 0 &&
+        (isHostRoute(prefix) || way.destination.length > prefix.length || !contains(prefix, looked));
+      if (!isOpen || (isBehind && !isRecursive)) hops.push([inactive]);
+      else if (dropped !== undefined)
+        hops.push([
+          { via, weight: 1, kind: 'recursive' },
+          { blackhole: dropped, weight: 1, kind: 'resolved' },
+        ]);
+      else if (decision.kind !== 'forward') hops.push([inactive]);
       else if (!isBehind) hops.push([{ via, device: decision.device.name, weight: 1, kind: 'direct' }]);
       else {
         const resolved = decision.route.nextHops.flatMap((hop): ShownNextHop[] =>
@@ -382,9 +423,9 @@ export class Zebra {
       return device?.isAdminUp && device.hasCarrier ? { via: route.via, device: device.name, weight: 1 } : undefined;
     }
     const decision = this.#namespace.routes.lookup(route.via);
-    return decision.kind === 'forward' && decision.nextHop === route.via
-      ? { via: route.via, device: decision.device.name, weight: 1 }
-      : undefined;
+    // The kernel keeps a route over a link without carrier, zebra has no connected route there.
+    const isConnected = decision.kind === 'forward' && decision.nextHop === route.via && decision.device.hasCarrier;
+    return isConnected ? { via: route.via, device: decision.device.name, weight: 1 } : undefined;
   }
 
   // ── kernel and connected routes ───────────────────────────────────────────────────────────────────────────
@@ -492,17 +533,11 @@ export class Zebra {
           nextHopId: this.#groupOf(route.nextHops),
         });
       } else {
-        const ordered = [...this.#kernelMembers(route.nextHops)].sort((a, b) => this.#groupOf([a]) - this.#groupOf([b]));
-        const nextHops: NextHop[] = ordered.map((each) => ({
-          ...(each.via === undefined ? {} : { via: each.via }),
-          ...(each.device === undefined ? {} : { device: each.device }),
-          ...(ordered.length > 1 ? { weight: 1 } : {}),
-        }));
         this.#namespace.routes.replace({
           destination: route.prefix,
           protocol,
           metric: kernelMetric,
-          nextHops,
+          nextHops: this.#kernelNextHops(route.nextHops),
           nextHopId: this.#groupOf(route.nextHops),
         });
       }
@@ -511,6 +546,24 @@ export class Zebra {
       if (!isNetworkError(error)) throw error;
       route.isInstalled = false;
     }
+  }
+
+  /** The same list for the same group, for it stands in every route. */
+  #kernelNextHops(nextHops: readonly ZebraNextHop[]): readonly NextHop[] {
+    const members = this.#kernelMembers(nextHops);
+    const isSingle = members.length === 1;
+    const known = isSingle ? this.#singles.get(members) : undefined;
+    if (known !== undefined) return known;
+    const ordered = isSingle ? members : [...members].sort((a, b) => this.#groupOf([a]) - this.#groupOf([b]));
+    const made = ordered.map(
+      ({ via, device }): NextHop => ({
+        ...(via === undefined ? {} : { via }),
+        ...(device === undefined ? {} : { device }),
+        ...(isSingle ? {} : { weight: 1 }),
+      }),
+    );
+    if (isSingle) this.#singles.set(members, made);
+    return made;
   }
 
   #uninstall(route: ZebraRoute): void {

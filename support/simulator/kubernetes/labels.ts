@@ -9,7 +9,8 @@ export class SelectorError extends Error {}
 /** Undefined selects nothing and an empty selector everything, as in the API (`LabelSelectorAsSelector`). */
 export function matchesSelector(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
   if (selector === undefined) return false;
-  for (const [key, value] of Object.entries(selector.matchLabels ?? {})) if (labels?.[key] !== value) return false;
+  const { matchLabels } = selector;
+  for (const key in matchLabels) if (labels?.[key] !== matchLabels[key]) return false;
   for (const requirement of selector.matchExpressions ?? []) if (!matchesRequirement(requirement, labels)) return false;
   return true;
 }
@@ -17,8 +18,12 @@ export function matchesSelector(selector: LabelSelector | undefined, labels: Lab
 /** `spec.selector` of a Service: a plain map; an absent or empty one selects nothing. */
 export function matchesMap(selector: Labels | undefined, labels: Labels | undefined): boolean {
   if (selector === undefined) return false;
-  const entries = Object.entries(selector);
-  return entries.length > 0 && entries.every(([key, value]) => labels?.[key] === value);
+  let isBare = true;
+  for (const key in selector) {
+    if (labels?.[key] !== selector[key]) return false;
+    isBare = false;
+  }
+  return !isBare;
 }
 
 function matchesRequirement(requirement: Requirement, labels: Labels | undefined): boolean {

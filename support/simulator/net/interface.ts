@@ -11,6 +11,7 @@ import {
   prefixOf,
 } from './address.ts';
 import { Bridge } from './bridge.ts';
+import { LateMap } from './late-map.ts';
 import type { Namespace } from './namespace.ts';
 import type { NeighbourRecord } from './neighbour.ts';
 import { NetworkError } from './network-error.ts';
@@ -76,7 +77,7 @@ export class Device implements NetworkInterface {
   readonly vxlan: { readonly id: number; readonly port: number } | undefined;
   readonly bridge: Bridge | undefined;
   /** Of this device only; the namespace's table is the sum of its devices'. */
-  readonly neighbours = new Map<Ip, NeighbourRecord>();
+  readonly neighbours = new LateMap<Ip, NeighbourRecord>();
   settings: DeviceSettings;
   /** Of routes over this device alone. */
   readonly alone: readonly Device[] = [this];

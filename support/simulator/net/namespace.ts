@@ -2,6 +2,7 @@ import type { Random } from '../clock/random.ts';
 import { ip as parse } from './address.ts';
 import { IpLayer } from './forwarding.ts';
 import { Device } from './interface.ts';
+import { LateMap } from './late-map.ts';
 import { Neighbours } from './neighbour.ts';
 import { NetfilterTables } from './netfilter.ts';
 import type { SimulatedNetwork } from './network.ts';
@@ -33,7 +34,7 @@ export class Namespace implements NetworkNamespace {
   readonly hashSeed: number;
   hosts = new Map<string, Ip[]>();
   resolver: { nameservers: Ip[]; search: string[]; ndots: number } = { nameservers: [], search: [], ndots: 1 };
-  readonly #pathMtus = new Map<Ip, { readonly mtu: number; readonly expiresAt: number }>();
+  readonly #pathMtus = new LateMap<Ip, { readonly mtu: number; readonly expiresAt: number }>();
   #isFrozen = false;
   #untilThaw: (() => void)[] = [];
   readonly #byName = new Map<string, Device>();

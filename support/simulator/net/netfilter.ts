@@ -2,6 +2,7 @@ import type { Random } from '../clock/random.ts';
 import { contains } from './address.ts';
 import { type Connection, Conntrack, leftAlone, type Tracked, translateDestination, translateSource } from './conntrack.ts';
 import type { Device } from './interface.ts';
+import { LateMap } from './late-map.ts';
 import type { Namespace } from './namespace.ts';
 import { NetworkError } from './network-error.ts';
 import { packetSize } from './packet.ts';
@@ -402,10 +403,10 @@ export class NetfilterTables implements Netfilter {
 /** Matches that need more than the packet: `statistic`, `recent` and `addrtype`. */
 class FurtherMatches {
   counters: Map<object, RuleCounter> | undefined;
-  readonly #buckets = new Map<NetfilterRule, { tokens: number; at: number }>();
+  readonly #buckets = new LateMap<NetfilterRule, { tokens: number; at: number }>();
   readonly #namespace: Namespace;
   /** Sources by list, with the time of their last packet. */
-  readonly #recent = new Map<string, Map<Ip, number>>();
+  readonly #recent = new LateMap<string, Map<Ip, number>>();
   #random: Random | undefined;
 
   constructor(namespace: Namespace) {

@@ -122,6 +122,12 @@ export class PrefixTrie<T> {
     if (family !== 4) yield* walk(this.#v6);
   }
 
+  /** Calls `see` with every prefix of a family, in the order of {@link entries}; it must not change the trie. */
+  forEach(family: Family, see: (value: T, prefix: Prefix) => void): void {
+    const from = this.#root(family);
+    if (from !== undefined) visit(from, see);
+  }
+
   /** As {@link entries}, but a prefix after those inside it. */
   *innerFirst(family: Family): Generator<[Prefix, T]> {
     yield* walkInnerFirst(this.#root(family));
@@ -176,6 +182,12 @@ function split<T>(current: Node<T>, leaf: Node<T>, common: number): Node<T> {
   attach(branch, current);
   attach(branch, leaf);
   return branch;
+}
+
+function visit<T>(from: Node<T>, see: (value: T, prefix: Prefix) => void): void {
+  if (from.hasValue) see(from.value, from.prefix);
+  if (from.zero !== undefined) visit(from.zero, see);
+  if (from.one !== undefined) visit(from.one, see);
 }
 
 function* walk<T>(from: Node<T> | undefined): Generator<[Prefix, T]> {

@@ -1,5 +1,6 @@
 import { contains, isLinkLocal } from './address.ts';
 import type { Device } from './interface.ts';
+import { LateMap } from './late-map.ts';
 import type { Namespace } from './namespace.ts';
 import { NetworkError } from './network-error.ts';
 import { addressHash, finish } from './packet.ts';
@@ -36,6 +37,15 @@ export interface LookupOptions {
   readonly hash?: number;
 }
 
+/** The rules that a namespace begins with. */
+const firstRules: readonly RoutingRule[] = [
+  { priority: 0, family: 4, action: { kind: 'table', table: tableLocal } },
+  { priority: 0, family: 6, action: { kind: 'table', table: tableLocal } },
+  { priority: 32766, family: 4, action: { kind: 'table', table: tableMain } },
+  { priority: 32766, family: 6, action: { kind: 'table', table: tableMain } },
+  { priority: 32767, family: 4, action: { kind: 'table', table: tableDefault } },
+];
+
 const noRoute: Decision = { kind: 'no-route' };
 
 /** The routing policy and tables of a namespace: rules, longest prefix, lowest metric, then the flow's hash among the next hops. */
@@ -43,18 +53,12 @@ export class Routing implements RoutingTables {
   version = 0;
   readonly #namespace: Namespace;
   readonly #tables = new Map<number, PrefixTrie<Entry[]>>();
-  #rules: RoutingRule[] = [
-    { priority: 0, family: 4, action: { kind: 'table', table: tableLocal } },
-    { priority: 0, family: 6, action: { kind: 'table', table: tableLocal } },
-    { priority: 32766, family: 4, action: { kind: 'table', table: tableMain } },
-    { priority: 32766, family: 6, action: { kind: 'table', table: tableMain } },
-    { priority: 32767, family: 4, action: { kind: 'table', table: tableDefault } },
-  ];
+  #rules: readonly RoutingRule[] = firstRules;
   /** The answer depends on nothing but destination (and mark 0): it can be kept per destination. */
   #isSimple = true;
-  readonly #plain = new Map<Ip, Slot | null>();
+  readonly #plain = new LateMap<Ip, Slot | null>();
   /** The last answer per destination to look-ups with a mark, a device or under rules that look at the source. */
-  readonly #other = new Map<Ip, Slot>();
+  readonly #other = new LateMap<Ip, Slot>();
   #cacheVersion = 0;
   readonly #listeners = new Set<() => void>();
   #isNotifying = false;
@@ -145,7 +149,11 @@ export class Routing implements RoutingTables {
       for (const id of tables) {
         const table = this.#tables.get(id);
         if (table === undefined) continue;
-        for (const [, list] of family === 4 ? table.entries(4) : table.innerFirst(6)) for (const { route } of list) routes.push(route);
+        const take = (list: readonly Entry[]): void => {
+          for (const { route } of list) routes.push(route);
+        };
+        if (family === 4) table.forEach(4, take);
+        else for (const [, list] of table.innerFirst(6)) take(list);
       }
     }
     return routes;
@@ -219,8 +227,13 @@ export class Routing implements RoutingTables {
   // ── what addresses and devices do to the tables ──────────────────────────────────────────────────────────
 
   /** Adds a route of the kernel itself: unchecked, and beside others of the same prefix and metric. */
-  insertKernelRoute(device: Device, route: Omit<Route, 'nextHops' | 'protocol'>): void {
-    const full: Route = { ...route, protocol: 'kernel', nextHops: device.asNextHops };
+  insertKernelRoute(device: Device, route: Omit<Route, 'nextHops' | 'protocol' | 'mtu' | 'nextHopId'>): void {
+    const { destination, type, scope, metric, table, preferredSource } = route;
+    // Every pod has a handful of these: one literal keeps them as small as they can be.
+    const full: Route =
+      preferredSource === undefined
+        ? { destination, type, nextHops: device.asNextHops, protocol: 'kernel', scope, metric, table }
+        : { destination, type, nextHops: device.asNextHops, protocol: 'kernel', scope, metric, table, preferredSource };
     if (this.#listAt(route.table, route.destination)?.some((known) => known.devices[0] === device && sameValue(known.route, full))) return;
     this.#insert({ route: full, devices: device.alone });
   }
@@ -394,7 +407,7 @@ export class Routing implements RoutingTables {
     const route: Route = {
       destination,
       type,
-      nextHops: resolved.map(({ hop }) => hop),
+      nextHops: resolved.every(({ hop }, index) => hop === hops[index]) ? hops : resolved.map(({ hop }) => hop),
       protocol: input.protocol ?? 'boot',
       scope: input.scope ?? defaultScope,
       metric: input.metric || (isV4 ? 0 : 1024),
@@ -403,7 +416,8 @@ export class Routing implements RoutingTables {
       ...(input.mtu === undefined ? {} : { mtu: input.mtu }),
       ...(input.nextHopId === undefined ? {} : { nextHopId: input.nextHopId }),
     };
-    return { route, devices: resolved.map(({ device }) => device) };
+    const alone = resolved.length === 1 ? resolved[0]?.device.alone : undefined;
+    return { route, devices: alone ?? resolved.map(({ device }) => device) };
   }
 
   /** fib_check_nh (IPv4) and ip6_validate_gw with fib6_nh_init (IPv6): the device of a next hop, or the kernel's refusal. */
@@ -434,7 +448,7 @@ export class Routing implements RoutingTables {
       if (via.family === 4) throw new NetworkError('ENETUNREACH', 'Nexthop has invalid gateway.');
       throw new NetworkError('EHOSTUNREACH');
     }
-    return { hop: { ...hop, device: device.name }, device };
+    return { hop: hop.device === device.name ? hop : { ...hop, device: device.name }, device };
   }
 
   /** The device on whose link a gateway is: by a route that needs no gateway itself. */
@@ -488,10 +502,12 @@ export class Routing implements RoutingTables {
   #sweep(family: Family | undefined, isDoomed: (entry: Entry) => boolean): void {
     for (const trie of this.#tables.values()) {
       const empty: Prefix[] = [];
-      for (const [destination, list] of trie.entries(family)) {
+      const look = (list: Entry[], destination: Prefix): void => {
         for (let index = list.length - 1; index >= 0; index--) if (isDoomed(list[index] as Entry)) list.splice(index, 1);
         if (list.length === 0) empty.push(destination);
-      }
+      };
+      if (family !== 6) trie.forEach(4, look);
+      if (family !== 4) trie.forEach(6, look);
       for (const destination of empty) trie.delete(destination);
     }
   }

@@ -2,6 +2,7 @@ import type { Random } from '../clock/random.ts';
 import { isMulticast, isUnspecified, ip as parse } from './address.ts';
 import { errnoOf } from './forwarding.ts';
 import type { Device } from './interface.ts';
+import { LateMap } from './late-map.ts';
 import type { Namespace } from './namespace.ts';
 import { NetworkError } from './network-error.ts';
 import { defaultTtl, isIcmpError, packetWith } from './packet.ts';
@@ -49,14 +50,14 @@ export class Sockets implements SocketsContract {
   readonly namespace: Namespace;
   readonly random: Random;
   hooks: SocketHook[] = [];
-  readonly #listeners = new Map<number, Listener[]>();
-  readonly #udp = new Map<number, BoundUdpSocket[]>();
+  readonly #listeners = new LateMap<number, Listener[]>();
+  readonly #udp = new LateMap<number, BoundUdpSocket[]>();
   /** By both ports, packed into one number; connections that share them are told apart by their addresses. */
-  readonly #connections = new Map<number, Connection[]>();
-  readonly #timeWait = new Map<number, TimeWait[]>();
+  readonly #connections = new LateMap<number, Connection[]>();
+  readonly #timeWait = new LateMap<number, TimeWait[]>();
   /** The same, oldest first. */
   #timeWaitQueue: TimeWait[] = [];
-  readonly #pings = new Map<number, PingOptions>();
+  readonly #pings = new LateMap<number, PingOptions>();
   #portSources: readonly PortSource[] = [];
   #isSyncing = false;
 

@@ -209,10 +209,14 @@ export function startBgpNodeConfigs({ api, clock, config, version, log }: Operat
   if (config.get('enable-bgp-control-plane') !== 'true') return { stop() {} };
   const reportsStatus = isAtLeast(version, 17) && config.get('enable-bgp-control-plane-status-report') !== 'false';
   const reconcile = createTrigger(clock, 0, () => {
+    const clusterConfigs = api.list<BgpClusterConfig>(resources.bgpClusterConfig);
+    const present = api.list<BgpNodeConfig>(resources.bgpNodeConfig);
+    // While the nodes of a large cluster come up one by one, there is nothing to plan for any of them.
+    if (clusterConfigs.length === 0 && present.length === 0) return;
     const view = {
-      clusterConfigs: api.list<BgpClusterConfig>(resources.bgpClusterConfig),
+      clusterConfigs,
       nodes: api.list<CiliumNode>(resources.node),
-      nodeConfigs: api.list<BgpNodeConfig>(resources.bgpNodeConfig),
+      nodeConfigs: present,
       overrides: api.list<BgpNodeConfigOverride>(resources.bgpNodeConfigOverride),
       version,
     };

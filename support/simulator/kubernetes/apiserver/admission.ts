@@ -1,6 +1,7 @@
 import type { Random } from '../../clock/random.ts';
 import type { Pod, Toleration } from '../objects.ts';
 import type { KubernetesObject } from '../types.ts';
+import { freeze } from './decode.ts';
 import { admitPodDefaults } from './defaults.ts';
 import { forbidden } from './errors.ts';
 import { quantity } from './validation.ts';
@@ -46,16 +47,14 @@ function admitServiceAccount(spec: Draft, podName: string, namespace: string, lo
   const automount = spec['automountServiceAccountToken'] ?? account?.['automountServiceAccountToken'] ?? true;
   if (automount !== true) return;
   const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
-  spec['volumes'] ??= [];
-  const volumes = spec['volumes'] as Draft[];
+  const volumes = (spec['volumes'] ?? []) as readonly Draft[];
   const volume = `kube-api-access-${random.text(5, nameAlphabet)}`;
   let isUsed = false;
   for (const field of ['initContainers', 'containers']) {
     for (const container of (spec[field] ?? []) as Draft[]) {
-      container['volumeMounts'] ??= [];
-      const mounts = container['volumeMounts'] as Draft[];
+      const mounts = (container['volumeMounts'] ?? []) as readonly Draft[];
       if (mounts.some((mount) => mount['mountPath'] === mountPath)) continue;
-      mounts.push({ mountPath, name: volume, readOnly: true });
+      container['volumeMounts'] = [...mounts, { mountPath, name: volume, readOnly: true }];
       isUsed = true;
     }
   }
@@ -63,18 +62,18 @@ function admitServiceAccount(spec: Draft, podName: string, namespace: string, lo
     if (volumes.length === 0) delete spec['volumes'];
     return;
   }
-  volumes.push({
-    name: volume,
-    projected: {
-      defaultMode: 420,
-      sources: [
-        { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
-        { configMap: { items: [{ key: 'ca.crt', path: 'ca.crt' }], name: 'kube-root-ca.crt' } },
-        { downwardAPI: { items: [{ fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' }, path: 'namespace' }] } },
-      ],
-    },
-  });
+  spec['volumes'] = [...volumes, { name: volume, projected: tokenVolume }];
 }
+
+/** The same in every pod. */
+const tokenVolume = freeze({
+  defaultMode: 420,
+  sources: [
+    { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
+    { configMap: { items: [{ key: 'ca.crt', path: 'ca.crt' }], name: 'kube-root-ca.crt' } },
+    { downwardAPI: { items: [{ fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' }, path: 'namespace' }] } },
+  ],
+});
 
 export function addDefaultTolerations(spec: Draft): void {
   spec['tolerations'] ??= [];

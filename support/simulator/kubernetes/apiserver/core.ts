@@ -40,6 +40,8 @@ export interface DeleteOptions {
 
 const protectedNamespaces = new Set(['default', 'kube-system', 'kube-public']);
 const maximumGenerateNameLength = 58;
+/** Of the metadata what no update changes. */
+const keptFields = ['namespace', 'generateName', 'generation', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const;
 
 /** The storage and the rules of writing: what every way into the API server shares. */
 export class Core {
@@ -255,9 +257,9 @@ export class Core {
       creationTimestamp: old.metadata.creationTimestamp,
       resourceVersion: old.metadata.resourceVersion,
     };
-    for (const field of ['namespace', 'generateName', 'generation', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
-      delete metadata[field];
+    for (const field of keptFields) {
       if (old.metadata[field] !== undefined) Object.assign(metadata, { [field]: old.metadata[field] });
+      else if (field in metadata) delete metadata[field];
     }
     const next: Draft = { ...draft, apiVersion: old.apiVersion, kind: old.kind, metadata };
     if (version.hasStatus && options.subresource !== 'binding') {

@@ -37,7 +37,8 @@ function readStruct(
   unknown: string[],
 ): Json {
   const output: Json = {};
-  for (const [key, value] of Object.entries(input)) {
+  for (const key in input) {
+    const value = input[key];
     const field = struct.get(key);
     const at = path === '' ? key : `${path}.${key}`;
     if (field === undefined) {
@@ -68,10 +69,15 @@ function isEmpty(value: unknown, field: Field): boolean {
     case 'list':
       return (value as unknown[]).length === 0;
     case 'map':
-      return Object.keys(value as Json).length === 0;
+      return isBare(value as Json);
     default:
       return false;
   }
+}
+
+function isBare(object: Json): boolean {
+  for (const _key in object) return false;
+  return true;
 }
 
 function readValue(value: unknown, type: Type, struct: string, path: string, goPath: string, unknown: string[]): unknown {
@@ -121,8 +127,10 @@ function readValue(value: unknown, type: Type, struct: string, path: string, goP
     case 'map': {
       if (!isObject(value)) throw refuse();
       const output: Json = {};
-      for (const [key, item] of Object.entries(value))
+      for (const key in value) {
+        const item = value[key];
         output[key] = item === null ? zero(type.value) : readValue(item, type.value, struct, `${path}.${key}`, goPath, unknown);
+      }
       return output;
     }
     case 'struct': {
@@ -221,10 +229,11 @@ export function isObject(value: unknown): value is Json {
 export function copy<T>(value: T): T {
   if (Array.isArray(value)) return value.map(copy) as T;
   if (typeof value !== 'object' || value === null) return value;
-  const output: Json = {};
-  for (const key in value) {
-    const item = (value as Json)[key];
-    if (item !== undefined) output[key] = typeof item === 'object' ? copy(item) : item;
+  const output = { ...value } as Json;
+  for (const key in output) {
+    const item = output[key];
+    if (typeof item === 'object') output[key] = copy(item);
+    else if (item === undefined) delete output[key];
   }
   return output as T;
 }
@@ -238,15 +247,23 @@ export function freeze<T>(value: T): T {
   return value;
 }
 
+/** Whether two trees of plain data say the same; a field that is undefined is none. Nearly every write asks this: it allocates nothing. */
 export function isEqual(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false;
-    return a.every((item, index) => isEqual(item, b[index]));
+    for (let index = 0; index < a.length; index++) if (!isEqual(a[index], b[index])) return false;
+    return true;
   }
   if (Array.isArray(b)) return false;
-  const keys = Object.keys(a).filter((key) => (a as Json)[key] !== undefined);
-  if (keys.length !== Object.keys(b).filter((key) => (b as Json)[key] !== undefined).length) return false;
-  return keys.every((key) => Object.hasOwn(b, key) && isEqual((a as Json)[key], (b as Json)[key]));
+  let count = 0;
+  for (const key in a) {
+    const value = (a as Json)[key];
+    if (value === undefined) continue;
+    if (!Object.hasOwn(b, key) || !isEqual(value, (b as Json)[key])) return false;
+    count++;
+  }
+  for (const key in b) if ((b as Json)[key] !== undefined) count--;
+  return count === 0;
 }

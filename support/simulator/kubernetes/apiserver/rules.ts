@@ -37,7 +37,12 @@ export function isUnset(value: unknown): boolean {
 }
 
 export function check(object: Json, at: string, causes: FieldCause[], rules: Rules): void {
-  for (const [field, ...each] of rules) for (const rule of each) rule(object[field], at === '' ? field : `${at}.${field}`, causes);
+  for (const entry of rules) {
+    const [field] = entry;
+    const value = object[field];
+    const path = at === '' ? field : `${at}.${field}`;
+    for (let index = 1; index < entry.length; index++) (entry[index] as Rule)(value, path, causes);
+  }
 }
 
 const set =

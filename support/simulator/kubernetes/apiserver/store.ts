@@ -193,8 +193,8 @@ export class Store {
     }
     if (this.#watchers.size === 0) return;
     this.#broadcaster.defer(() => {
-      for (const watcher of this.#watchers.of(change))
-        if (!watcher.isClosed && change.resourceVersion > watcher.since) watcher.listener(change);
+      const { resourceVersion } = change;
+      for (const watcher of this.#watchers.of(change)) if (!watcher.isClosed && resourceVersion > watcher.since) watcher.listener(change);
     });
   }
 

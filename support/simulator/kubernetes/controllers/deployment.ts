@@ -14,16 +14,23 @@ import {
 } from '../objects.ts';
 import type { ApiClient, Reconciler } from '../types.ts';
 import { isSameTemplate, resolvePercent, templateHash } from './pod-template.ts';
-import { createReconciler } from './reconciler.ts';
+import { createReconciler, type OwnWrites } from './reconciler.ts';
 
 const revisionAnnotation = 'deployment.kubernetes.io/revision';
 const component = 'deployment-controller';
 
 /** Rolls a deployment's replica sets from one template to the next (`pkg/controller/deployment`, Kubernetes 1.27). */
 export function startDeploymentController(client: ApiClient, clock: SimulatedClock): () => void {
-  const queue: Reconciler = createReconciler(clock, { name: 'deployment', reconcile: (key) => sync(client, clock, key, queue) });
+  const queue: Reconciler = createReconciler(clock, { name: 'deployment', reconcile: (key) => sync(client, clock, key, queue, written) });
+  const written: OwnWrites = new WeakSet();
   const stops = [
-    client.watch<Deployment>('deployments.apps', (event) => queue.enqueue(keyOf(event.object)), { replay: true }),
+    client.watch<Deployment>(
+      'deployments.apps',
+      ({ object }) => {
+        if (!written.has(object)) queue.enqueue(keyOf(object));
+      },
+      { replay: true },
+    ),
     client.watch<ReplicaSet>('replicasets.apps', (event) => {
       const owner = controllerOf(event.object);
       if (owner?.kind === 'Deployment') queue.enqueue(`${event.object.metadata.namespace}/${owner.name}`);
@@ -43,20 +50,20 @@ interface Rollout {
   readonly current: ReplicaSet | undefined;
 }
 
-function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reconciler): void {
+function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reconciler, written: OwnWrites): void {
   const { namespace, name } = splitKey(key);
   const deployment = client.get<Deployment>('deployments.apps', name, namespace);
   if (deployment === undefined) return;
   const sets = client.list<ReplicaSet>('replicasets.apps', { ownerUid: deployment.metadata.uid });
   if (deployment.metadata.deletionTimestamp !== undefined) {
-    writeStatus({ client, clock, deployment, old: sets, current: undefined }, queue);
+    writeStatus({ client, clock, deployment, old: sets, current: undefined }, queue, written);
     return;
   }
   const existing = sets.find((set) => isSameTemplate(set.spec.template, deployment.spec.template));
   const old = sets.filter((set) => set !== existing);
   if (deployment.spec.paused === true) {
     scaleProportionally(client, deployment, sets);
-    writeStatus({ client, clock, deployment, old, current: existing }, queue);
+    writeStatus({ client, clock, deployment, old, current: existing }, queue, written);
     return;
   }
   const current = currentSet(client, deployment, existing, old);
@@ -64,7 +71,7 @@ function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reco
   if (deployment.spec.strategy?.type === 'Recreate') recreate(rollout);
   else roll(rollout);
   cleanUp(rollout);
-  writeStatus(rollout, queue);
+  writeStatus(rollout, queue, written);
 }
 
 function revisionOf(set: ReplicaSet): number {
@@ -256,7 +263,7 @@ function cleanUp(rollout: Rollout): void {
     client.delete('replicasets.apps', set.metadata.name, set.metadata.namespace);
 }
 
-function writeStatus(rollout: Rollout, queue: Reconciler): void {
+function writeStatus(rollout: Rollout, queue: Reconciler, written: OwnWrites): void {
   const { client, clock } = rollout;
   const deployment = client.get<Deployment>('deployments.apps', rollout.deployment.metadata.name, rollout.deployment.metadata.namespace);
   if (deployment === undefined) return;
@@ -279,7 +286,7 @@ function writeStatus(rollout: Rollout, queue: Reconciler): void {
     ...(unavailable === 0 ? {} : { unavailableReplicas: unavailable }),
     conditions,
   };
-  if (!isEqual(status, deployment.status)) client.updateStatus({ ...deployment, status });
+  if (!isEqual(status, deployment.status)) written.add(client.updateStatus({ ...deployment, status }));
 }
 
 interface StatusFacts {

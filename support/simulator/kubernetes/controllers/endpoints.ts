@@ -1,6 +1,5 @@
 import type { SimulatedClock } from '../../clock/clock.ts';
 import type { Random } from '../../clock/random.ts';
-import { nameAlphabet } from '../apiserver/admission.ts';
 import { isEqual } from '../apiserver/decode.ts';
 import { matchesMap } from '../labels.ts';
 import {
@@ -11,14 +10,13 @@ import {
   keyOf,
   type Pod,
   type Service,
-  type ServicePort,
   splitKey,
-  timestamp,
 } from '../objects.ts';
-import type { ApiClient, KubernetesObject, ObjectInput, OwnerReference, Reconciler } from '../types.ts';
+import type { ApiClient, Reconciler } from '../types.ts';
+import { SliceWriter, triggerTime } from './endpoint-slices.ts';
 import { createReconciler } from './reconciler.ts';
+import { type Family, type ServicePod, ServiceView } from './service-view.ts';
 
-const maximumPerSlice = 100;
 const maximumPerEndpoints = 1000;
 
 /**
@@ -26,7 +24,8 @@ const maximumPerEndpoints = 1000;
  * Services are found by one pair of their selector's labels, so a pod's change costs no scan of all services.
  */
 export function startEndpointsController(client: ApiClient, clock: SimulatedClock, random: Random): () => void {
-  const queue: Reconciler = createReconciler(clock, { name: 'endpointslice', reconcile: (key) => sync(client, clock, random, key) });
+  const context: Context = { client, clock, writer: new SliceWriter(client, clock, random), views: new Map() };
+  const queue: Reconciler = createReconciler(clock, { name: 'endpointslice', reconcile: (key) => sync(context, key) });
   const bySelector = new Map<string, Set<string>>();
   const pairOf = (service: Service): string | undefined => {
     const first = Object.entries(service.spec.selector ?? {}).sort()[0];
@@ -82,243 +81,63 @@ function isRelevantChange(old: Pod, pod: Pod): boolean {
   );
 }
 
-type Endpoint = EndpointSlice['endpoints'][number];
-type SlicePort = EndpointSlice['ports'][number];
+interface Context {
+  readonly client: ApiClient;
+  readonly clock: SimulatedClock;
+  readonly writer: SliceWriter;
+  readonly views: Map<string, ServiceView>;
+}
 
-function sync(client: ApiClient, clock: SimulatedClock, random: Random, key: string): void {
+function sync(context: Context, key: string): void {
+  const { client, writer, views } = context;
   const { namespace = '', name } = splitKey(key);
   const service = client.get<Service>('services', name, namespace);
   const slices = client
     .list<EndpointSlice>('endpointslices.discovery.k8s.io', { namespace, labels: { matchLabels: { 'kubernetes.io/service-name': name } } })
     .filter((slice) => slice.metadata.labels?.['endpointslice.kubernetes.io/managed-by'] === 'endpointslice-controller.k8s.io');
   if (service === undefined || service.metadata.deletionTimestamp !== undefined || service.spec.type === 'ExternalName') {
+    views.delete(key);
     for (const slice of slices) client.delete('endpointslices.discovery.k8s.io', slice.metadata.name, namespace);
     if (service === undefined && client.get('endpoints', name, namespace) !== undefined) client.delete('endpoints', name, namespace);
     return;
   }
-  if (service.spec.selector === undefined) return;
-  const pods = client
-    .list<Pod>('pods', { namespace, labels: { matchLabels: service.spec.selector } })
-    .filter(
-      (pod) =>
-        pod.status.phase !== 'Succeeded' &&
-        pod.status.phase !== 'Failed' &&
-        pod.status.podIP !== undefined &&
-        pod.spec.nodeName !== undefined,
-    );
-  for (const family of service.spec.ipFamilies ?? ['IPv4'])
-    syncSlices(
-      client,
-      clock,
-      random,
-      service,
-      family,
-      pods,
-      slices.filter((slice) => slice.addressType === family),
-    );
+  const { selector, ipFamilies = ['IPv4'] } = service.spec;
+  if (selector === undefined) return;
+  let view = views.get(key);
+  if (view === undefined || !view.isOf(service)) {
+    view = new ServiceView(client, service);
+    views.set(key, view);
+  }
+  const pods = view.see(client.list<Pod>('pods', { namespace, labels: { matchLabels: selector } }));
+  for (const family of ipFamilies) {
+    const own = slices.length === 1 && slices[0]?.addressType === family ? slices : slices.filter((slice) => slice.addressType === family);
+    writer.sync(service, family, pods, own);
+  }
   for (const slice of slices)
-    if (!(service.spec.ipFamilies ?? []).includes(slice.addressType as 'IPv4' | 'IPv6'))
-      client.delete('endpointslices.discovery.k8s.io', slice.metadata.name, namespace);
-  syncEndpoints(client, clock, service, pods);
+    if (!ipFamilies.includes(slice.addressType as Family)) client.delete('endpointslices.discovery.k8s.io', slice.metadata.name, namespace);
+  syncEndpoints(context, service, pods);
 }
 
-function addressOf(pod: Pod, family: 'IPv4' | 'IPv6'): string | undefined {
-  return pod.status.podIPs?.find(({ ip }) => ip.includes(':') === (family === 'IPv6'))?.ip;
-}
-
-/** A named target port is looked up in the pod's containers; pods without it have no endpoint for that port. */
-function targetPort(port: ServicePort, pod: Pod): number | undefined {
-  if (typeof port.targetPort === 'number') return port.targetPort;
-  if (port.targetPort === undefined) return port.port;
-  for (const container of pod.spec.containers)
-    for (const candidate of container.ports ?? [])
-      if (candidate.name === port.targetPort && (candidate.protocol ?? 'TCP') === port.protocol) return candidate.containerPort;
-  return undefined;
-}
-
-/** Ports of a service that are the same whatever the pod, i.e. without a name to look up; stored objects do not change. */
-const plainPorts = new WeakMap<readonly ServicePort[], readonly SlicePort[]>();
-
-function portsFor(service: Service, pod: Pod): readonly SlicePort[] {
-  const { ports } = service.spec;
-  if (ports === undefined) return [];
-  const known = plainPorts.get(ports);
-  if (known !== undefined) return known;
-  const found = portsOf(ports, pod);
-  if (Object.isFrozen(ports) && !ports.some(({ targetPort }) => typeof targetPort === 'string')) plainPorts.set(ports, found);
-  return found;
-}
-
-function portsOf(ports: readonly ServicePort[], pod: Pod): readonly SlicePort[] {
-  return ports.flatMap((port) => {
-    const number = targetPort(port, pod);
-    if (number === undefined) return [];
-    return [
-      {
-        name: port.name ?? '',
-        port: number,
-        protocol: port.protocol ?? 'TCP',
-        ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
-      },
-    ];
-  });
-}
-
-const portKeys = new WeakMap<readonly SlicePort[], string>();
-
-function keyOfPorts(ports: readonly SlicePort[]): string {
-  const known = portKeys.get(ports);
-  if (known !== undefined) return known;
-  const key = JSON.stringify(ports);
-  portKeys.set(ports, key);
-  return key;
-}
-
-function endpointOf(client: ApiClient, service: Service, pod: Pod, address: string): Endpoint {
-  const node = pod.spec.nodeName === undefined ? undefined : client.get<KubernetesObject>('nodes', pod.spec.nodeName);
-  const zone = node?.metadata.labels?.['topology.kubernetes.io/zone'];
-  const serving = isPodReady(pod);
-  const terminating = pod.metadata.deletionTimestamp !== undefined;
-  const ready = service.spec.publishNotReadyAddresses === true || (serving && !terminating);
-  return {
-    addresses: [address],
-    conditions: { ready, serving, terminating },
-    ...(pod.spec.hostname !== undefined && pod.spec.subdomain === service.metadata.name ? { hostname: pod.spec.hostname } : {}),
-    ...(pod.spec.nodeName === undefined ? {} : { nodeName: pod.spec.nodeName }),
-    targetRef: { kind: 'Pod', name: pod.metadata.name, namespace: pod.metadata.namespace ?? 'default', uid: pod.metadata.uid },
-    ...(zone === undefined ? {} : { zone }),
-  };
-}
-
-function syncSlices(
-  client: ApiClient,
-  clock: SimulatedClock,
-  random: Random,
-  service: Service,
-  family: 'IPv4' | 'IPv6',
-  pods: readonly Pod[],
-  existing: readonly EndpointSlice[],
-): void {
-  const groups = new Map<string, { readonly ports: readonly SlicePort[]; readonly endpoints: Endpoint[] }>();
-  const known = new Map<string, Endpoint>();
-  for (const { endpoints } of existing) for (const endpoint of endpoints ?? []) known.set(endpoint.targetRef?.uid ?? '', endpoint);
-  for (const pod of pods) {
-    const address = addressOf(pod, family);
-    if (address === undefined) continue;
-    const ports = portsFor(service, pod);
-    const key = keyOfPorts(ports);
-    let group = groups.get(key);
-    if (group === undefined) {
-      group = { ports, endpoints: [] };
-      groups.set(key, group);
-    }
-    // What has not changed stays the same object, which costs the next comparison nothing.
-    const endpoint = endpointOf(client, service, pod, address);
-    const before = known.get(pod.metadata.uid);
-    group.endpoints.push(before !== undefined && isEqual(before, endpoint) ? before : endpoint);
-  }
-  // A service without pods has one slice without ports (placeholder).
-  if (groups.size === 0) groups.set('', { ports: [], endpoints: [] });
-  const unused = [...existing];
-  for (const group of groups.values()) {
-    for (let from = 0; from === 0 || from < group.endpoints.length; from += maximumPerSlice) {
-      const wanted = { ports: group.ports, endpoints: group.endpoints.slice(from, from + maximumPerSlice) };
-      const index = Math.max(
-        0,
-        unused.findIndex((slice) => isEqual(slice.ports ?? [], wanted.ports)),
-      );
-      const slice = unused.splice(index, 1)[0];
-      if (slice === undefined) client.create(newSlice(clock, random, service, family, wanted));
-      else if (
-        !isEqual(slice.endpoints ?? [], wanted.endpoints) ||
-        !isEqual(slice.ports ?? [], wanted.ports) ||
-        !isEqual(ownLabels(service), labelsOf(slice))
-      ) {
-        client.update<EndpointSlice>({
-          ...slice,
-          metadata: { ...slice.metadata, labels: { ...slice.metadata.labels, ...ownLabels(service) }, annotations: triggerTime(clock) },
-          ...wanted,
-        } as EndpointSlice);
-      }
-    }
-  }
-  for (const slice of unused) client.delete('endpointslices.discovery.k8s.io', slice.metadata.name, slice.metadata.namespace);
-}
-
-/** Labels of the service are mirrored on its slices. */
-function ownLabels(service: Service): Readonly<Record<string, string>> {
-  const headless = service.spec.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {};
-  return {
-    ...service.metadata.labels,
-    'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
-    'kubernetes.io/service-name': service.metadata.name,
-    ...headless,
-  };
-}
-
-function labelsOf(slice: EndpointSlice): Readonly<Record<string, string>> {
-  return slice.metadata.labels ?? {};
-}
-
-function triggerTime(clock: SimulatedClock): Readonly<Record<string, string>> {
-  return { 'endpoints.kubernetes.io/last-change-trigger-time': timestamp(clock.now()) };
-}
-
-function ownerOf(service: KubernetesObject): OwnerReference {
-  return {
-    apiVersion: 'v1',
-    blockOwnerDeletion: true,
-    controller: true,
-    kind: 'Service',
-    name: service.metadata.name,
-    uid: service.metadata.uid,
-  };
-}
-
-function newSlice(
-  clock: SimulatedClock,
-  random: Random,
-  service: Service,
-  family: string,
-  content: { readonly ports: readonly SlicePort[]; readonly endpoints: readonly Endpoint[] },
-): ObjectInput {
-  return {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: {
-      generateName: `${service.metadata.name}-`,
-      name: `${service.metadata.name}-${random.text(5, nameAlphabet)}`,
-      namespace: service.metadata.namespace ?? 'default',
-      labels: ownLabels(service),
-      annotations: triggerTime(clock),
-      ownerReferences: [ownerOf(service)],
-    },
-    addressType: family,
-    ...content,
-  };
+interface Subset {
+  readonly ports: ServicePod['ports'];
+  readonly ready: EndpointAddress[];
+  readonly notReady: EndpointAddress[];
 }
 
 /** The older form: primary family only, ready and not ready addresses apart. */
-function syncEndpoints(client: ApiClient, clock: SimulatedClock, service: Service, pods: readonly Pod[]): void {
-  const family = service.spec.ipFamilies?.[0] ?? 'IPv4';
-  const groups = new Map<
-    string,
-    { readonly ports: readonly SlicePort[]; readonly ready: EndpointAddress[]; readonly notReady: EndpointAddress[] }
-  >();
-  for (const pod of pods.slice(0, maximumPerEndpoints)) {
-    const ip = addressOf(pod, family);
-    if (ip === undefined || (pod.metadata.deletionTimestamp !== undefined && service.spec.publishNotReadyAddresses !== true)) continue;
-    const ports = portsFor(service, pod);
-    const key = keyOfPorts(ports);
-    const group = groups.get(key) ?? { ports, ready: [], notReady: [] };
-    const address: EndpointAddress = {
-      ip,
-      ...(pod.spec.hostname !== undefined && pod.spec.subdomain === service.metadata.name ? { hostname: pod.spec.hostname } : {}),
-      ...(pod.spec.nodeName === undefined ? {} : { nodeName: pod.spec.nodeName }),
-      targetRef: { kind: 'Pod', name: pod.metadata.name, namespace: pod.metadata.namespace ?? 'default', uid: pod.metadata.uid },
-    };
-    (isPodReady(pod) || service.spec.publishNotReadyAddresses === true ? group.ready : group.notReady).push(address);
-    groups.set(key, group);
+function syncEndpoints({ client, clock }: Context, service: Service, pods: readonly ServicePod[]): void {
+  const groups = new Map<string, Subset>();
+  const isAlwaysReady = service.spec.publishNotReadyAddresses === true;
+  let left = maximumPerEndpoints;
+  for (const { address, portsKey, ports, isServing, isTerminating } of pods) {
+    if (--left < 0) break;
+    if (address === undefined || (isTerminating && !isAlwaysReady)) continue;
+    let group = groups.get(portsKey);
+    if (group === undefined) {
+      group = { ports, ready: [], notReady: [] };
+      groups.set(portsKey, group);
+    }
+    (isServing || isAlwaysReady ? group.ready : group.notReady).push(address);
   }
   const byIp = (a: EndpointAddress, b: EndpointAddress): number => (a.ip < b.ip ? -1 : 1);
   const subsets = [...groups.values()].map(({ ports, ready, notReady }) => ({

@@ -1,6 +1,6 @@
 import type { SimulatedClock, Timer } from '../../clock/clock.ts';
 import { ApiError } from '../apiserver/errors.ts';
-import type { Reconciler } from '../types.ts';
+import type { KubernetesObject, Reconciler } from '../types.ts';
 
 export interface ReconcilerOptions {
   readonly name: string;
@@ -10,6 +10,9 @@ export interface ReconcilerOptions {
   /** Told of refusals of the API server before the retry; anything else that is thrown is a bug and surfaces. */
   onError?(key: string, error: ApiError): void;
 }
+
+/** Objects as a controller wrote them last in a turn: their change tells it nothing that it had not seen. */
+export type OwnWrites = WeakSet<KubernetesObject>;
 
 const defaultDelayMs = 5;
 /** client-go's default item backoff: 5 ms doubling up to 1000 s. */

@@ -3,18 +3,26 @@ import { isEqual } from '../apiserver/decode.ts';
 import { controllerOf, isPodActive, isPodReady, keyOf, type Pod, parseTimestamp, type ReplicaSet, splitKey } from '../objects.ts';
 import type { ApiClient, Reconciler } from '../types.ts';
 import { availability, ownedPods, podFrom } from './pod-template.ts';
-import { createReconciler } from './reconciler.ts';
+import { createReconciler, type OwnWrites } from './reconciler.ts';
 
 const component = 'replicaset-controller';
 
 /** Keeps the number of pods of each replica set (`pkg/controller/replicaset`). */
 export function startReplicaSetController(client: ApiClient, clock: SimulatedClock): () => void {
-  const queue: Reconciler = createReconciler(clock, { name: 'replicaset', reconcile: (key) => sync(client, clock, key, queue) });
+  const queue: Reconciler = createReconciler(clock, { name: 'replicaset', reconcile: (key) => sync(client, clock, key, queue, written) });
+  const written: OwnWrites = new WeakSet();
   const stops = [
-    client.watch<ReplicaSet>('replicasets.apps', (event) => queue.enqueue(keyOf(event.object)), { replay: true }),
-    client.watch<Pod>('pods', (event) => {
-      const owner = controllerOf(event.object);
-      if (owner?.kind === 'ReplicaSet') queue.enqueue(`${event.object.metadata.namespace}/${owner.name}`);
+    client.watch<ReplicaSet>(
+      'replicasets.apps',
+      ({ object }) => {
+        if (!written.has(object)) queue.enqueue(keyOf(object));
+      },
+      { replay: true },
+    ),
+    client.watch<Pod>('pods', ({ object, old }) => {
+      if (old !== undefined && !isRelevantChange(old, object)) return;
+      const owner = controllerOf(object);
+      if (owner?.kind === 'ReplicaSet') queue.enqueue(`${object.metadata.namespace}/${owner.name}`);
     }),
   ];
   return () => {
@@ -23,7 +31,18 @@ export function startReplicaSetController(client: ApiClient, clock: SimulatedClo
   };
 }
 
-function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reconciler): void {
+/** Whether the change says something else of how many pods the set has, is ready with or would delete first. */
+function isRelevantChange(old: Pod, pod: Pod): boolean {
+  return (
+    old.metadata.deletionTimestamp !== pod.metadata.deletionTimestamp ||
+    old.metadata.ownerReferences !== pod.metadata.ownerReferences ||
+    old.metadata.labels !== pod.metadata.labels ||
+    old.status.phase !== pod.status.phase ||
+    isPodReady(old) !== isPodReady(pod)
+  );
+}
+
+function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reconciler, written: OwnWrites): void {
   const { namespace, name } = splitKey(key);
   const set = client.get<ReplicaSet>('replicasets.apps', name, namespace);
   if (set === undefined) return;
@@ -39,7 +58,7 @@ function sync(client: ApiClient, clock: SimulatedClock, key: string, queue: Reco
       client.recordEvent(set, { type: 'Normal', reason: 'SuccessfulDelete', message: `Deleted pod: ${pod.metadata.name}`, component });
     }
   }
-  writeStatus(client, clock, key, queue);
+  writeStatus(client, clock, key, queue, written);
 }
 
 /** `controller.ActivePodsWithRanks`: unassigned, then pending, then not ready, then those ready for the shortest time, then the newest. */
@@ -55,7 +74,7 @@ function byDeletionPreference(a: Pod, b: Pod): number {
   return a.metadata.uid < b.metadata.uid ? -1 : 1;
 }
 
-function writeStatus(client: ApiClient, clock: SimulatedClock, key: string, queue: Reconciler): void {
+function writeStatus(client: ApiClient, clock: SimulatedClock, key: string, queue: Reconciler, written: OwnWrites): void {
   const { namespace, name } = splitKey(key);
   const set = client.get<ReplicaSet>('replicasets.apps', name, namespace);
   if (set === undefined) return;
@@ -72,5 +91,5 @@ function writeStatus(client: ApiClient, clock: SimulatedClock, key: string, queu
     ...(ready === 0 ? {} : { readyReplicas: ready }),
     replicas: pods.length,
   };
-  if (!isEqual(status, set.status)) client.updateStatus({ ...set, status });
+  if (!isEqual(status, set.status)) written.add(client.updateStatus({ ...set, status }));
 }

@@ -194,7 +194,8 @@ export class PodWorker implements PodRuntime {
           for (const name of alias.hostnames ?? []) namespace.hosts.set(name, [...(namespace.hosts.get(name) ?? []), address]);
       }
       for (const sysctl of this.pod.spec.securityContext?.sysctls ?? []) namespace.setSysctl(sysctl.name, sysctl.value);
-      this.changed();
+      // No status of its own: `kubelet.syncPod` writes one before it makes the sandbox, and the next when it has come to its end,
+      // with the containers started or refused. While an image is pulled, the pod has no address to be seen.
       this.#runInit(0);
     });
   }
