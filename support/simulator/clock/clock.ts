@@ -10,11 +10,23 @@ export class NoConvergenceError extends Error {
   readonly code = 'simulator/no-convergence';
 }
 
-interface Entry extends Timer {
+class Entry implements Timer {
+  readonly at: number;
   /** Microseconds since the clock's start: whole numbers, so that equal times stay equal. */
   readonly due: number;
   readonly order: number;
   run: (() => void) | undefined;
+
+  constructor(at: number, due: number, order: number, run: () => void) {
+    this.at = at;
+    this.due = due;
+    this.order = order;
+    this.run = run;
+  }
+
+  cancel(): void {
+    this.run = undefined;
+  }
 }
 
 /** A run of the queue with more events than this has no end (the reference lab takes some 10^5 in all). */
@@ -55,15 +67,7 @@ export class SimulatedClock {
   /** Runs `callback` once, `delayMs` from now (not before already scheduled events of the same time). */
   schedule(delayMs: number, callback: () => void): Timer {
     const due = this.#elapsed + Math.max(0, Math.round(delayMs * 1000));
-    const entry: Entry = {
-      due,
-      order: this.#order++,
-      at: this.#start + due / 1000,
-      run: callback,
-      cancel() {
-        entry.run = undefined;
-      },
-    };
+    const entry = new Entry(this.#start + due / 1000, due, this.#order++, callback);
     this.#push(entry);
     return entry;
   }

@@ -3,23 +3,24 @@
  * Each subject draws from its own named stream, so that one more draw in one of them moves no other.
  */
 export class Random {
-  readonly #seed: string;
+  /** Of the seed's text: what a stream adds to the text is hashed on from here. */
+  readonly #hash: number;
   #a: number;
   #b: number;
   #c: number;
   #counter = 1;
 
-  constructor(seed: string | number) {
-    this.#seed = String(seed);
-    this.#a = hash(`${this.#seed}/a`);
-    this.#b = hash(`${this.#seed}/b`);
-    this.#c = hash(`${this.#seed}/c`);
+  constructor(seed: string | number, from = fnvOffset) {
+    this.#hash = hash(String(seed), from);
+    this.#a = hash('/a', this.#hash);
+    this.#b = hash('/b', this.#hash);
+    this.#c = hash('/c', this.#hash);
     for (let round = 0; round < 12; round++) this.uint32();
   }
 
   /** An independent stream for one subject, e.g. `random.stream('pod-names')`: same seed and name, same draws. */
   stream(name: string): Random {
-    return new Random(`${this.#seed}/${name}`);
+    return new Random(`/${name}`, this.#hash);
   }
 
   /** A whole number from 0 to 2^32 - 1. */
@@ -76,8 +77,10 @@ const anyDigit = 'x'.charCodeAt(0);
 const variantDigit = 'y'.charCodeAt(0);
 const uuidForm: readonly number[] = Array.from('xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx', (character) => character.charCodeAt(0));
 
-function hash(text: string): number {
-  let value = 0x811c9dc5;
+const fnvOffset = 0x811c9dc5;
+
+function hash(text: string, from: number): number {
+  let value = from;
   for (let index = 0; index < text.length; index++) {
     value ^= text.charCodeAt(index);
     value = Math.imul(value, 0x01000193);

@@ -5,13 +5,13 @@ type Variables = Readonly<Record<string, string>>;
  * ones may be many and the same for many containers: they are asked for when somebody looks, and copied when somebody lists.
  */
 export class ContainerEnvironment implements ReadonlyMap<string, string> {
-  readonly #lower: Map<string, string>;
+  readonly #lower: readonly Variables[];
   readonly #linked: (() => Variables) | undefined;
   readonly #own: Variables;
   #all: Map<string, string> | undefined;
 
   constructor(lower: readonly Variables[], linked: (() => Variables) | undefined, own: Variables) {
-    this.#lower = new Map(lower.flatMap((layer) => Object.entries(layer)));
+    this.#lower = lower;
     this.#linked = linked;
     this.#own = own;
   }
@@ -20,7 +20,11 @@ export class ContainerEnvironment implements ReadonlyMap<string, string> {
     if (this.#all !== undefined) return this.#all.get(name);
     if (Object.hasOwn(this.#own, name)) return this.#own[name];
     const linked = this.#linked?.();
-    const found = linked !== undefined && Object.hasOwn(linked, name) ? linked[name] : this.#lower.get(name);
+    let found = linked !== undefined && Object.hasOwn(linked, name) ? linked[name] : undefined;
+    for (let index = this.#lower.length - 1; found === undefined && index >= 0; index--) {
+      const layer = this.#lower[index] as Variables;
+      if (Object.hasOwn(layer, name)) found = layer[name];
+    }
     return found ?? (name === 'HOME' ? '/root' : undefined);
   }
 
@@ -54,7 +58,7 @@ export class ContainerEnvironment implements ReadonlyMap<string, string> {
 
   get #listed(): Map<string, string> {
     if (this.#all !== undefined) return this.#all;
-    const all = new Map(this.#lower);
+    const all = new Map(this.#lower.flatMap((layer) => Object.entries(layer)));
     for (const [name, value] of Object.entries(this.#linked?.() ?? {})) all.set(name, value);
     for (const [name, value] of Object.entries(this.#own)) all.set(name, value);
     all.set('HOME', all.get('HOME') ?? '/root');

@@ -1,5 +1,6 @@
 import type { SimulatedClock, Timer } from '../clock/clock.ts';
 import { parseIp } from '../net/address.ts';
+import { LateMap, LateSet } from '../net/late-collections.ts';
 import type { Ip, NetworkNamespace } from '../net/types.ts';
 import { ContainerEnvironment } from './container-environment.ts';
 import { EngineError } from './engine-error.ts';
@@ -42,7 +43,7 @@ export class EngineContainer implements Container {
   #files: MemoryFileSystem | undefined;
   readonly env: ContainerEnvironment;
   readonly createdAt: number;
-  readonly commands = new Map<string, Command>();
+  readonly commands = new LateMap<string, Command>();
   readonly log: { readonly at: number; readonly stream: 'stdout' | 'stderr'; readonly text: string }[] = [];
   state: ContainerState = 'created';
   pid = 0;
@@ -51,9 +52,9 @@ export class EngineContainer implements Container {
   exitCode = 0;
   restartCount = 0;
   programs: readonly Program[] = [];
-  readonly background = new Set<Program>();
+  readonly background = new LateSet<Program>();
   readonly #surroundings: ContainerSurroundings;
-  readonly #listeners = new Set<(container: Container) => void>();
+  readonly #listeners = new LateSet<(container: Container) => void>();
   #restart: Timer | undefined;
   #restartDelayMs = firstRestartDelayMs;
 

@@ -4,7 +4,7 @@ import { parseIp, prefix } from '../net/address.ts';
 import type { Ip, ListeningSocket, Network, NetworkNamespace, Prefix } from '../net/types.ts';
 import { hostAddresses, macOfIpv4 } from './addresses.ts';
 import { builtinImages } from './builtin-images.ts';
-import { EngineContainer } from './container.ts';
+import { type ContainerSurroundings, EngineContainer } from './container.ts';
 import { startEmbeddedDns } from './embedded-dns.ts';
 import { EngineError } from './engine-error.ts';
 import { addNetworkRules, installFirewall, type PublishedPort, publish, removeNetworkRules, unpublish } from './firewall.ts';
@@ -44,6 +44,8 @@ export class Engine implements DockerEngine {
   readonly #networks = new Map<string, EngineNetwork>();
   readonly #usersOfNamespace = new Map<NetworkNamespace, Set<EngineContainer>>();
   #lastPid: number;
+  /** Of pods' containers, which have no network of their own to set up: the same for all. */
+  readonly #unlisted: ContainerSurroundings;
 
   constructor(options: {
     readonly network: Network;
@@ -57,6 +59,14 @@ export class Engine implements DockerEngine {
     this.hostNamespace = options.hostNamespace;
     this.#ids = options.random.stream('docker');
     this.#lastPid = this.#ids.integer(1000, 2000);
+    this.#unlisted = {
+      clock: this.clock,
+      hasTerminal: false,
+      nextPid: () => this.#nextPid(),
+      attach: () => {},
+      detach: () => {},
+      sharesNamespace: () => true,
+    };
     for (const image of builtinImages) this.images.add(image);
     installFirewall(this.hostNamespace);
     this.createNetwork({ name: 'bridge', subnets: ['172.17.0.0/16'], bridgeName: 'docker0' });
@@ -260,14 +270,8 @@ export class Engine implements DockerEngine {
   }
 
   createUnlisted(options: ContainerOptions, namespace: NetworkNamespace): Container {
-    return new EngineContainer(this.#ids.hex(64), this.images.resolve(options.image), options, namespace, {
-      clock: this.clock,
-      hasTerminal: options.hasTerminal ?? false,
-      nextPid: () => this.#nextPid(),
-      attach: () => {},
-      detach: () => {},
-      sharesNamespace: () => true,
-    });
+    const surroundings = options.hasTerminal === true ? { ...this.#unlisted, hasTerminal: true } : this.#unlisted;
+    return new EngineContainer(this.#ids.hex(64), this.images.resolve(options.image), options, namespace, surroundings);
   }
 
   #find(reference: string): ContainerRecord | undefined {

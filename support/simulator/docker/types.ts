@@ -1,5 +1,6 @@
 import type { SimulatedClock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
+import type { LateMap, LateSet } from '../net/late-collections.ts';
 import type { Ip, Mac, Network, NetworkInterface, NetworkNamespace, Prefix } from '../net/types.ts';
 
 // ── commands (implemented in linux/, frr/, kubernetes/, cilium/, host/; none of them knows the shell) ───────
@@ -164,11 +165,11 @@ export interface Container {
   readonly restartCount: number;
   readonly programs: readonly Program[];
   /** Programs that somebody has started in it; they end with it, and do not come back. */
-  readonly background: Set<Program>;
+  readonly background: LateSet<Program>;
   /** Lines of its output, oldest first, for `logs`. */
   readonly log: readonly { readonly at: number; readonly stream: 'stdout' | 'stderr'; readonly text: string }[];
   /** Commands of this container only; they win over those of the image and the engine. */
-  readonly commands: Map<string, Command>;
+  readonly commands: LateMap<string, Command>;
   writeLog(text: string, stream?: 'stdout' | 'stderr'): void;
   start(): void;
   /** SIGTERM, then SIGKILL. */

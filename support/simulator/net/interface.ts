@@ -11,7 +11,7 @@ import {
   prefixOf,
 } from './address.ts';
 import { Bridge } from './bridge.ts';
-import { LateMap } from './late-map.ts';
+import { LateMap } from './late-collections.ts';
 import type { Namespace } from './namespace.ts';
 import type { NeighbourRecord } from './neighbour.ts';
 import { NetworkError } from './network-error.ts';

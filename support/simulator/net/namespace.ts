@@ -2,7 +2,7 @@ import type { Random } from '../clock/random.ts';
 import { ip as parse } from './address.ts';
 import { IpLayer } from './forwarding.ts';
 import { Device } from './interface.ts';
-import { LateMap } from './late-map.ts';
+import { LateMap } from './late-collections.ts';
 import { Neighbours } from './neighbour.ts';
 import { NetfilterTables } from './netfilter.ts';
 import type { SimulatedNetwork } from './network.ts';

@@ -2,7 +2,7 @@ import type { Random } from '../clock/random.ts';
 import { contains } from './address.ts';
 import { type Connection, Conntrack, leftAlone, type Tracked, translateDestination, translateSource } from './conntrack.ts';
 import type { Device } from './interface.ts';
-import { LateMap } from './late-map.ts';
+import { LateMap } from './late-collections.ts';
 import type { Namespace } from './namespace.ts';
 import { NetworkError } from './network-error.ts';
 import { packetSize } from './packet.ts';

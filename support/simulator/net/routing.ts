@@ -1,6 +1,6 @@
 import { contains, isLinkLocal } from './address.ts';
 import type { Device } from './interface.ts';
-import { LateMap } from './late-map.ts';
+import { LateMap, LateSet } from './late-collections.ts';
 import type { Namespace } from './namespace.ts';
 import { NetworkError } from './network-error.ts';
 import { addressHash, finish } from './packet.ts';
@@ -60,7 +60,7 @@ export class Routing implements RoutingTables {
   /** The last answer per destination to look-ups with a mark, a device or under rules that look at the source. */
   readonly #other = new LateMap<Ip, Slot>();
   #cacheVersion = 0;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new LateSet<() => void>();
   #isNotifying = false;
   /** Tables that somebody made beside the usual ones, as `FAMILY TABLE`. */
   #made: Set<string> | undefined;

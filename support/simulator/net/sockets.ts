@@ -2,7 +2,7 @@ import type { Random } from '../clock/random.ts';
 import { isMulticast, isUnspecified, ip as parse } from './address.ts';
 import { errnoOf } from './forwarding.ts';
 import type { Device } from './interface.ts';
-import { LateMap } from './late-map.ts';
+import { LateMap } from './late-collections.ts';
 import type { Namespace } from './namespace.ts';
 import { NetworkError } from './network-error.ts';
 import { defaultTtl, isIcmpError, packetWith } from './packet.ts';
@@ -48,7 +48,7 @@ interface TimeWait {
 /** The sockets of a namespace: who gets what has arrived. */
 export class Sockets implements SocketsContract {
   readonly namespace: Namespace;
-  readonly random: Random;
+  #random: Random | undefined;
   hooks: SocketHook[] = [];
   readonly #listeners = new LateMap<number, Listener[]>();
   readonly #udp = new LateMap<number, BoundUdpSocket[]>();
@@ -63,7 +63,11 @@ export class Sockets implements SocketsContract {
 
   constructor(namespace: Namespace) {
     this.namespace = namespace;
-    this.random = namespace.random.stream('sockets');
+  }
+
+  get random(): Random {
+    this.#random ??= this.namespace.random.stream('sockets');
+    return this.#random;
   }
 
   addPortSource(source: PortSource): () => void {

@@ -1,6 +1,7 @@
 import type { Timer } from '../../clock/clock.ts';
 import { parseImageReference } from '../../docker/image-reference.ts';
 import type { Container } from '../../docker/types.ts';
+import { LateSet } from '../../net/late-collections.ts';
 import { type ContainerSpec, type ContainerStateView, type ContainerStatus, type Probe, timestamp } from '../objects.ts';
 import { type ContainerEnvironment, environmentOf, expand, mountedFiles, PodConfigError } from './environment.ts';
 import type { PodRuntime } from './pod-worker.ts';
@@ -27,7 +28,7 @@ export class ContainerRunner {
   lastState: ContainerStateView = {};
   isStopping = false;
   readonly #pod: PodRuntime;
-  readonly #timers = new Set<Timer>();
+  readonly #timers = new LateSet<Timer>();
   #ends = 0;
   #backOffMs = firstBackOffMs;
   #pullBackOffMs = firstBackOffMs;
@@ -397,7 +398,24 @@ export function normalisedImage(reference: string): string {
   return digest === undefined ? `${full}:latest` : `${full}@${digest}`;
 }
 
+const imageIds = new WeakMap<Container['image'], Map<string, string>>();
+
+/** The same text for all containers of an image. */
 function imageId(reference: string, container: Container): string {
+  let known = imageIds.get(container.image);
+  if (known === undefined) {
+    known = new Map();
+    imageIds.set(container.image, known);
+  }
+  let id = known.get(reference);
+  if (id === undefined) {
+    id = imageIdOf(reference, container);
+    known.set(reference, id);
+  }
+  return id;
+}
+
+function imageIdOf(reference: string, container: Container): string {
   const name = normalisedImage(reference.split('@')[0] ?? reference).replace(/:[^/:]+$/, '');
   const digest = /@(sha256:[0-9a-f]+)/.exec(reference)?.[1] ?? container.image.digest ?? fakeDigest(name);
   return `${name}@${digest}`;

@@ -1,4 +1,5 @@
 const nothing: ReadonlyMap<never, never> = new Map<never, never>();
+const nobody: ReadonlySet<never> = new Set<never>();
 
 /** A map that takes no room before its first entry: of thousands of namespaces most never need most of theirs. */
 export class LateMap<K, V> {
@@ -40,5 +41,32 @@ export class LateMap<K, V> {
 
   [Symbol.iterator](): MapIterator<[K, V]> {
     return (this.#entries ?? nothing).entries();
+  }
+}
+
+/** As {@link LateMap}. */
+export class LateSet<T> {
+  #members: Set<T> | undefined;
+
+  get size(): number {
+    return this.#members?.size ?? 0;
+  }
+
+  add(member: T): this {
+    this.#members ??= new Set();
+    this.#members.add(member);
+    return this;
+  }
+
+  delete(member: T): boolean {
+    return this.#members?.delete(member) === true;
+  }
+
+  clear(): void {
+    this.#members?.clear();
+  }
+
+  [Symbol.iterator](): SetIterator<T> {
+    return (this.#members ?? nobody).values();
   }
 }
