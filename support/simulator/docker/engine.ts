@@ -1,6 +1,6 @@
 import type { SimulatedClock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
-import { parseIp, prefix } from '../net/address.ts';
+import { isLoopback, parseIp, prefix } from '../net/address.ts';
 import type { Ip, ListeningSocket, Network, NetworkNamespace, Prefix } from '../net/types.ts';
 import { hostAddresses, macOfIpv4 } from './addresses.ts';
 import { builtinImages } from './builtin-images.ts';
@@ -502,7 +502,10 @@ export class Engine implements DockerEngine {
 
 /** What is left when the last process of a network namespace has gone: nothing but a loopback interface. */
 function emptyNamespace(namespace: NetworkNamespace): void {
-  for (const device of [...namespace.interfaces]) if (device.kind !== 'loopback') device.delete();
+  for (const device of [...namespace.interfaces]) {
+    if (device.kind !== 'loopback') device.delete();
+    else for (const { ip, prefixLength } of [...device.addresses]) if (!isLoopback(ip)) device.removeAddress(ip, prefixLength);
+  }
   for (const route of namespace.routes.list()) {
     if (route.type === 'blackhole' || route.type === 'unreachable' || route.type === 'prohibit') namespace.routes.delete(route);
   }

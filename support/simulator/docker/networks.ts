@@ -20,6 +20,8 @@ export class EngineNetwork implements DockerNetwork {
   readonly isMasqueraded: boolean;
   readonly mtu: number | undefined;
   readonly #taken = new Set<Ip>();
+  /** The number of the lowest address that may be free: all below are taken. */
+  readonly #firstFree = new Map<Prefix, bigint>();
 
   constructor(options: {
     readonly id: string;
@@ -83,7 +85,15 @@ export class EngineNetwork implements DockerNetwork {
   }
 
   release(ips: readonly Ip[]): void {
-    for (const address of ips) this.#taken.delete(address);
+    for (const address of ips) {
+      this.#taken.delete(address);
+      for (const { prefix: network } of this.subnets) {
+        const known = this.#firstFree.get(network);
+        if (known === undefined || !contains(network, address)) continue;
+        const number = address.value - network.address.value;
+        if (number < known) this.#firstFree.set(network, number);
+      }
+    }
   }
 
   #lowestFree(family: Family, reserved: ReadonlySet<Ip>): Ip | undefined {
@@ -92,9 +102,11 @@ export class EngineNetwork implements DockerNetwork {
       const size = 1n << BigInt(width(family) - network.length);
       // the last address of an IPv4 subnet is its broadcast address
       const last = family === 4 ? size - 2n : size - 1n;
-      for (let number = 1n; number <= last; number++) {
+      for (let number = this.#firstFree.get(network) ?? 1n; number <= last; number++) {
         const address = addressAt(network, number);
-        if (!this.#taken.has(address) && !reserved.has(address)) return address;
+        if (this.#taken.has(address) || reserved.has(address)) continue;
+        this.#firstFree.set(network, number);
+        return address;
       }
     }
     return undefined;
