@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type ContentPath, ContentProblem, FieldReader } from '../port/content-problem.ts';
+import { expandVariables } from '../simulator/containerlab/expand-variables.ts';
 import { parseTopology, type Topology } from '../simulator/containerlab/topology.ts';
 import { type Dialogue, parseDialogue } from '../simulator/host/dialogue.ts';
 import { ContentError, UsageError } from '../verdict/errors.ts';
@@ -89,14 +90,15 @@ function readLab(source: YamlFile, directory: string, root: string): LabDefiniti
   const lab = new FieldReader(source.documents[0], []);
   lab.allowOnly(knownFields);
   const name = lab.string('name');
-  const fileOf = (key: string, relativePath: string) =>
+  const fileOf = (key: string, relativePath: string, prepare?: (text: string) => string) =>
     oneDocument(
-      readYamlFile(existingFile(join(directory, relativePath), lab.at(key), relativePath), `${shown(source.file)}: ${key}`),
+      readYamlFile(existingFile(join(directory, relativePath), lab.at(key), relativePath), `${shown(source.file)}: ${key}`, prepare),
       documentWords[key] ?? key,
     );
   const cluster = notEmpty(fileOf('cluster', lab.string('cluster')), 'a kind cluster');
   const topologyPath = lab.optionalString('topology');
-  const topology = topologyPath === undefined ? undefined : readTopology(notEmpty(fileOf('topology', topologyPath), 'a topology'));
+  const topology =
+    topologyPath === undefined ? undefined : readTopology(notEmpty(fileOf('topology', topologyPath, topologyVariables), 'a topology'));
   const homePath = lab.optionalString('home');
   const home = homePath === undefined ? undefined : existing(join(directory, homePath), lab.at('home'), homePath);
   const homeFiles = home === undefined ? new Map<string, string>() : readFolder(home);
@@ -129,6 +131,11 @@ function readLab(source: YamlFile, directory: string, root: string): LabDefiniti
     programs: readPrograms(lab, directory),
     challenges: readChallenges(lab, directory),
   };
+}
+
+/** containerlab puts the caller's environment into the text before it reads it. */
+function topologyVariables(text: string): string {
+  return expandVariables(text, { get: (name) => process.env[name] });
 }
 
 function readTopology(source: YamlFile): NonNullable<LabDefinition['topology']> {

@@ -17,11 +17,13 @@ export interface YamlFile {
 /**
  * Reads a YAML file of the lab's content.
  * @param askedBy what names the file, for the message when it is missing, e.g. `lab.yaml: cluster`
+ * @param prepare what is done to the text before it is read as YAML
  * @throws ContentError when the file is missing, unreadable or no YAML
  */
-export function readYamlFile(file: string, askedBy?: string): YamlFile {
-  const text = readText(file, askedBy);
-  checkEncoding(file, text);
+export function readYamlFile(file: string, askedBy?: string, prepare: (text: string) => string = (text) => text): YamlFile {
+  const raw = readText(file, askedBy);
+  checkEncoding(file, raw);
+  const text = prepare(raw);
   return { file, text, documents: parseDocuments(file, text).filter((document) => document !== null && document !== undefined) };
 }
 

@@ -19,8 +19,8 @@ const said = execFileSync(`${frr.root}/usr/lib/frr/bgpd`, ['--version'], {
 });
 const version = /version (\S+)/.exec(said)?.[1] ?? 'unknown';
 const seeds: Record<string, { readonly plan: string; readonly views: readonly StageView[] }> = {};
-/** Next hops below a summary, a link without carrier, a next hop inside its own prefix, a summary with the numbers of such paths. */
-const further = [2037, 2068, 2070, 3028];
+/** Next hops below a summary, a link without carrier, a next hop inside its own prefix, as-override in sets, a hole or a gateway twice among next hops. */
+const further = [2037, 2068, 2070, 3028, 3092, 3116, 3133];
 const waiting = [...Array.from({ length: count }, (_, index) => index + 1), ...further];
 async function work(found: { readonly root: string }): Promise<void> {
   for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {

@@ -1,21 +1,8 @@
-import type { Plan, Show } from './plan.ts';
+import type { Plan } from './plan.ts';
+import { every, link, router } from './show-network.ts';
+import { nextHops, ttlSecurity } from './show-next-hops.ts';
 
 /** Small networks made by hand, whose `show` commands have to print what real FRR prints. */
-
-const every = (machine: string, commands: readonly string[]): Show[] => commands.map((command) => ({ machine, command }));
-
-function router(name: string, addresses: readonly string[], configuration: readonly string[], statics: readonly string[] = []) {
-  return { name, addresses, blackholes: [], configuration, statics };
-}
-
-function link(one: string, other: string, net: number): Plan['links'][number] {
-  const end = (machine: string, to: string, host: number) => ({
-    machine,
-    device: `to-${to}`,
-    addresses: [`192.0.2.${net * 4 + host}/30`, `2001:db8:${net}::${host}/64`],
-  });
-  return [end(one, other, 1), end(other, one, 2)];
-}
 
 /** A hub that takes whoever comes from a range, as labs do that do not name each node. */
 const dynamicNeighbors: Plan = {
@@ -343,4 +330,10 @@ const refused: Plan = {
   ],
 };
 
-export const showPlans: Readonly<Record<string, Plan>> = { 'dynamic-neighbors': dynamicNeighbors, shows, refused };
+export const showPlans: Readonly<Record<string, Plan>> = {
+  'dynamic-neighbors': dynamicNeighbors,
+  shows,
+  refused,
+  'next-hops': nextHops,
+  'ttl-security': ttlSecurity,
+};

@@ -59,7 +59,9 @@ export class SimulatedSpeaker {
   }
 
   stop(how: 'killed' | 'graceful'): void {
-    this.#router?.speaker.stop(how);
+    // A gobgpd that may restart leaves without a word (cmd/gobgpd, on SIGTERM with `-r`), or now and then with one: it races with its end.
+    const mayRestart = this.#plan.peers.some(({ restartTimeSeconds }) => restartTimeSeconds !== undefined);
+    this.#router?.speaker.stop(mayRestart ? 'killed' : how);
     this.#router = undefined;
   }
 

@@ -176,7 +176,7 @@ export function exportPath(options: SpeakerOptions, destination: Destination, pe
     base = withoutKeys(base, 'originatorId', 'clusterList', ...(from === undefined ? [] : (['med'] as const)));
     const { removePrivateAs, asOverride } = peer.config.perFamily?.[destination.family] ?? {};
     if (removePrivateAs !== undefined) base = { ...base, asPath: withoutPrivate(base.asPath, removePrivateAs, options.localAsn, peer) };
-    if (asOverride === true) base = { ...base, asPath: base.asPath.map((item) => (item === peer.remoteAsn ? options.localAsn : item)) };
+    if (asOverride === true) base = { ...base, asPath: withoutPeer(base.asPath, peer.remoteAsn, options.localAsn) };
   } else {
     base = { ...base, localPref: base.localPref ?? localPreference(options) };
     if (isReflected) {
@@ -201,6 +201,12 @@ export function exportPath(options: SpeakerOptions, destination: Destination, pe
   return memo.get(peer, { attributes: decided, nextHop: base.nextHop, family, from }, () =>
     finishExport(options, decided, base.nextHop, family, peer, { isLocal: from === undefined, isReflected, from }),
   );
+}
+
+/** `as-override`, in sets too (bgp_aspath.c, aspath_replace_specific_asn). */
+function withoutPeer(asPath: PathAttributes['asPath'], peer: number | undefined, own: number): PathAttributes['asPath'] {
+  const replaced = (asn: number) => (asn === peer ? own : asn);
+  return asPath.map((item) => (typeof item === 'number' ? replaced(item) : { set: item.set.map(replaced).toSorted((a, b) => a - b) }));
 }
 
 /** RFC 6996. */

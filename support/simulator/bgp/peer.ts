@@ -154,6 +154,11 @@ export class Peer implements BgpPeer, ConnectionOwner {
     return remoteAs === 'external' || (remoteAs !== 'internal' && remoteAs !== this.localAsn);
   }
 
+  /** External and on a link of the speaker: the session ends with that. */
+  get isDirect(): boolean {
+    return this.isExternal && (this.config.multihopTtl === 1 || this.config.ttlSecurityHops === 1);
+  }
+
   get session(): Connection | undefined {
     return this.#session;
   }
@@ -179,7 +184,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
   }
 
   get lastWriteAt(): number | undefined {
-    return this.#session?.lastWriteAt ?? this.#lastWriteAt;
+    return this.#session?.lastWriteAt ?? this.#outgoing?.lastWriteAt ?? this.#lastWriteAt;
   }
 
   get sentCapabilities(): readonly Capability[] {
@@ -316,14 +321,31 @@ export class Peer implements BgpPeer, ConnectionOwner {
     const isReachable = this.#owner.isReachable(this);
     if (!isReachable) {
       this.#setReason('Waiting for NHT');
-      this.#setState('Active');
-      this.#armConnectRetry();
+      this.#waitActively();
       return;
     }
     // The first look-up of a next hop is answered a moment later, and that answer names the reason (bgp_nht.c).
     if (!this.#wasTracked) this.#setReason('Waiting for peer OPEN');
     this.#wasTracked = true;
     this.#dial();
+  }
+
+  /** FRR does not dial a neighbor that is about to restart: that one comes back by itself (bgp_fsm.c, bgp_timer_set, NSF_WAIT). */
+  #waitActively(): void {
+    this.#setState('Active');
+    if (this.restartTimer === undefined) this.#armConnectRetry();
+    else {
+      this.#connectTimer?.cancel();
+      this.#connectTimer = undefined;
+    }
+  }
+
+  /** The time that it had for its restart is over. */
+  restartOver(): void {
+    this.restartTimer?.cancel();
+    this.restartTimer = undefined;
+    if (this.#isFrr && this.state === 'Active' && this.#isRunning && this.config.isPassive !== true && this.config.isDynamic !== true)
+      this.#armConnectRetry();
   }
 
   #armConnectRetry(): void {
@@ -360,10 +382,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
   #dial(tickSeconds = 0): void {
     const failed = () => {
       this.#dialling = undefined;
-      if (this.#isFrr) {
-        this.#setState('Active');
-        this.#armConnectRetry();
-      } else this.#scheduleDial(Math.max(this.dialConfig.connectRetrySeconds, gobgpMinimumConnectRetry));
+      if (this.#isFrr) this.#waitActively();
+      else this.#scheduleDial(Math.max(this.dialConfig.connectRetrySeconds, gobgpMinimumConnectRetry));
     };
     if (this.#isFrr) {
       this.#armConnectRetry();
@@ -380,6 +400,11 @@ export class Peer implements BgpPeer, ConnectionOwner {
         this.#connectTimer?.cancel();
         this.#connectTimer = undefined;
         this.#outgoing = this.#open(tcp, false);
+        // bgp_fsm.c, bgp_connect_success: both ends are known from here on.
+        if (this.#isFrr) {
+          this.local = tcp.local;
+          this.remotePort = tcp.remote.port;
+        }
         this.#setState('OpenSent');
       },
       onFailed: failed,
@@ -529,8 +554,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
     this.#setReset(this.#describe(ending));
     // bgp_fsm.c, OpenSent: a connection that is closed there leads to Active, and the next attempt waits for the retry timer.
     if (this.#isFrr && ending.kind === 'closed' && connection.counters.opensReceived === 0 && this.#isRunning) {
-      this.#setState('Active');
-      this.#armConnectRetry();
+      this.#waitActively();
       return;
     }
     this.#startSeconds = Math.min(this.#startSeconds * 2, frrMaximumStartSeconds);
@@ -635,7 +659,7 @@ export class Peer implements BgpPeer, ConnectionOwner {
     this.#wasTracked = true;
     const reason = isReachable ? 'Waiting for peer OPEN' : 'Waiting for NHT';
     const { state } = this;
-    if (this.#session !== undefined && this.config.isUnnumbered !== true && (!this.isExternal || this.config.multihopTtl !== 1)) {
+    if (this.#session !== undefined && this.config.isUnnumbered !== true && !this.isDirect) {
       // A session that needs no connected peer goes on, but what happened to its next hop is remembered (bgp_nht.c, evaluate_paths).
       this.#setReason(reason);
       return;
@@ -707,6 +731,8 @@ export class Peer implements BgpPeer, ConnectionOwner {
               : first === 'multihopTtl'
                 ? 'Multihop config change'
                 : 'Capability changed';
+    // Its next hop is asked for in another way from now on, and the answer to that names the reason.
+    if (changed.includes('multihopTtl')) this.#wasTracked = false;
     this.reset(6, 6, reason);
   }
 

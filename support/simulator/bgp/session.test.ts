@@ -256,6 +256,9 @@ describe('a session between FRR and gobgp', () => {
     right.speaker.stop('killed');
     pair.seconds(1);
     expect(left.speaker.lookup(v4)?.best?.isStale).toBe(true);
+    // FRR waits for it and does not dial.
+    pair.seconds(2);
+    expect([left.peer.state, left.peer.nextConnectAt]).toEqual(['Active', undefined]);
     const again = pair.speaker('right', restarting);
     again.speaker.originate({ prefix: v4 });
     pair.seconds(12);
@@ -265,6 +268,7 @@ describe('a session between FRR and gobgp', () => {
     again.speaker.stop('killed');
     pair.seconds(31);
     expect(left.speaker.lookup(v4)).toBeUndefined();
+    expect(left.peer.nextConnectAt).toBeDefined();
   });
 
   it('is cut when more prefixes come than allowed', () => {
@@ -328,6 +332,18 @@ describe('a session between two FRR', () => {
       return right.peer.adjRibIn('ipv6-unicast').map(({ attributes }) => attributes.med);
     };
     expect([told(0), told(undefined), told(5), told(undefined)]).toEqual([[0], [0], [5], [undefined]]);
+  });
+
+  it('puts its own number in the place of the peer, in sets too', () => {
+    const pair = new Pair();
+    const perFamily = { 'ipv6-unicast': { asOverride: true } };
+    const { speaker } = pair.speaker('left', { peer: { perFamily } });
+    const right = pair.speaker('right');
+    speaker.originate({ prefix: v6, attributes: { asPath: [64501, { set: [64496, 64501] }] } });
+    pair.seconds(15);
+    expect(right.peer.adjRibIn('ipv6-unicast').map(({ attributes }) => attributes.asPath)).toEqual([
+      [64500, 64500, { set: [64496, 64500] }],
+    ]);
   });
 
   it('inside one AS gives local preference and keeps the next hop', () => {

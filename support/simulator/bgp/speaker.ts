@@ -21,6 +21,7 @@ import type {
   RibEntry,
   RoutePolicy,
   SpeakerOptions,
+  TrackedNextHop,
 } from './types.ts';
 
 const families: readonly BgpFamily[] = ['ipv4-unicast', 'ipv6-unicast'];
@@ -33,6 +34,7 @@ const frrCoalesceMs = { base: 1000, perPeer: 50 } as const;
 const stalePathSeconds = 360;
 
 const ownNetwork = 'network';
+const maximumTtl = 255;
 
 const singlePath = { maximumPaths: 1, maximumPathsIbgp: 1, relaxAsPath: false } as const;
 
@@ -54,6 +56,8 @@ class Speaker implements BgpSpeaker, PeerOwner {
   readonly #nextHops = new NextHopTable();
   readonly #pool = new AttributePool();
   readonly #reachable = new Map<Peer, boolean>();
+  /** Of the addresses that are tracked. */
+  readonly #changedAt = new Map<Ip, number>();
   readonly #bestListeners = new Set<(entry: RibEntry) => void>();
   readonly #sessionListeners = new Set<(peer: BgpPeer) => void>();
   readonly #batches = new Map<string, { readonly peers: Set<Peer>; readonly timer: Timer }>();
@@ -78,6 +82,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
           const known = this.#byAddress.get(address);
           return known === undefined ? options.strangerKeyOf?.(address) : known.config.password;
         },
+        ...(this.#isTracking ? { ttlOf: () => maximumTtl } : {}),
         onConnection: (connection) => this.#accept(connection),
       });
     }
@@ -159,6 +164,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     const address = connection.remote.ip;
     const known = this.#byAddress.get(address);
     if (known !== undefined) {
+      this.#limitHops(known, connection);
       known.accept(connection);
       return;
     }
@@ -168,7 +174,18 @@ class Speaker implements BgpSpeaker, PeerOwner {
       return;
     }
     this.addPeer(config);
-    this.#byAddress.get(address)?.accept(connection);
+    const stranger = this.#byAddress.get(address);
+    if (stranger === undefined) return;
+    this.#limitHops(stranger, connection);
+    stranger.accept(connection);
+  }
+
+  /** bgp_network.c, bgp_set_socket_ttl: FRR's listening socket sends with the highest TTL, its sessions with the peer's. */
+  #limitHops(peer: Peer, connection: TcpConnection): void {
+    if (!this.#isTracking) return;
+    const { multihopTtl, ttlSecurityHops } = peer.config;
+    const ttl = peer.isExternal ? multihopTtl : maximumTtl;
+    connection.limitHops(ttl, ttlSecurityHops === undefined ? 0 : maximumTtl + 1 - ttlSecurityHops);
   }
 
   dial(peer: Peer, handlers: { onConnected(): void; onFailed(): void }): TcpConnection {
@@ -178,7 +195,8 @@ class Speaker implements BgpSpeaker, PeerOwner {
       destination: { ip: config.address, port: config.port },
       ...(config.localAddress === undefined ? {} : { source: { ip: config.localAddress } }),
       ...(config.device === undefined ? {} : { device: config.device }),
-      ttl: peer.isExternal ? peer.dialConfig.multihopTtl : 255,
+      ttl: peer.isExternal ? peer.dialConfig.multihopTtl : maximumTtl,
+      ...(config.ttlSecurityHops === undefined ? {} : { minimumTtl: maximumTtl + 1 - config.ttlSecurityHops }),
       ...(config.password === undefined ? {} : { md5Key: config.password }),
       handlers: {
         onConnected: () => {
@@ -297,7 +315,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
       this.#dropStale(peer, families);
     });
     peer.restartTimer = this.clock.schedule(restart.restartTimeSeconds * 1000, () => {
-      peer.restartTimer = undefined;
+      peer.restartOver();
       peer.stalePathTimer?.cancel();
       peer.stalePathTimer = undefined;
       this.#dropStale(peer, families);
@@ -496,6 +514,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     if (!this.#isTracking || path.peer === undefined) return;
     const { address, device } = this.#nextHopOf(path);
     this.#nextHops.add(path, address, device);
+    if (!this.#changedAt.has(address)) this.#changedAt.set(address, this.clock.now());
     this.#applyResolution(path, this.#resolvePath(path, path.peer, address, device));
   }
 
@@ -550,6 +569,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     if (!this.#isTracking) return true;
     const { address, device } = peer.config;
     const isReachable = this.#resolve(address, device ?? '', this.#mustBeConnected(peer)) !== undefined;
+    if (this.#reachable.get(peer) !== isReachable) this.#changedAt.set(address, this.clock.now());
     this.#reachable.set(peer, isReachable);
     return isReachable;
   }
@@ -560,6 +580,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
       const { address, device, paths } = entry;
       const signature = [true, false].map((isConnectedOnly) => this.#resolve(address, device, isConnectedOnly)?.metric ?? '-').join(' ');
       if (entry.paths.signature === signature) continue;
+      if (entry.paths.signature !== undefined) this.#changedAt.set(address, this.clock.now());
       entry.paths.signature = signature;
       for (const path of paths) {
         if (path.peer === undefined || !this.#applyResolution(path, this.#resolvePath(path, path.peer, address, device))) continue;
@@ -740,6 +761,24 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   tableVersion(family: BgpFamily): number {
     return this.#ribs[family].version;
+  }
+
+  nextHops(): readonly TrackedNextHop[] {
+    const list: TrackedNextHop[] = [];
+    const put = (address: Ip, device: string, peer: Peer | undefined, paths: readonly StoredPath[]): void => {
+      const isConnectedOnly = [peer, ...paths.map((path) => path.peer)].some((each) => each !== undefined && this.#mustBeConnected(each));
+      const resolution = this.#resolve(address, device, isConnectedOnly);
+      const changedAt = this.#changedAt.get(address) ?? this.clock.now();
+      list.push({ address, isValid: resolution !== undefined, metric: resolution?.metric ?? 0, isConnectedOnly, paths, peer, changedAt });
+    };
+    // A link-local address needs no tracking: it is as usable as its interface.
+    const tracked = new Map([...this.#reachable.keys()].map((peer) => [peer.config.address, peer]));
+    for (const { address, device, paths } of this.#nextHops.entries()) {
+      put(address, device, tracked.get(address), [...paths]);
+      tracked.delete(address);
+    }
+    for (const [address, peer] of tracked) if (!isLinkLocalIpv6(address)) put(address, peer.config.device ?? '', peer, []);
+    return list.sort((a, b) => a.address.family - b.address.family || (a.address.value < b.address.value ? -1 : 1));
   }
 
   // ── Adj-RIB-Out ───────────────────────────────────────────────────────────────────────────────────────────
@@ -992,32 +1031,47 @@ function withdrawalOf(peer: Peer, family: BgpFamily, withdrawn: readonly Prefix[
 /** What the export filter says, asked once for all peers that it treats alike. */
 class Refusals {
   readonly #filter: ExportFilter | undefined;
-  readonly #peers: readonly Peer[];
-  readonly #keys: Readonly<Record<BgpFamily, readonly string[]>>;
+  readonly #keys: Readonly<Record<BgpFamily, FilterKeys>> | undefined;
   #destination: Destination | undefined;
-  readonly #answers = new Map<string, boolean>();
 
   constructor(filter: ExportFilter | undefined, peers: readonly Peer[]) {
     this.#filter = filter;
-    this.#peers = peers;
-    const keys = (family: BgpFamily): readonly string[] => (filter === undefined ? [] : peers.map((peer) => filter.keyOf(peer, family)));
-    this.#keys = { 'ipv4-unicast': keys('ipv4-unicast'), 'ipv6-unicast': keys('ipv6-unicast') };
+    if (filter !== undefined)
+      this.#keys = {
+        'ipv4-unicast': new FilterKeys(peers.map((peer) => filter.keyOf(peer, 'ipv4-unicast'))),
+        'ipv6-unicast': new FilterKeys(peers.map((peer) => filter.keyOf(peer, 'ipv6-unicast'))),
+      };
   }
 
   /** @param index of the peer among those given to the constructor */
   of(destination: Destination, index: number): boolean {
-    const peer = this.#peers[index];
-    const key = this.#keys[destination.family][index];
-    if (this.#filter === undefined || peer === undefined || key === undefined) return false;
+    const keys = this.#keys?.[destination.family];
+    if (this.#filter === undefined || keys === undefined) return false;
     if (this.#destination !== destination) {
       this.#destination = destination;
-      this.#answers.clear();
+      keys.answers.fill(undefined);
     }
-    let answer = this.#answers.get(key);
+    const place = keys.places[index] ?? 0;
+    let answer = keys.answers[place];
     if (answer === undefined) {
-      answer = this.#filter.refuses(destination.prefix, key);
-      this.#answers.set(key, answer);
+      answer = this.#filter.refuses(destination.prefix, keys.distinct[place] ?? '');
+      keys.answers[place] = answer;
     }
     return answer;
+  }
+}
+
+/** The keys of some peers, each once, and what the filter has answered to each for the destination in hand. */
+class FilterKeys {
+  readonly distinct: readonly string[];
+  /** By peer, in `distinct`. */
+  readonly places: readonly number[];
+  readonly answers: (boolean | undefined)[];
+
+  constructor(keys: readonly string[]) {
+    this.distinct = [...new Set(keys)];
+    const places = new Map(this.distinct.map((key, place) => [key, place]));
+    this.places = keys.map((key) => places.get(key) ?? 0);
+    this.answers = new Array(this.distinct.length);
   }
 }

@@ -98,6 +98,8 @@ export interface PeerConfig {
   readonly idleHoldAfterResetSeconds?: number;
   /** 1: the peer must be directly connected (TTL 1) when it is external. */
   readonly multihopTtl: number;
+  /** Its packets must not have come further than this (RFC 5082); it is sent such that can be told so. */
+  readonly ttlSecurityHops?: number;
   /** An external peer's next hops need not be on a subnet of the speaker (`disable-connected-check`). */
   readonly isConnectedCheckOff?: boolean;
   readonly password?: string;
@@ -281,6 +283,19 @@ export interface SpeakerOptions {
   };
 }
 
+/** An address that paths or sessions are followed by (FRR's next-hop tracking). */
+export interface TrackedNextHop {
+  readonly address: Ip;
+  readonly isValid: boolean;
+  readonly metric: number;
+  /** It has to be on a subnet of the speaker. */
+  readonly isConnectedOnly: boolean;
+  readonly paths: readonly Path[];
+  readonly peer: BgpPeer | undefined;
+  /** When it last became usable or unusable. */
+  readonly changedAt: number;
+}
+
 export interface BgpSpeaker {
   readonly options: SpeakerOptions;
   readonly peers: readonly BgpPeer[];
@@ -303,6 +318,8 @@ export interface BgpSpeaker {
   locRib(family: BgpFamily): readonly RibEntry[];
   lookup(prefix: Prefix): RibEntry | undefined;
   tableVersion(family: BgpFamily): number;
+  /** In the order of their addresses; empty for a speaker that does not track. */
+  nextHops(): readonly TrackedNextHop[];
   onBestPathChange(listener: (entry: RibEntry) => void): () => void;
   onSessionChange(listener: (peer: BgpPeer) => void): () => void;
   /** `graceful`: NOTIFICATION Cease to every peer; else the process dies and the kernel closes its connections. */

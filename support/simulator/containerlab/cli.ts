@@ -1,7 +1,8 @@
 import { civilTime, formatTime } from '../docker/timestamp.ts';
 import type { Command, CommandContext, CommandResult, DockerEngine } from '../docker/types.ts';
 import { type CliOptions, readOptions } from './cli-options.ts';
-import { type DeployedLab, type DeployOptions, deployTopology, destroyTopology, labFolder } from './deploy.ts';
+import { cleanPath, type DeployedLab, type DeployOptions, deployTopology, destroyTopology, labFolder } from './deploy.ts';
+import { expandVariables } from './expand-variables.ts';
 import { dotGraph, mermaidGraph } from './graph.ts';
 import { refusalText } from './refusal.ts';
 import { splitWords } from './shell-words.ts';
@@ -128,23 +129,33 @@ class ClabRun {
     this.log('INFO', `Parsing & checking topology file=${path.replace(/^.*\//, '')}`);
     const { load } = await import('js-yaml');
     try {
-      return { topology: parseTopology(load(text)), text };
+      return { topology: parseTopology(load(expandVariables(text, this.#context.env))), text };
     } catch (error) {
+      if (error instanceof RangeError) throw new Refusal(`failed to read topology file: ${error.message}`);
       throw new Refusal(refusalText(error, text));
     }
   }
 
-  #filesBeside(path: string): DeployOptions['files'] {
+  /** The files of the topology's folder, and those that its nodes name by `..`. */
+  #filesBeside(path: string, nodes: Topology['nodes']): DeployOptions['files'] {
     const found = new Map<string, string>();
     const folder = path.replace(/\/[^/]*$/, '');
-    const walk = (below: string) => {
-      for (const name of this.#context.files.list(`${folder}${below}`) ?? []) {
-        const inner = `${below}/${name}`;
-        if (this.#context.files.isDirectory(`${folder}${inner}`)) walk(inner);
-        else found.set(inner.slice(1), this.#context.files.read(`${folder}${inner}`) ?? '');
+    const { files } = this.#context;
+    const walk = (place: string, name: string) => {
+      for (const inner of files.list(place) ?? []) {
+        const below = name === '' ? inner : `${name}/${inner}`;
+        if (files.isDirectory(`${place}/${inner}`)) walk(`${place}/${inner}`, below);
+        else found.set(below, files.read(`${place}/${inner}`) ?? '');
       }
     };
-    walk('');
+    walk(folder, '');
+    for (const name of nodes.flatMap(({ binds, envFiles }) => [...binds.map((bind) => bind.split(':')[0] ?? ''), ...envFiles])) {
+      if (!name.split('/').includes('..') || name.startsWith('/')) continue;
+      const place = `/${cleanPath(`${folder}/${name}`)}`;
+      const text = files.isDirectory(place) ? undefined : files.read(place);
+      if (text === undefined) walk(place, name.replace(/\/$/, ''));
+      else found.set(name, text);
+    }
     return found;
   }
 
@@ -187,7 +198,7 @@ class ClabRun {
     try {
       lab = await deployTopology(topology, this.#engine, {
         path,
-        files: this.#filesBeside(path),
+        files: this.#filesBeside(path, topology.nodes),
         log: (level, message) => this.log(level, message),
       });
     } catch (error) {

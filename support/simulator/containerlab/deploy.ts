@@ -347,9 +347,10 @@ function boundFiles(node: ClabNode, options: DeployOptions, warnings: string[]):
       warnings.push(`${node.name}: bind ${source} is outside the lab's files; ${target} stays as the image has it`);
       continue;
     }
-    const content = options.files.get(source);
-    const below = `${source.replace(/\/$/, '')}/`;
-    const inFolder = [...options.files].filter(([path]) => path.startsWith(below));
+    const path = cleanPath(source);
+    const content = fileAt(options, source);
+    const below = path === '.' ? '' : `${path}/`;
+    const inFolder = [...options.files].map(([name, text]) => [cleanPath(name), text] as const).filter(([name]) => name.startsWith(below));
     if (content === undefined && inFolder.length === 0) {
       throw new DeployError(
         `failed to verify bind path: stat ${absolute(options, source)}: no such file or directory`.concat(
@@ -363,8 +364,24 @@ function boundFiles(node: ClabNode, options: DeployOptions, warnings: string[]):
   return files;
 }
 
+function fileAt({ files }: DeployOptions, path: string): string | undefined {
+  return files.get(path) ?? files.get(cleanPath(path));
+}
+
 function absolute(options: DeployOptions, path: string): string {
-  return path.startsWith('/') ? path : `${options.path.replace(/\/[^/]*$/, '')}/${path}`;
+  if (path.startsWith('/')) return path;
+  const whole = `${options.path.replace(/[^/]*$/, '')}${path}`;
+  return `${whole.startsWith('/') ? '/' : ''}${cleanPath(whole)}`;
+}
+
+/** Without `.`, `..` and doubled slashes, as containerlab joins what a file names with the folder of the topology. */
+export function cleanPath(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..' && parts.length > 0 && parts[parts.length - 1] !== '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return parts.join('/') || '.';
 }
 
 /** Where containerlab keeps what it makes for a lab: beside the topology file. */
@@ -386,7 +403,7 @@ function labEnvironment(node: ClabNode, topology: Topology): Record<string, stri
 function fileEnvironment(node: ClabNode, options: DeployOptions): Record<string, string> {
   const env: Record<string, string> = {};
   for (const path of node.envFiles) {
-    const text = options.files.get(path);
+    const text = fileAt(options, path);
     if (text === undefined) throw new DeployError(`env-file ${path} not found (path resolved to ${absolute(options, path)})`);
     for (const line of text.split('\n')) {
       const [, key, value = ''] = /^\s*(?:export\s+)?([A-Za-z_][\w.]*)\s*=\s*(.*?)\s*$/.exec(line) ?? [];

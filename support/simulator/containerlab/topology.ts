@@ -115,10 +115,15 @@ function unknownLinkType(type: string, path: readonly (string | number)[]): Cont
   return new ContentProblem(path, `unable to parse "${type}" as LinkType`, { hint: `link types: ${linkTypes.join(', ')}` });
 }
 
+function notSimulatedLink(type: string, path: readonly (string | number)[]): ContentProblem {
+  return new ContentProblem(path, `link type "${type}" is not simulated`, { hint: 'simulated: veth, host, mgmt-net, dummy' });
+}
+
 function readLink(value: unknown, path: readonly (string | number)[], nodes: readonly ClabNode[]): ClabLink {
   const link = new FieldReader(value, path);
   const type = link.optionalString('type') ?? 'veth';
-  link.allowOnly(['endpoints', 'type', 'endpoint', 'host-interface', 'mtu', 'labels', 'vars', 'mode']);
+  const tunnel = type.startsWith('vxlan') ? ['remote', 'vni', 'udp-port', 'parent-interface'] : [];
+  link.allowOnly(['endpoints', 'type', 'endpoint', 'host-interface', 'mtu', 'labels', 'vars', 'mode', ...tunnel]);
   if (link.has('type') && !linkTypes.includes(type)) throw unknownLinkType(type, link.at('type'));
   const mtu = link.optionalNumber('mtu') ?? defaultMtu;
   if (link.has('endpoints')) {
@@ -131,6 +136,8 @@ function readLink(value: unknown, path: readonly (string | number)[], nodes: rea
       ClabEndpoint,
       ClabEndpoint,
     ];
+    // the short form of a macvlan link names it as if it were a node
+    if (a.node === 'macvlan' || b.node === 'macvlan') throw notSimulatedLink('macvlan', link.at('endpoints'));
     return { a, b, mtu };
   }
   const a = readEndpoint(link.raw('endpoint'), link.at('endpoint'), nodes);
@@ -144,7 +151,7 @@ function readLink(value: unknown, path: readonly (string | number)[], nodes: rea
     case 'macvlan':
     case 'vxlan':
     case 'vxlan-stitch':
-      throw new ContentProblem(link.at('type'), `link type "${type}" is not simulated`, { hint: 'simulated: veth, host, mgmt-net, dummy' });
+      throw notSimulatedLink(type, link.at('type'));
     default:
       throw new ContentProblem(path, 'the link has no endpoints', { fix: 'endpoints: ["node1:eth1", "node2:eth1"]' });
   }

@@ -49,6 +49,7 @@ export interface NeighborConfig {
   isV6Only?: boolean;
   passive?: boolean;
   ebgpMultihop?: number;
+  ttlSecurityHops?: number;
   disableConnectedCheck?: boolean;
   updateSource?: string;
   keepaliveSeconds?: number;

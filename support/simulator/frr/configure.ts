@@ -52,6 +52,7 @@ function bgpOf(session: ConfigSession): BgpConfig {
   return bgp;
 }
 
+const hopsConflict = '% ebgp-multihop and ttl-security cannot be configured together';
 const specifyFirst: Outcome = { error: '% Specify remote-as or peer-group commands first' };
 
 function findNeighbor(session: ConfigSession, name: string): NeighborConfig | undefined {
@@ -378,7 +379,17 @@ const bgpLines: readonly Definition[] = [
     return undefined;
   }),
   neighborLine('ebgp-multihop [ hops:num ]', (neighbor, args) => {
+    if (!args.isNo && neighbor.ttlSecurityHops !== undefined) return { error: hopsConflict };
     assign(neighbor, 'ebgpMultihop', args.isNo ? undefined : Number(args.get('hops') ?? 255));
+    return undefined;
+  }),
+  neighborLine('ttl-security hops hops:num', (neighbor, args) => {
+    const hops = Number(args.get('hops'));
+    if (hops < 1 || hops > 254) return { notSimulated: 'match' };
+    if (!args.isNo && neighbor.address === undefined && !neighbor.isGroup && hops > 1)
+      return { error: `${neighbor.name} is directly connected peer, hops cannot exceed 1` };
+    if (!args.isNo && neighbor.ebgpMultihop !== undefined) return { error: hopsConflict };
+    assign(neighbor, 'ttlSecurityHops', args.isNo ? undefined : hops);
     return undefined;
   }),
   neighborLine('update-source { source:word }', (neighbor, args) => {
@@ -997,7 +1008,7 @@ const notModelled = [
   /^(no )?bgp (confederation|dampening|fast-convergence|no-rib|update-delay|max-med|deterministic-med|suppress|long-lived|conditional|fast-external-failover|disable-ebgp|reject-as-sets|route-reflector|client-to-client|bestpath|hard-administrative|minimum-holdtime|default|labeled|graceful-shutdown|extcommunity-list|community)\b/,
   /^(no )?(aggregate-address|distance|table-map|import|export|rd|rt|label|sid|advertise-all-vni|segment-routing|redistribute|coalesce-time|read-quanta|write-quanta)\b/,
   /^(no )?address-family (l2vpn|ipv4|ipv6)\b/,
-  /^(no )?neighbor \S+ (addpath|attribute-unchanged|bfd|capability|conditional|disable-addpath|distribute-list|dont-capability|enforce|local-role|local-as|maximum-prefix-out|override-capability|remove-private-AS|route-server-client|sender-as-path|soo|solo|strict|tcp-mss|ttl-security|unsuppress|advertise-map|timers|oad|shutdown|maximum-prefix)\b/,
+  /^(no )?neighbor \S+ (addpath|attribute-unchanged|bfd|capability|conditional|disable-addpath|distribute-list|dont-capability|enforce|local-role|local-as|maximum-prefix-out|override-capability|remove-private-AS|route-server-client|sender-as-path|soo|solo|strict|tcp-mss|unsuppress|advertise-map|timers|oad|shutdown|maximum-prefix)\b/,
   /^neighbor \S+ default-originate route-map\b/,
   /^(no )?network \S+ (backdoor|label-index)\b/,
   /^(no )?(match|set) \S/,

@@ -4,6 +4,7 @@ import { SimulatedClock } from '../clock/clock.ts';
 import { Random } from '../clock/random.ts';
 import type { CommandContext, Container } from '../docker/types.ts';
 import { ip as ipCommand } from '../linux/commands/ip/ip.ts';
+import { tcpdump } from '../linux/commands/traffic.ts';
 import { ip, prefix } from '../net/address.ts';
 import { createNetwork } from '../net/network.ts';
 import type { Network, NetworkInterface, NetworkNamespace } from '../net/types.ts';
@@ -219,8 +220,17 @@ export class RecordedLab {
 
   /** `ip` on the router. */
   async ip(...args: readonly string[]): Promise<string> {
-    const { stdout, stderr } = await ipCommand(args, { container: this.#container, clock: this.clock } as unknown as CommandContext);
+    const { stdout, stderr } = await ipCommand(args, this.#context);
     return stdout + stderr;
+  }
+
+  /** `tcpdump` on the router: goes on until it has seen what `-c` says. @returns its lines */
+  async tcpdump(...args: readonly string[]): Promise<readonly string[]> {
+    return (await tcpdump(args, this.#context)).stdout.trimEnd().split('\n');
+  }
+
+  get #context(): CommandContext {
+    return { container: this.#container, clock: this.clock } as unknown as CommandContext;
   }
 
   /** The neighbour that is FRR itself, on a new link. @returns how to ask its vtysh, and how to end it with its container */

@@ -27,7 +27,7 @@ function masked(text: string): string {
       .replace(/("(?:nexthopLocal|bgpTimerUpString)":)"[^"]+"/g, '$1"…"')
       .replace(/Foreign port: \d+/g, 'Foreign port: PORT')
       .replace(/@if\d+ +(\S+ +)\S+/g, '@ifN $1MAC')
-      .replace(/^\d+: (net\d)@if\d+|(?<=link\/ether |link-netnsid |fe80::)[0-9a-f:]+/gm, '$1')
+      .replace(/^\d+: (\w+)@if\d+|(?<=link\/ether |link-netnsid |fe80::)[0-9a-f:]+/gm, '$1')
       .replace(/^ +"estimatedRttInMsecs":\d+,\n/gm, '')
       .replace(/("next(?:Connect|Start)TimerDueInMsecs":)\d+/g, '$1N')
       .replace(/^Estimated round trip time: \d+ ms\n/gm, '')

@@ -6,6 +6,7 @@ import { bestPathsOf, nodeBestPaths, nodeRow, rowOf } from './recorded-nodes.ts'
 const folder = new URL('../../testdata/frr/', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, folder), 'utf8');
 const fixture = JSON.parse(read('lab.json')) as LabFixture;
+const router = fixture.router.hostname;
 
 /** What differs from run to run, or belongs to the machine of the recording. */
 function masked(text: string): string {
@@ -63,8 +64,8 @@ describe('the recorded lab', () => {
       for (const family of ['ipv4', 'ipv6'] as const)
         expect(nodeBestPaths(speaker, family), hostname).toEqual(bestPathsOf(read(`${situation}/${hostname}-gobgp-rib-${family}.txt`)));
     }
-    compare(await lab.ip('route'), `${situation}/router0-ip-route.txt`);
-    compare(await lab.ip('-6', 'route'), `${situation}/router0-ip-6-route.txt`);
+    compare(await lab.ip('route'), `${situation}/${router}-ip-route.txt`);
+    compare(await lab.ip('-6', 'route'), `${situation}/${router}-ip-6-route.txt`);
   }
 
   it('01-established: nodes and kernel', () => compareAll('01-established', []));

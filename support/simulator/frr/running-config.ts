@@ -54,8 +54,8 @@ function neighborLines(neighbor: NeighborConfig): string[] {
   if (neighbor.port !== undefined) lines.push(`neighbor ${name} port ${neighbor.port}`);
   if (neighbor.interface !== undefined) lines.push(`neighbor ${name} interface ${neighbor.interface}`);
   if (neighbor.passive === true) lines.push(`neighbor ${name} passive`);
-  if (neighbor.ebgpMultihop !== undefined)
-    lines.push(`neighbor ${name} ebgp-multihop${neighbor.ebgpMultihop === 255 ? '' : ` ${neighbor.ebgpMultihop}`}`);
+  if (neighbor.ebgpMultihop !== undefined) lines.push(`neighbor ${name} ebgp-multihop ${neighbor.ebgpMultihop}`);
+  if (neighbor.ttlSecurityHops !== undefined) lines.push(`neighbor ${name} ttl-security hops ${neighbor.ttlSecurityHops}`);
   if (neighbor.disableConnectedCheck === true) lines.push(`neighbor ${name} disable-connected-check`);
   if (neighbor.updateSource !== undefined) lines.push(`neighbor ${name} update-source ${neighbor.updateSource}`);
   if (neighbor.keepaliveSeconds !== undefined) lines.push(`neighbor ${name} timers ${neighbor.keepaliveSeconds} ${neighbor.holdSeconds}`);

@@ -2,7 +2,7 @@ import type { Capability } from '../bgp/capabilities.ts';
 import { localNextHops } from '../bgp/export.ts';
 import { notificationText } from '../bgp/message.ts';
 import type { BgpFamily, BgpPeer } from '../bgp/types.ts';
-import { comparePrefixes } from '../net/address.ts';
+import { comparePrefixes, isLinkLocal } from '../net/address.ts';
 import type { Ip, NetworkNamespace } from '../net/types.ts';
 import {
   type BgpConfig,
@@ -788,19 +788,19 @@ function neighborText(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
   text += `  Connections established ${counters.connectionsEstablished}; dropped ${counters.connectionsDropped}\n${resetText(peer, now)}`;
   if (peer.isPrefixOverflow === true)
     text += `  Peer had exceeded the max. no. of prefixes configured.\n  Reduce the no. of prefix and clear ip bgp ${displayName(neighbor)} to restore peering\n`;
-  text += `  ${peer.isExternal ? 'External' : 'Internal'} BGP neighbor may be up to ${peer.config.multihopTtl} hops away.\n`;
+  text += `  ${peer.isExternal ? 'External' : 'Internal'} BGP neighbor may be up to ${peer.config.ttlSecurityHops ?? peer.config.multihopTtl} hops away.\n`;
   if (peer.local !== undefined) {
     const hops = localNextHops(view.namespace, peer.local.ip, peer.localDevice);
     text += `Local host: ${peer.local.ip.text}, Local port: ${peer.local.port}\nForeign host: ${peer.config.address.text}, Foreign port: ${peer.remotePort ?? 0}\n`;
     text += `Nexthop: ${hops.v4?.text ?? view.speaker.options.routerId.text}\nNexthop global: ${globalNextHop(peer, hops.v6)}\nNexthop local: ${hops.linkLocal?.text ?? '::'}\n`;
-    text += `BGP connection: ${peer.config.multihopTtl === 1 || !peer.isExternal ? 'shared network' : 'non shared network'}\n`;
+    text += `BGP connection: ${isShared(view, peer) ? 'shared network' : 'non shared network'}\n`;
   }
   text += `BGP Connect Retry Timer in Seconds: ${peer.config.connectRetrySeconds}\n`;
   if (isUp) text += `Estimated round trip time: ${roundTripMs} ms\n`;
   if (peer.nextStartAt !== undefined) text += `Next start timer due in ${Math.floor((peer.nextStartAt - now) / 1000)} seconds\n`;
   if (peer.nextConnectAt !== undefined) text += `Next connect timer due in ${Math.floor((peer.nextConnectAt - now) / 1000)} seconds\n`;
   if (effective.password !== undefined) text += 'Peer Authentication Enabled\n';
-  return `${text}Read thread: ${isUp ? 'on' : 'off'}  Write thread: ${isUp ? 'on' : 'off'}  FD used: ${isUp ? view.descriptorOf(peer) : -1}\n\n`;
+  return `${text}Read thread: ${threads(peer)}  Write thread: ${threads(peer)}  FD used: ${threads(peer) === 'on' ? view.descriptorOf(peer) : -1}\n\n`;
 }
 
 function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPeer): JsonValue {
@@ -903,7 +903,7 @@ function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
     ...resetJson(peer, now),
     prefixesConfigExceedMax: peer.isPrefixOverflow === true ? true : undefined,
     reducePrefixNumAndClearIpBgp: peer.isPrefixOverflow === true ? true : undefined,
-    [peer.isExternal ? 'externalBgpNbrMaxHopsAway' : 'internalBgpNbrMaxHopsAway']: peer.config.multihopTtl,
+    [peer.isExternal ? 'externalBgpNbrMaxHopsAway' : 'internalBgpNbrMaxHopsAway']: peer.config.ttlSecurityHops ?? peer.config.multihopTtl,
     hostLocal: peer.local?.ip.text ?? 'Unknown',
     portLocal: peer.local?.port ?? -1,
     hostForeign: peer.local === undefined ? 'Unknown' : peer.config.address.text,
@@ -911,15 +911,14 @@ function neighborJson(view: NeighborView, neighbor: NeighborConfig, peer: BgpPee
     nexthop: hops === undefined ? undefined : (hops.v4?.text ?? view.speaker.options.routerId.text),
     nexthopGlobal: hops === undefined ? undefined : globalNextHop(peer, hops.v6),
     nexthopLocal: hops === undefined ? undefined : (hops.linkLocal?.text ?? '::'),
-    bgpConnection:
-      hops === undefined ? undefined : peer.config.multihopTtl === 1 || !peer.isExternal ? 'sharedNetwork' : 'nonSharedNetwork',
+    bgpConnection: hops === undefined ? undefined : isShared(view, peer) ? 'sharedNetwork' : 'nonSharedNetwork',
     connectRetryTimer: peer.config.connectRetrySeconds,
     estimatedRttInMsecs: isUp ? roundTripMs : undefined,
     nextStartTimerDueInMsecs: peer.nextStartAt === undefined ? undefined : Math.floor((peer.nextStartAt - now) / 1000) * 1000,
     nextConnectTimerDueInMsecs: peer.nextConnectAt === undefined ? undefined : Math.floor((peer.nextConnectAt - now) / 1000) * 1000,
     authenticationEnabled: effective.password === undefined ? undefined : 1,
-    readThread: isUp ? 'on' : 'off',
-    writeThread: isUp ? 'on' : 'off',
+    readThread: threads(peer),
+    writeThread: threads(peer),
   };
 }
 
@@ -938,4 +937,16 @@ function globalNextHop({ mappedNextHop }: BgpPeer, own: Ip | undefined): string 
   if (mappedNextHop === undefined) return own?.text ?? '::';
   const low = Number(mappedNextHop.value & 0xffffffffn);
   return `::ffff:${(low >>> 16).toString(16)}:${(low & 0xffff).toString(16)}`;
+}
+
+/** bgp_zebra.c, bgp_nexthop_set: an address of the neighbor's own subnet is there. */
+function isShared({ namespace }: NeighborView, { config: { address } }: BgpPeer): boolean {
+  if (isLinkLocal(address)) return true;
+  const decision = namespace.routes.lookup(address);
+  return decision.kind === 'forward' && decision.nextHop === address;
+}
+
+/** They run from the moment that a connection stands. */
+function threads({ state }: BgpPeer): 'on' | 'off' {
+  return state === 'OpenSent' || state === 'OpenConfirm' || state === 'Established' ? 'on' : 'off';
 }

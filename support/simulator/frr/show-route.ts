@@ -50,7 +50,7 @@ function hopText(hop: ShownNextHop): string {
 function routeText(route: ZebraRoute, now: number): string {
   const uptime = uptimeText(secondsBetween(route.since, now));
   const starOf = ({ kind }: ShownNextHop) =>
-    kind === 'recursive' || kind === 'inactive' ? ' ' : route.isInstalled ? '*' : route.isSelected ? 'r' : ' ';
+    route.isSelected && !route.isInstalled ? 'r' : kind === 'recursive' || kind === 'inactive' || !route.isInstalled ? ' ' : '*';
   let head = ` ${route.prefix.text}`;
   if (route.protocol !== 'connected') head += ` [${route.distance}/${route.metric}]`;
   const mark = `${letters[route.protocol]}${route.isSelected ? '>' : ' '}`;

@@ -6,6 +6,7 @@ import { nodeRow } from './recorded-nodes.ts';
 import { expectChanges, expectSameBursts, fixture, peerOf, read, Timeline } from './recorded-timeline.ts';
 
 const [controlPlane, worker, worker2] = fixture.nodes.map((node) => node.hostname) as [string, string, string];
+const router = fixture.router.hostname;
 
 const tables = ['show bgp ipv6', 'show bgp ipv4', 'show bgp summary', 'show bgp summary json', 'show ip route', 'show ipv6 route'] as const;
 const fileOf = (command: string): string =>
@@ -22,7 +23,7 @@ describe('05-link-down', () => {
       timeline.compare(`show bgp neighbors ${peerOf(worker)}${ending}`, `05-link-down/${name}-show-bgp-neighbor-worker.${file}`);
     for (const hostname of [worker, worker2]) timeline.compareNode(hostname, `05-link-down/${name}-${hostname}-gobgp-neighbor.txt`);
     for (const args of ['route', '-6 route', '-br link'])
-      await timeline.compareIp(args, `05-link-down/${name}-router0-ip-${args.replace(/^-6 /, '6-').replace('-br ', '')}.txt`);
+      await timeline.compareIp(args, `05-link-down/${name}-${router}-ip-${args.replace(/^-6 /, '6-').replace('-br ', '')}.txt`);
   };
 
   it('shows the tables recorded at each time', async () => {
@@ -33,7 +34,8 @@ describe('05-link-down', () => {
     await snapshot('t006s');
     timeline.at(25);
     timeline.device(worker2).setUp();
-    await timeline.compareIp('addr show net2', '05-link-down/t025s-router0-ip-addr-net2-after-up.txt');
+    const { device } = timeline.lab.node(worker2);
+    await timeline.compareIp(`addr show ${device}`, `05-link-down/t025s-${router}-ip-addr-${device}-after-up.txt`);
     timeline.at(40);
     timeline.giveAddress(worker2);
     timeline.at(60);
@@ -91,6 +93,31 @@ describe('11-captures', () => {
     lab.establish();
     lab.clock.advance(40_000);
     expectSameBursts(capture.segments(0, lab.clock.now() / 1000), 'session-establishment-packets.txt');
+  });
+
+  it('tcpdump reads the messages of the same lengths', async () => {
+    const lab = new RecordedLab(fixture);
+    lab.start();
+    lab.configure();
+    lab.startNode(worker);
+    const device = lab.node(worker).device;
+    const lines = await lab.tcpdump('-nt', '-c', '12', '-i', device, 'port', '179');
+    const messages = (all: readonly string[], side: string) =>
+      all.flatMap((line) => (new RegExp(`^IP6 ${side}.* length (\\d+): BGP$`).exec(line) ?? []).slice(1).map(Number));
+    const recorded = recordedSegments(read('11-captures/session-establishment-packets.txt')).filter(({ bytes }) => bytes > 0);
+    const own = lab.node(worker).routerAddresses[1]?.split('/')[0] ?? '';
+    expect(messages(lines, peerOf(worker))).toEqual(
+      recorded
+        .filter(({ from }) => from === 'node')
+        .map(({ bytes }) => bytes)
+        .slice(0, 4),
+    );
+    expect(messages(lines, own)).toEqual(
+      recorded
+        .filter(({ from }) => from === 'router')
+        .map(({ bytes }) => bytes)
+        .slice(0, 2),
+    );
   });
 });
 
@@ -150,7 +177,7 @@ describe('06-node-down', () => {
   const snapshot = async (name: string): Promise<void> => {
     for (const command of [...tables, 'show bgp neighbors json']) timeline.compare(command, `06-node-down/${name}-${fileOf(command)}`);
     for (const { hostname } of fixture.nodes) timeline.compareNode(hostname, `06-node-down/${name}-${hostname}-gobgp-neighbor.txt`);
-    await timeline.compareIp('-6 route', `06-node-down/${name}-router0-ip-6-route.txt`);
+    await timeline.compareIp('-6 route', `06-node-down/${name}-${router}-ip-6-route.txt`);
   };
 
   it('shows the tables recorded at each time', async () => {
@@ -258,7 +285,7 @@ describe('07-convergence', () => {
       look: ({ lab }) => void lab.startNode(worker),
     },
     {
-      action: 'clear bgp PEER on router0',
+      action: `clear bgp PEER on ${router}`,
       act: () => {},
       look: (timeline) => {
         timeline.lab.vtysh(`clear bgp ${peerOf(worker)}`);

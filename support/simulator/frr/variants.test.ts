@@ -51,7 +51,7 @@ function compareRow(lab: RecordedLab, hostname: string, file: string): void {
 const [controlPlane, worker, worker2] = fixture.nodes.map((node) => node.hostname) as [string, string, string];
 const neighbor2 = fixture.nodes[1]?.addresses[1]?.split('/')[0] ?? '';
 const neighbor3 = fixture.nodes[2]?.addresses[1]?.split('/')[0] ?? '';
-const asn = fixture.router.asn;
+const { asn, hostname: router } = fixture.router;
 
 function established(): RecordedLab {
   const lab = new RecordedLab(fixture);
@@ -222,8 +222,8 @@ describe('other configurations', () => {
     for (const [file, command] of fixture.neighbour.commands) compare(lab.vtysh(command), `l-frr-neighbour-${file}`);
     compare(neighbour.vtysh('show bgp ipv6'), 'l-frr-neighbour-its-show-bgp-ipv6.txt');
     compare(neighbour.vtysh('show bgp ipv4'), 'l-frr-neighbour-its-show-bgp-ipv4.txt');
-    compare(await lab.ip('route'), 'l-frr-neighbour-router0-ip-route.txt');
-    compare(await lab.ip('-6', 'route'), 'l-frr-neighbour-router0-ip-6-route.txt');
+    compare(await lab.ip('route'), `l-frr-neighbour-${router}-ip-route.txt`);
+    compare(await lab.ip('-6', 'route'), `l-frr-neighbour-${router}-ip-6-route.txt`);
     neighbour.destroy();
     lab.clock.advance(2000);
     compare(lab.vtysh('show bgp ipv6 unicast summary'), 'm-frr-neighbour-gone-show-bgp-summary.txt');

@@ -9,6 +9,7 @@ import { configFile, type FrrRouter } from './router.ts';
 import { findEntry, showAdvertised, showEntry, showEntryJson, showReceived, showTable } from './show-bgp.ts';
 import { type ListHolder, showAsPathLists, showCommunityLists, showPrefixLists, showRouteMaps } from './show-lists.ts';
 import { type NeighborView, showNeighbors, showPeerGroups, showSummary } from './show-neighbors.ts';
+import { showBgpNextHops, showNextHopTracking } from './show-next-hops.ts';
 import { showInterfaceBrief, showRouteEntry, showRouteSummary, showRoutes } from './show-route.ts';
 import type { ZebraProtocol } from './zebra.ts';
 
@@ -152,14 +153,6 @@ const bgpShows: readonly Definition[] = [
       context.out += text ?? (view === undefined ? '% BGP instance not found\n' : '% No such peer-group\n');
     },
   },
-  ...bgpForms('nexthop', (context) => {
-    const view = viewOf(context.router);
-    if (view === undefined) context.out += '% BGP instance not found\n';
-    else {
-      context.error += 'vtysh: not simulated: show bgp nexthop\n';
-      context.hasFailed = true;
-    }
-  }),
   ...bgpForms('community value:line', (context, args, otherwise) => {
     const view = viewOf(context.router);
     const wanted = (args.get('value') ?? '').split(/\s+/);
@@ -339,6 +332,16 @@ const enableCommands: readonly Definition[] = [
       context.out += `FRRouting ${router.version} (${router.hostname}) on Linux(6.8.0-45-generic).\nCopyright 1996-2005 Kunihiro Ishiguro, et al.\n`;
     },
   },
+  nextHopForm(4),
+  nextHopForm(6),
+  {
+    pattern: 'show [ ip ] bgp nexthop [ address:ip ] [ detail ]',
+    run: (context, args) => {
+      const { zebra } = context.router;
+      if (failWithoutBgpd(context) || zebra === undefined) return;
+      context.out += showBgpNextHops(viewOf(context.router), zebra, args.get('address'));
+    },
+  },
   {
     pattern: 'show interface brief',
     run: (context) => {
@@ -378,6 +381,16 @@ function holdersIn(context: ShowContext): readonly ListHolder[] {
 function sayOrFail(context: ShowContext, text: string | undefined, otherwise: string): void {
   context.out += text ?? otherwise;
   if (text === undefined) context.hasFailed = true;
+}
+
+function nextHopForm(family: 4 | 6): Definition {
+  return {
+    pattern: `show ${family === 4 ? 'ip' : 'ipv6'} nht [ address:ip ]`,
+    run: (context, args) => {
+      const { zebra, config, bgpd } = context.router;
+      if (zebra !== undefined) context.out += showNextHopTracking(zebra, config, bgpd?.speaker, family, args.get('address'));
+    },
+  };
 }
 
 function prefixListForm(family: 4 | 6): Definition {
@@ -470,8 +483,11 @@ export class VtyshSession {
 const knownSubjects =
   /^(show|sh)\w* (ip |ipv6 )?bgp (ipv4|ipv6|l2vpn|vrf|view|all|vpnv4|vpnv6|regexp|prefix-list|route-map|filter-list|community|large-community|statistics|dampening|peer-group|update-groups|attribute-info|memory|paths|vrfs|cidr-only|longer-prefixes|import-check-table|labelpool|neighbors)\b/;
 
+/** Not of 8.4, though of later ones: `json` of next-hop tracking. */
+const notOfThisRelease = /^(show|sh)\w* (ip|ipv6) nht .*json$/;
+
 function isUnmodelledShow(line: string): boolean {
-  if (!notModelledShow.test(line)) return false;
+  if (!notModelledShow.test(line) || notOfThisRelease.test(line)) return false;
   if (!/\bbgp\b/.test(line)) return true;
   const rest = /^(?:show|sh)\w* (?:ip )?bgp(?: (?:ipv4|ipv6)(?: unicast)?)? (\S+)/.exec(line)?.[1];
   return (

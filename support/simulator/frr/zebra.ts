@@ -1,6 +1,6 @@
 import type { Path, RibEntry } from '../bgp/types.ts';
 import type { SimulatedClock, Timer } from '../clock/clock.ts';
-import { comparePrefixes, contains, ip, ipFromValue, prefixOf } from '../net/address.ts';
+import { comparePrefixes, contains, ip, ipFromValue, isLinkLocal, prefixOf } from '../net/address.ts';
 import type { Family, Ip, NetworkNamespace, NextHop, Prefix, Route } from '../net/types.ts';
 import type { StaticRoute } from './config.ts';
 
@@ -80,9 +80,17 @@ function shownKey(hops: readonly ShownNextHop[] | undefined): string {
   return (hops ?? []).map((hop) => `${hop.kind} ${nextHopKey(hop)}`).join(' ');
 }
 
-/** In the order of their addresses, each once. */
+/**
+ * In the order of their addresses, each once. A global gateway on a link is not the same for zebra as one that another leads to, though it
+ * is the same gateway: the first names no interface by itself (measured: such a route has it twice in the kernel).
+ */
 function distinct(hops: readonly ShownNextHop[]): ZebraNextHop[] {
-  const byKey = new Map(hops.map(({ kind: _, ...hop }): readonly [string, ZebraNextHop] => [nextHopKey(hop), hop]));
+  const byKey = new Map(
+    hops.map(({ kind, ...hop }): readonly [string, ZebraNextHop] => {
+      const isNamed = kind === 'resolved' || hop.via === undefined || isLinkLocal(hop.via);
+      return [`${nextHopKey(hop)}${isNamed ? '' : ' on link'}`, hop];
+    }),
+  );
   return [...byKey.values()].sort((a, b) => compareAddresses(a.via, b.via));
 }
 
@@ -167,6 +175,17 @@ export class Zebra {
   /** The metric of the route in use, which next-hop tracking tells bgpd. */
   metricOf(prefix: Prefix): number {
     return this.#routes.get(prefix)?.find((route) => route.isSelected)?.metric ?? 0;
+  }
+
+  /** The route that a next hop is reached by, if any (zebra_rnh.c): not the default route. */
+  wayTo(address: Ip, isConnectedOnly: boolean): ZebraRoute | undefined {
+    let best: ZebraRoute | undefined;
+    for (const [prefix, routes] of this.#routes) {
+      if (prefix.length === 0 || prefix.length <= (best?.prefix.length ?? 0) || !contains(prefix, address)) continue;
+      const found = routes.find((route) => route.isSelected && route.isInstalled && (!isConnectedOnly || route.protocol === 'connected'));
+      best = found ?? best;
+    }
+    return best;
   }
 
   /** In numerical order of prefixes. */
@@ -515,9 +534,10 @@ export class Zebra {
 
   #install(route: ZebraRoute): void {
     const hop = route.nextHops[0];
-    // The kernel refuses such a gateway (measured: `B>r`).
-    if (route.nextHops.some(({ via }) => via !== undefined && isMapped(via))) {
-      route.isInstalled = false;
+    // The kernel refuses such a gateway (measured: `B>r`), and a hole among other next hops (net/ipv4/nexthop.c, valid_group_nh).
+    const isHoleAmongOthers = route.nextHops.length > 1 && route.nextHops.some(({ blackhole }) => blackhole !== undefined);
+    if (isHoleAmongOthers || route.nextHops.some(({ via }) => via !== undefined && isMapped(via))) {
+      this.#uninstall(route);
       return;
     }
     const protocol = route.protocol === 'static' ? 'static' : 'bgp';

@@ -24,6 +24,7 @@ import type {
   InterfaceKind,
   Ip,
   Mac,
+  Netem,
   NetworkInterface,
   NetworkNamespace,
   NextHop,
@@ -56,6 +57,14 @@ export interface DeviceOptions {
   readonly vxlan?: { readonly id: number; readonly port: number };
 }
 
+/** A veth drops what its peer could not have sent itself (is_skb_forwardable); segments of TCP mostly cross it joined, which lets them by. */
+function isTooLong(frame: Frame, mtu: number, peerMtu: number | undefined): boolean {
+  if (peerMtu === undefined || mtu <= peerMtu || frame.content.kind !== 'ip') return false;
+  if (frame.content.packet.transport.protocol === 'tcp') return false;
+  const [header, vlanTag] = [14, 4];
+  return Math.min(frameSize(frame), mtu + header) > peerMtu + header + vlanTag;
+}
+
 /** A network device: its state, its addresses with the routes that they bring, and the frames that pass it. */
 export class Device implements NetworkInterface {
   namespace: Namespace;
@@ -72,7 +81,8 @@ export class Device implements NetworkInterface {
   ingress: TcProgram | undefined;
   egress: TcProgram | undefined;
   neighbourResponder: ((target: Ip) => boolean) | undefined;
-  netem: { delayMs: number; lossFraction: number } | undefined;
+  netem: Netem | undefined;
+  #waiting = 0;
   readonly statistics = { rxPackets: 0, txPackets: 0, rxBytes: 0, txBytes: 0 };
   readonly vxlan: { readonly id: number; readonly port: number } | undefined;
   readonly bridge: Bridge | undefined;
@@ -326,15 +336,13 @@ export class Device implements NetworkInterface {
     if (network.hasFrameListeners) network.showFrame(this, 'out', frame);
     switch (this.kind) {
       case 'veth': {
-        let delayMs = linkLatencyMs;
-        if (this.netem !== undefined) {
-          delayMs += this.netem.delayMs;
-          if (this.netem.lossFraction > 0 && network.lossRandom.fraction() < this.netem.lossFraction) {
-            if (frame.content.kind === 'ip') network.dispose(frame.content.packet, namespace, 'lost', 'netem');
-            return;
-          }
+        if (isTooLong(frame, this.mtu, peer?.mtu)) {
+          if (frame.content.kind === 'ip')
+            network.dispose(frame.content.packet, namespace, 'lost', `longer than ${peer?.name ?? ''} takes`);
+          return;
         }
-        network.clock.schedule(delayMs, () => peer?.receive(frame));
+        if (this.netem !== undefined) this.#delay(frame, this.netem);
+        else network.clock.schedule(linkLatencyMs, () => peer?.receive(frame));
         return;
       }
       case 'loopback':
@@ -348,6 +356,21 @@ export class Device implements NetworkInterface {
       case 'vxlan':
         if (frame.content.kind === 'ip') network.dispose(frame.content.packet, namespace, 'lost', `sent out of ${this.name}`);
     }
+  }
+
+  #delay(frame: Frame, { delayMs, lossFraction, jitterMs = 0, limit = 1000 }: Netem): void {
+    const { namespace, peer } = this;
+    const { network } = namespace;
+    if ((lossFraction > 0 && network.lossRandom.fraction() < lossFraction) || this.#waiting >= limit) {
+      if (frame.content.kind === 'ip') network.dispose(frame.content.packet, namespace, 'lost', 'netem');
+      return;
+    }
+    const varied = jitterMs === 0 ? delayMs : delayMs + (2 * network.lossRandom.fraction() - 1) * jitterMs;
+    this.#waiting++;
+    network.clock.schedule(linkLatencyMs + Math.max(0, varied), () => {
+      this.#waiting--;
+      peer?.receive(frame);
+    });
   }
 
   receive(frame: Frame): void {

@@ -151,6 +151,7 @@ export class Sockets implements SocketsContract {
       mss: mssOf(decision, remote.ip, namespace),
       handlers: options.handlers,
     });
+    if (options.minimumTtl !== undefined) connection.limitHops(options.ttl ?? defaultTtl, options.minimumTtl);
     const errno =
       'errno' in hooked
         ? hooked.errno
@@ -251,6 +252,10 @@ export class Sockets implements SocketsContract {
     if (connection !== undefined) {
       if (!connection.hasKey(segment.md5Key)) {
         this.#dispose(packet, 'filtered', 'TCP MD5 signature');
+        return;
+      }
+      if (!connection.isNear(packet.ttl)) {
+        this.#dispose(packet, 'filtered', 'minimum TTL');
         return;
       }
       this.#dispose(packet, 'delivered');

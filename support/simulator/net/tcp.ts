@@ -58,7 +58,8 @@ export class Connection implements TcpConnection {
   state: TcpConnection['state'];
   readonly #sockets: Sockets;
   readonly #namespace: Namespace;
-  readonly #ttl: number;
+  #ttl: number;
+  #minimumTtl = 0;
   readonly #flowLabel: number;
   readonly #sendOptions: { readonly device?: string };
   readonly #md5Key: string | undefined;
@@ -118,6 +119,16 @@ export class Connection implements TcpConnection {
   /** Whether a segment carries the key that this connection wants (RFC 2385), none included. */
   hasKey(key: string | undefined): boolean {
     return key === this.#md5Key;
+  }
+
+  limitHops(ttl: number, minimum = 0): void {
+    this.#ttl = ttl;
+    this.#minimumTtl = minimum;
+  }
+
+  /** Whether a packet came from near enough (RFC 5082). */
+  isNear(ttl: number): boolean {
+    return ttl >= this.#minimumTtl;
   }
 
   /** Sends the SYN, or the SYN+ACK. @returns the error of the system call */

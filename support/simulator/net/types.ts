@@ -116,6 +116,16 @@ export interface Frame {
 
 // ── links and interfaces (interface.ts, bridge.ts) ──────────────────────────────────────────────────────────
 
+/** What `tc qdisc … netem` does to what an interface sends. */
+export interface Netem {
+  delayMs: number;
+  lossFraction: number;
+  /** Each delay is taken evenly from this much below to this much above: what is sent in a row may arrive in another. */
+  jitterMs?: number;
+  /** Packets that wait at most; 1000 by default. */
+  limit?: number;
+}
+
 export interface InterfaceAddress {
   readonly ip: Ip;
   readonly prefixLength: number;
@@ -168,7 +178,7 @@ export interface NetworkInterface {
   /** Asked before the kernel answers an ARP or NDP request that arrived here; true means: answer with this interface's MAC. */
   neighbourResponder: ((target: Ip) => boolean) | undefined;
   /** Programs on the wire between this interface and its peer: `tc qdisc … netem`. */
-  netem: { delayMs: number; lossFraction: number } | undefined;
+  netem: Netem | undefined;
   readonly statistics: { rxPackets: number; txPackets: number; rxBytes: number; txBytes: number };
 
   setUp(): void;
@@ -423,6 +433,8 @@ export interface TcpConnection {
   readonly requested?: Endpoint;
   readonly state: 'SYN-SENT' | 'SYN-RECEIVED' | 'ESTABLISHED' | 'FIN-WAIT' | 'CLOSE-WAIT' | 'CLOSED';
   handlers: TcpHandlers;
+  /** TTL or hop limit of what it sends, and the least of what it takes (IP_MINTTL: what came from further is dropped silently). */
+  limitHops(ttl: number, minimum?: number): void;
   send(bytes: Uint8Array): void;
   /** Sends what is pending, then FIN. */
   end(): void;
@@ -448,6 +460,7 @@ export interface TcpConnectOptions {
   readonly source?: { readonly ip?: Ip; readonly port?: number };
   readonly device?: string;
   readonly ttl?: number;
+  readonly minimumTtl?: number;
   readonly md5Key?: string;
   readonly handlers: TcpHandlers;
 }

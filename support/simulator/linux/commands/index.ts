@@ -11,13 +11,15 @@ import { od } from './od.ts';
 import { pingCommand } from './ping.ts';
 import { kill, killall, pgrep, pidof, pkill } from './process-search.ts';
 import { output } from './result.ts';
-import { arping, nc, netstat, ss } from './sockets.ts';
+import { arping, nc, netstat } from './sockets.ts';
+import { ss } from './ss.ts';
 import { sysctl } from './sysctl.ts';
 import { chown, hostname, id, notSimulated, ps, simulatedRandom, systemctl, uname, whoami } from './system.ts';
+import { tc } from './tc.ts';
 import { awk, diff, head, paste, sed, seq, uniq } from './text-tools.ts';
 import { date, sleep, timeout, watch } from './time.ts';
 import { mtr, tracepath, traceroute } from './trace.ts';
-import { bridge, ethtool, tc, tcpdump } from './traffic.ts';
+import { bridge, ethtool, tcpdump } from './traffic.ts';
 import { wget } from './wget.ts';
 import { xargs } from './xargs.ts';
 

@@ -1,128 +1,12 @@
 import type { Command, CommandContext } from '../../docker/types.ts';
 import { parseIp } from '../../net/address.ts';
 import { errnoText } from '../../net/network-error.ts';
-import type { Errno, Ip, TcpConnection } from '../../net/types.ts';
+import type { Errno, Ip } from '../../net/types.ts';
 import { resolveHost } from './names.ts';
 import { lastOf, parseOptions } from './options.ts';
 import { CommandFailure, output, run } from './result.ts';
-
-function endpoint(ip: Ip | undefined, port: number | string, any: string): string {
-  if (ip === undefined) return `${any}:${port}`;
-  return ip.family === 6 ? `[${ip.text}]:${port}` : `${ip.text}:${port}`;
-}
-
-interface Row {
-  readonly protocol: 'tcp' | 'udp';
-  readonly state: string;
-  readonly local: string;
-  readonly peer: string;
-  readonly family: 4 | 6;
-  readonly program: string | undefined;
-}
-
-function socketRows(context: CommandContext): readonly Row[] {
-  const { sockets } = context.container.namespace;
-  const rows: Row[] = [];
-  for (const socket of sockets.listening) {
-    const family = socket.family ?? socket.ip?.family;
-    const isBoth = family === undefined;
-    const any = isBoth ? '*' : family === 4 ? '0.0.0.0' : '[::]';
-    rows.push({
-      protocol: socket.protocol,
-      state: socket.protocol === 'tcp' ? 'LISTEN' : 'UNCONN',
-      local: endpoint(socket.ip, socket.port, any),
-      peer: `${isBoth ? '*' : family === 4 ? '0.0.0.0' : '[::]'}:*`,
-      family: family ?? 6,
-      program: socket.program,
-    });
-  }
-  for (const connection of sockets.connections) {
-    rows.push({
-      protocol: 'tcp',
-      state: ssState(connection),
-      local: endpoint(connection.local.ip, connection.local.port, '*'),
-      peer: endpoint(connection.remote.ip, connection.remote.port, '*'),
-      family: connection.local.ip.family,
-      program: undefined,
-    });
-  }
-  return rows;
-}
-
-function ssState(connection: TcpConnection): string {
-  const states: Readonly<Record<TcpConnection['state'], string>> = {
-    'SYN-SENT': 'SYN-SENT',
-    'SYN-RECEIVED': 'SYN-RECV',
-    ESTABLISHED: 'ESTAB',
-    'FIN-WAIT': 'FIN-WAIT-2',
-    'CLOSE-WAIT': 'CLOSE-WAIT',
-    CLOSED: 'TIME-WAIT',
-  };
-  return states[connection.state];
-}
-
-/** ss(8): sockets of the container's network namespace. Column widths follow the longest entry, as iproute2 6 lays them out. */
-export const ss: Command = (args, context) =>
-  run(() => {
-    const parsed = parseOptions(args, {
-      letters: 'tuanlp46H eoimsxwr'.replace(' ', ''),
-      long: ['tcp', 'udp', 'all', 'listening', 'numeric', 'processes', 'no-header', 'ipv4', 'ipv6'],
-      unknown: (option) => new CommandFailure(`ss: invalid option -- '${option.replace(/^-+/, '')}'\nUsage: ss [ OPTIONS ]\n`, 255),
-    });
-    const has = (letter: string, long: string): boolean => parsed.options.has(letter) || parsed.options.has(long);
-    if (parsed.operands.length > 0) throw new CommandFailure('ss: not simulated: filter expressions\n', 1);
-    const wantsTcp = has('t', 'tcp');
-    const wantsUdp = has('u', 'udp');
-    const wantsAll = has('a', 'all');
-    const wantsListening = has('l', 'listening');
-    const isBare = !wantsTcp && !wantsUdp;
-    const rows = socketRows(context).filter((row) => {
-      const isListening = row.state === 'LISTEN' || row.state === 'UNCONN';
-      return (
-        (isBare || (row.protocol === 'tcp' ? wantsTcp : wantsUdp)) &&
-        (wantsAll || isListening === wantsListening) &&
-        (!has('4', 'ipv4') || row.family === 4) &&
-        (!has('6', 'ipv6') || row.family === 6)
-      );
-    });
-    const showsProtocol = wantsTcp === wantsUdp;
-    const showsProcess = has('p', 'processes');
-    const head = [
-      ...(showsProtocol ? ['Netid'] : []),
-      'State',
-      'Recv-Q',
-      'Send-Q',
-      'Local Address:',
-      'Port',
-      'Peer Address:',
-      'Port',
-      'Process',
-    ];
-    const cells = rows.map((row) => [
-      ...(showsProtocol ? [row.protocol] : []),
-      row.state,
-      '0',
-      row.state === 'LISTEN' ? '4096' : '0',
-      ...addressAndPort(row.local),
-      ...addressAndPort(row.peer),
-      showsProcess && row.program !== undefined ? `users:(("${row.program}",pid=1,fd=3))` : '',
-    ]);
-    const table = has('H', 'no-header') ? cells : [head, ...cells];
-    const widths = head.map((_cell, column) => Math.max(...table.map((line) => (line[column] as string).length)));
-    // the address ends with its colon; ports and the process follow without a blank
-    const cellText = (cell: string, column: number): string => {
-      const width = widths[column] as number;
-      const title = head[column] as string;
-      const text = title.endsWith(':') ? cell.padStart(width) : cell.padEnd(width);
-      return column === 0 || title === 'Port' || title === 'Process' ? text : ` ${text}`;
-    };
-    return output(table.map((line) => `${line.map(cellText).join('')}\n`).join(''));
-  });
-
-function addressAndPort(text: string): readonly [string, string] {
-  const at = text.lastIndexOf(':') + 1;
-  return [text.slice(0, at), text.slice(at)];
-}
+import { serviceName } from './service-names.ts';
+import { endpoint, socketRows } from './socket-rows.ts';
 
 /** netstat(8) of net-tools: `-tln`, `-tan`, `-uln`, `-rn`. */
 export const netstat: Command = (args, context) => {
@@ -162,7 +46,7 @@ export const netstat: Command = (args, context) => {
   const plain = (text: string): string => text.replace(/^\*:/, ':::').replace(/[[\]]/g, '');
   const lines = rows.map(
     (row) =>
-      `${(row.protocol + (row.family === 6 ? '6' : '')).padEnd(6)}${'0'.padStart(6)} ${'0'.padStart(6)} ${plain(row.local).padEnd(23)} ${plain(row.peer).padEnd(23)} ${(netstatState[row.state] ?? '').padEnd(11)}\n`,
+      `${(row.protocol + (row.family === 6 ? '6' : '')).padEnd(6)}${'0'.padStart(6)} ${'0'.padStart(6)} ${plain(endpoint(row.local.ip, row.local.port, row.any)).padEnd(23)} ${plain(endpoint(row.remote.ip, row.remote.port || '*', row.any)).padEnd(23)} ${(netstatState[row.state] ?? '').padEnd(11)}\n`,
   );
   return output(
     `Active Internet connections ${title}\nProto Recv-Q Send-Q Local Address           Foreign Address         State      \n${lines.join('')}`,
@@ -197,8 +81,6 @@ export const nc: Command = (args, context) =>
     let stdout = '';
     let stderr = '';
     let isOpen = false;
-    const service = (port: number): string =>
-      ({ 22: 'ssh', 53: 'domain', 80: 'http', 179: 'bgp', 443: 'https', 8080: 'http-alt' })[port] ?? '*';
     for (let port = first; port <= last; port++) {
       const protocol = isUdp ? 'udp' : 'tcp';
       const result = isUdp ? { received: '' } : exchange(context, ip, port, waitMs, parsed.options.has('z') ? undefined : context.stdin);
@@ -206,7 +88,7 @@ export const nc: Command = (args, context) =>
         isOpen = true;
         stdout += result.received;
         if (isVerbose)
-          stderr += `Connection to ${host} ${parseIp(host) === undefined ? `(${ip.text}) ` : ''}${port} port [${protocol}/${service(port)}] succeeded!\n`;
+          stderr += `Connection to ${host} ${parseIp(host) === undefined ? `(${ip.text}) ` : ''}${port} port [${protocol}/${serviceName(port) ?? '*'}] succeeded!\n`;
       } else if (isVerbose) {
         stderr += `nc: connect to ${host} ${parseIp(host) === undefined ? `(${ip.text}) ` : ''}port ${port} (${protocol}) ${result.errno === 'ETIMEDOUT' ? 'timed out: Operation now in progress' : `failed: ${errnoText(result.errno)}`}\n`;
       }

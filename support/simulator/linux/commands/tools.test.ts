@@ -99,6 +99,15 @@ describe('tools of a container', () => {
     expect((await testbed.exec('left', 'tc qdisc show dev net0'.split(' '))).stdout).toBe(
       'qdisc netem 8001: root refcnt 2 limit 1000 delay 100ms\n',
     );
+    // the layout of q_netem.c: two blanks before the jitter
+    await testbed.exec('left', 'tc qdisc change dev net0 root netem limit 200 delay 50ms 10ms loss 0.5%'.split(' '));
+    expect((await testbed.exec('left', 'tc qdisc show dev net0'.split(' '))).stdout).toBe(
+      'qdisc netem 8001: root refcnt 2 limit 200 delay 50ms  10ms loss 0.5%\n',
+    );
+    await testbed.exec('left', 'tc qdisc change dev net0 root netem delay 50ms 10ms'.split(' '));
+    const { stdout } = await testbed.exec('left', 'ping -i 0.2 -c 9 203.0.113.2'.split(' '));
+    const times = [...stdout.matchAll(/time=([\d.]+)/g)].map((match) => Number(match[1]));
+    expect(times.every((time) => time >= 40 && time < 60.2) && new Set(times).size).toBeGreaterThan(5);
     await testbed.exec('left', 'tc qdisc change dev net0 root netem loss 100%'.split(' '));
     expect((await testbed.exec('left', ['ping', '-c', '1', '-W', '1', '203.0.113.2'])).exitCode).toBe(1);
     await testbed.exec('left', 'tc qdisc del dev net0 root'.split(' '));

@@ -1,11 +1,10 @@
-import { parsePrefix } from '../../docker/addresses.ts';
 import { civilTime, formatTime } from '../../docker/timestamp.ts';
 import type { Command } from '../../docker/types.ts';
-import { contains, parseIp } from '../../net/address.ts';
+import { parseIp } from '../../net/address.ts';
 import { frameSize } from '../../net/packet.ts';
-import { tcpFlagBits } from '../../net/packet-test.ts';
-import { type Frame, type Ip, type NetworkInterface, type Packet, tcpFlag } from '../../net/types.ts';
+import { type Frame, type Ip, type NetworkInterface, type NetworkNamespace, type Packet, tcpFlag } from '../../net/types.ts';
 import { DeadlineClock, DeadlinePassed } from '../deadline-clock.ts';
+import { captureFilter } from './capture-filter.ts';
 import { byIndex } from './ip/device.ts';
 import { lastOf, parseOptions } from './options.ts';
 import { CommandFailure, failure, output, run } from './result.ts';
@@ -20,18 +19,28 @@ const longestWaitMs = 120_000;
 export const tcpdump: Command = (args, context) =>
   run(() => {
     const parsed = parseOptions(args, {
-      letters: 'i:c:nvelqtXxAsS:w:r:UpK'.replace('sS:', 's:S'),
+      letters: 'i:c:nNvelqtXxAs:Sw:r:UpKQ:B:Z:#D',
+      long: ['version', 'immediate-mode', 'list-interfaces'],
       unknown: (option) => new CommandFailure(`tcpdump: invalid option -- '${option.replace(/^-+/, '')}'\n`, 1),
     });
     if (parsed.options.has('w') || parsed.options.has('r')) throw new CommandFailure('tcpdump: not simulated: capture files\n', 1);
+    if (parsed.options.has('version'))
+      return output('tcpdump version 4.99.3\nlibpcap version 1.10.3 (with TPACKET_V3)\nOpenSSL 3.0.11 19 Sep 2023\n');
     const { namespace } = context.container;
+    if (parsed.options.has('D') || parsed.options.has('list-interfaces')) return output(interfaceList(namespace));
+    const countText = lastOf(parsed, 'c');
+    if (countText !== undefined && !/^[1-9]\d*$/.test(countText))
+      throw new CommandFailure(`tcpdump: invalid packet count ${countText}\n`, 1);
+    const wantedSide = lastOf(parsed, 'Q');
+    if (wantedSide !== undefined && !['in', 'out', 'inout'].includes(wantedSide))
+      throw new CommandFailure(`tcpdump: unknown capture direction \`${wantedSide}'\n`, 1);
     const name =
       lastOf(parsed, 'i') ?? byIndex(namespace.interfaces).find((device) => device.kind !== 'loopback' && device.isAdminUp)?.name ?? 'lo';
     const isAny = name === 'any';
     if (!isAny && namespace.getInterface(name) === undefined)
       throw new CommandFailure(`tcpdump: ${name}: No such device exists\n(No such device exists)\n`, 1);
     const filter = captureFilter(parsed.operands.join(' '));
-    const limit = Number(lastOf(parsed, 'c') ?? Number.POSITIVE_INFINITY);
+    const limit = Number(countText ?? Number.POSITIVE_INFINITY);
     const isBare = parsed.options.has('t');
     const showsLink = parsed.options.has('e');
     const isVerbose = parsed.options.has('v');
@@ -40,6 +49,7 @@ export const tcpdump: Command = (args, context) =>
     let count = 0;
     const stop = namespace.network.onFrame(({ device, direction, frame }) => {
       if (device.namespace !== namespace || (!isAny && device.name !== name) || count >= limit || !filter(frame)) return;
+      if (wantedSide !== undefined && wantedSide !== 'inout' && wantedSide !== direction) return;
       count++;
       const time = civilTime(context.clock.now());
       const stamp = isBare
@@ -76,6 +86,19 @@ export const tcpdump: Command = (args, context) =>
     }
     return { stdout, stderr: said(), exitCode: 0 };
   });
+
+/** libpcap's order: what runs comes first, then the pseudo-device of all, the loopback interface, and what is down. */
+function interfaceList({ interfaces }: NetworkNamespace): string {
+  const running = byIndex(interfaces).filter((device) => device.isAdminUp && device.kind !== 'loopback');
+  const down = byIndex(interfaces).filter((device) => !device.isAdminUp && device.kind !== 'loopback');
+  const lines = [
+    ...running.map((device) => `${device.name} [Up, Running, ${device.hasCarrier ? 'Connected' : 'Disconnected'}]`),
+    'any (Pseudo-device that captures on all interfaces) [Up, Running]',
+    'lo [Up, Running, Loopback]',
+    ...down.map((device) => `${device.name} [Disconnected]`),
+  ];
+  return lines.map((line, index) => `${index + 1}.${line}\n`).join('');
+}
 
 /** What tcpdump remembers of TCP connections: after the first segment it counts from there (print-tcp.c). */
 class Connections {
@@ -195,100 +218,27 @@ function packetText(packet: Packet, counted?: { readonly sequence: number; reado
     flags & tcpFlag.rst ? 'win 0' : 'win 64240',
     `length ${length}`,
   ];
-  return between + parts.filter((part) => part !== '').join(', ');
+  return (
+    between +
+    parts.filter((part) => part !== '').join(', ') +
+    contentWord(transport.payload, transport.sourcePort, transport.destinationPort)
+  );
 }
 
-/** The commonest words of pcap-filter(7); anything else is refused, not ignored. */
-function captureFilter(expression: string): (frame: Frame) => boolean {
-  const words = expression
-    .replace(/[()]/g, ' ')
-    .split(/\s+/)
-    .filter((word) => word !== '');
-  if (words.length === 0) return () => true;
-  const alternatives: ((frame: Frame) => boolean)[][] = [[]];
-  const put = (test: (frame: Frame) => boolean): void => {
-    (alternatives[alternatives.length - 1] as ((frame: Frame) => boolean)[]).push(test);
-  };
-  const packetOf = (frame: Frame): Packet | undefined => (frame.content.kind === 'ip' ? frame.content.packet : undefined);
-  for (let index = 0; index < words.length; index++) {
-    let word = words[index] as string;
-    const isNot = word === 'not' || word === '!';
-    if (isNot) word = words[++index] ?? '';
-    const add = (test: (frame: Frame) => boolean): void => put(isNot ? (frame) => !test(frame) : test);
-    if (word === 'and' || word === '&&') continue;
-    if (word === 'or' || word === '||') {
-      alternatives.push([]);
-      continue;
-    }
-    if (word === 'arp') add((frame) => frame.content.kind === 'neighbour' && frame.content.message.target.family === 4);
-    else if (word === 'ip') add((frame) => packetOf(frame)?.source.family === 4);
-    else if (word === 'ip6')
-      add(
-        (frame) =>
-          packetOf(frame)?.source.family === 6 || (frame.content.kind === 'neighbour' && frame.content.message.target.family === 6),
-      );
-    else if (word === 'tcp' || word === 'udp') add((frame) => packetOf(frame)?.transport.protocol === word);
-    else if (word === 'icmp') add((frame) => packetOf(frame)?.transport.protocol === 'icmp' && packetOf(frame)?.source.family === 4);
-    else if (word === 'icmp6')
-      add(
-        (frame) =>
-          (packetOf(frame)?.transport.protocol === 'icmp' && packetOf(frame)?.source.family === 6) ||
-          (frame.content.kind === 'neighbour' && frame.content.message.target.family === 6),
-      );
-    else if (word === 'port' || ((word === 'src' || word === 'dst') && words[index + 1] === 'port')) {
-      const side = word === 'port' ? undefined : word;
-      if (side !== undefined) index++;
-      const port = Number(words[++index]);
-      if (!Number.isInteger(port)) throw new CommandFailure(`tcpdump: unknown port '${words[index] ?? ''}'\n`, 1);
-      add((frame) => {
-        const transport = packetOf(frame)?.transport;
-        if (transport === undefined || transport.protocol === 'icmp') return false;
-        return (side !== 'dst' && transport.sourcePort === port) || (side !== 'src' && transport.destinationPort === port);
-      });
-    } else if (word === 'host' || word === 'src' || word === 'dst') {
-      if (word !== 'host' && words[index + 1] === 'host') index++;
-      const ip = parseIp(words[++index] ?? '');
-      if (ip === undefined) throw new CommandFailure(`tcpdump: unknown host '${words[index] ?? ''}'\n`, 1);
-      add((frame) => {
-        const packet = packetOf(frame);
-        if (packet !== undefined) return (word !== 'dst' && packet.source === ip) || (word !== 'src' && packet.destination === ip);
-        return (
-          frame.content.kind === 'neighbour' &&
-          word === 'host' &&
-          (frame.content.message.target === ip || frame.content.message.senderIp === ip)
-        );
-      });
-    } else if (word === 'net') {
-      const prefix = parsePrefix(words[++index] ?? '');
-      if (prefix === undefined) throw new CommandFailure(`tcpdump: not simulated: net ${words[index] ?? ''}\n`, 1);
-      add((frame) => {
-        const packet = packetOf(frame);
-        return packet !== undefined && (contains(prefix, packet.source) || contains(prefix, packet.destination));
-      });
-    } else if (word === 'portrange') {
-      const [low = Number.NaN, high = low] = (words[++index] ?? '').split('-').map(Number);
-      if (Number.isNaN(low) || Number.isNaN(high)) throw new CommandFailure("tcpdump: can't parse filter expression: syntax error\n", 1);
-      add((frame) => {
-        const transport = packetOf(frame)?.transport;
-        if (transport === undefined || transport.protocol === 'icmp') return false;
-        return [transport.sourcePort, transport.destinationPort].some((port) => port >= low && port <= high);
-      });
-    } else if (word.startsWith('tcp[') && words[index + 1] === '&') {
-      const names = (words[index + 2] ?? '').split('|');
-      const bits = names.reduce(
-        (sum, name) => sum | (tcpFlagBits[name.replace('tcp-', '').replace('push', 'psh').toUpperCase() as keyof typeof tcpFlagBits] ?? 0),
-        0,
-      );
-      if (!/^tcp\[(?:tcpflags|13)\]$/.test(word) || bits === 0 || words[index + 3] !== '!=' || words[index + 4] !== '0')
-        throw new CommandFailure(`tcpdump: not simulated: the filter word '${word}'\n`, 1);
-      index += 4;
-      add((frame) => {
-        const transport = packetOf(frame)?.transport;
-        return transport?.protocol === 'tcp' && (transport.flags & bits) !== 0;
-      });
-    } else throw new CommandFailure(`tcpdump: not simulated: the filter word '${word}'\n`, 1);
-  }
-  return (frame) => alternatives.some((tests) => tests.every((test) => test(frame)));
+const httpPorts = [80, 8080];
+const httpLine = /^(?:(?:GET|PUT|COPY|HEAD|LOCK|MOVE|POST|PATCH|DELETE|OPTIONS|CONNECT|TRACE) |HTTP\/1\.[01] \d{3})/;
+
+/** What the port says about the bytes (print-tcp.c): HTTP with its first line, and BGP, of which only `-v` tells more. */
+function contentWord(payload: Uint8Array, ...ports: readonly number[]): string {
+  if (payload.length === 0) return '';
+  if (ports.includes(179)) return ': BGP';
+  if (!ports.some((port) => httpPorts.includes(port))) return '';
+  const [line = ''] = latin1(payload.subarray(0, 200)).split('\r\n');
+  return httpLine.test(line) ? `: HTTP: ${line}` : ': HTTP';
+}
+
+function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
 }
 
 /** ethtool(8): driver and link of an interface. */
@@ -334,64 +284,3 @@ export const bridge: Command = (args, context) => {
       .join(''),
   );
 };
-
-/** tc(8): `tc qdisc add|change|replace|del dev X root netem delay … loss …`, and `show`. */
-export const tc: Command = (args, context) =>
-  run(() => {
-    const words = args.filter((arg) => !['-s', '-d', '-p'].includes(arg));
-    const [object, verb = 'show', ...rest] = words;
-    if (object === undefined || !'qdisc'.startsWith(object)) throw new CommandFailure(`tc: not simulated: tc ${object ?? ''}\n`, 1);
-    const { namespace } = context.container;
-    const at = rest.indexOf('dev');
-    const name = at < 0 ? undefined : rest[at + 1];
-    const device = name === undefined ? undefined : namespace.getInterface(name);
-    if (name !== undefined && device === undefined) throw new CommandFailure(`Cannot find device "${name}"\n`, 1);
-    if ('show'.startsWith(verb) || 'list'.startsWith(verb)) {
-      const shown = device === undefined ? byIndex(namespace.interfaces) : [device];
-      return output(
-        shown
-          .map(
-            (each) =>
-              `qdisc ${each.netem === undefined ? 'noqueue 0:' : 'netem 8001:'} ${device === undefined ? `dev ${each.name} ` : ''}root refcnt 2 ${netemText(each)}\n`,
-          )
-          .join(''),
-      );
-    }
-    if (device === undefined) throw new CommandFailure('Device name is required.\n', 1);
-    if ('delete'.startsWith(verb)) {
-      if (device.netem === undefined) throw new CommandFailure('Error: Cannot delete qdisc with handle of zero.\n', 2);
-      device.netem = undefined;
-      return output('');
-    }
-    if (!['add', 'change', 'replace'].includes(verb)) throw new CommandFailure(`Command "${verb}" is unknown, try "tc qdisc help".\n`, 255);
-    const kind = rest.indexOf('netem');
-    if (kind < 0) throw new CommandFailure('tc: not simulated: queueing disciplines other than netem\n', 1);
-    if (verb === 'add' && device.netem !== undefined) throw new CommandFailure('Error: Exclusivity flag on, cannot modify.\n', 2);
-    if (verb === 'change' && device.netem === undefined)
-      throw new CommandFailure('Error: Qdisc not found. To create specify NLM_F_CREATE flag.\n', 2);
-    const wanted = { delayMs: 0, lossFraction: 0 };
-    for (let index = kind + 1; index < rest.length; index++) {
-      const word = rest[index];
-      if (word === 'delay' || word === 'latency') {
-        const match = /^(\d+(?:\.\d+)?)(us|ms|s)?$/.exec(rest[++index] ?? '');
-        if (match === null) throw new CommandFailure(`Illegal "latency"\nUsage: ... netem	[ limit PACKETS ]\n`, 255);
-        wanted.delayMs = Number(match[1]) * { us: 0.001, ms: 1, s: 1000 }[(match[2] ?? 'us') as 'us'];
-        if (/^\d/.test(rest[index + 1] ?? '')) throw new CommandFailure('tc: not simulated: netem jitter\n', 1);
-      } else if (word === 'loss') {
-        if (rest[index + 1] === 'random') index++;
-        const match = /^(\d+(?:\.\d+)?)%?$/.exec(rest[++index] ?? '');
-        if (match === null) throw new CommandFailure('Illegal "loss percent"\n', 255);
-        wanted.lossFraction = Number(match[1]) / 100;
-      } else throw new CommandFailure(`tc: not simulated: netem ${word}\n`, 1);
-    }
-    device.netem = wanted;
-    return output('');
-  });
-
-function netemText(device: NetworkInterface): string {
-  if (device.netem === undefined) return '';
-  const { delayMs, lossFraction } = device.netem;
-  const delay =
-    delayMs === 0 ? '' : ` delay ${delayMs >= 1000 ? `${delayMs / 1000}s` : delayMs >= 1 ? `${delayMs}ms` : `${delayMs * 1000}us`}`;
-  return `limit 1000${delay}${lossFraction === 0 ? '' : ` loss ${Number((lossFraction * 100).toPrecision(6))}%`}`;
-}

@@ -3,13 +3,28 @@ import type { CommandResult } from '../../../docker/types.ts';
 import { parseIp } from '../../../net/address.ts';
 import type { InterfaceAddress, Ip, NetworkInterface } from '../../../net/types.ts';
 import { CommandFailure, output } from '../result.ts';
-import { byIndex, deviceJson, deviceText, isDockerDevice, nameWithPeer, stateOf } from './device.ts';
+import {
+  byIndex,
+  deviceJson,
+  deviceText,
+  inet6DeviceJson,
+  inet6DeviceText,
+  inet6Name,
+  isDockerDevice,
+  isLoopback,
+  linkJson,
+  nameWithPeer,
+  stateOf,
+  statisticsText,
+} from './device.ts';
 import { asKernel, changedDevice, expectPrefix, type IpContext, json, matches, shownDevice, Words } from './words.ts';
 
 /** Broadcast addresses that were given by hand (`brd +`); the network layer has no use for them. */
 const broadcasts = new WeakMap<NetworkInterface, Map<Ip, string>>();
 /** Labels that are not the device's name (`label eth0:1`). */
 const labels = new WeakMap<NetworkInterface, Map<Ip, string>>();
+/** Addresses added with `nodad`: the flag stays and is shown. */
+const noDads = new WeakMap<NetworkInterface, Set<Ip>>();
 
 export function ipAddr(words: readonly string[], context: IpContext): CommandResult {
   const [verb = 'show', ...rest] = words;
@@ -90,6 +105,10 @@ function add(words: Words, context: IpContext, isReplace: boolean): CommandResul
       ...(options.has('noprefixroute') ? { noPrefixRoute: true } : {}),
     }),
   );
+  const unchecked = new Set(noDads.get(device));
+  if (options.has('nodad')) unchecked.add(ip);
+  else unchecked.delete(ip);
+  noDads.set(device, unchecked);
   const label = options.get('label');
   if (label !== undefined && ip.family === 4) labels.set(device, new Map(labels.get(device)).set(ip, label));
   const broadcast = options.get('brd');
@@ -120,7 +139,24 @@ interface Filter {
   type: string | undefined;
   to: string | undefined;
   label: string | undefined;
+  group: string | undefined;
+  /** `secondary`, `-tentative`…: what the flags of an address must or must not say. */
+  readonly flags: { readonly name: string; readonly isWanted: boolean }[];
 }
+
+/** `primary` and `permanent` are words for the absence of a flag (ipaddress.c, get_filter). */
+const flagFilters: Readonly<Record<string, readonly [string, boolean]>> = {
+  secondary: ['secondary', true],
+  temporary: ['secondary', true],
+  primary: ['secondary', false],
+  dynamic: ['dynamic', true],
+  permanent: ['dynamic', false],
+  tentative: ['tentative', true],
+  deprecated: ['deprecated', true],
+  dadfailed: ['dadfailed', true],
+  nodad: ['nodad', true],
+  noprefixroute: ['noprefixroute', true],
+};
 
 function filterWords(words: Words): Filter {
   const filter: Filter = {
@@ -131,6 +167,8 @@ function filterWords(words: Words): Filter {
     type: undefined,
     to: undefined,
     label: undefined,
+    group: undefined,
+    flags: [],
   };
   while (words.hasMore) {
     const word = words.take();
@@ -141,8 +179,11 @@ function filterWords(words: Words): Filter {
     else if (word === 'type') filter.type = words.take();
     else if (word === 'to') filter.to = words.take();
     else if (word === 'label') filter.label = words.take();
-    else if (['permanent', 'dynamic', 'primary', 'tentative', 'deprecated', 'secondary'].includes(word)) continue;
-    else if (filter.device === undefined) filter.device = word;
+    else if (word === 'group') filter.group = words.take();
+    else if (flagFilters[word.replace(/^-/, '')] !== undefined) {
+      const [name, isWanted] = flagFilters[word.replace(/^-/, '')] as readonly [string, boolean];
+      filter.flags.push({ name, isWanted: word.startsWith('-') ? !isWanted : isWanted });
+    } else if (filter.device === undefined) filter.device = word;
     else throw new CommandFailure(`Error: either "dev" is duplicate, or "${word}" is a garbage.\n`, 255);
   }
   return filter;
@@ -155,10 +196,13 @@ export function selectDevices(
 ): { readonly devices: readonly NetworkInterface[]; readonly filter: Filter } {
   const filter = filterWords(words);
   const { namespace } = context;
+  if (filter.master !== undefined && namespace.getInterface(filter.master) === undefined)
+    throw new CommandFailure(`Error: argument "${filter.master}" is wrong: Device does not exist\n\n`, 255);
   const all = filter.device === undefined ? byIndex(namespace.interfaces) : [shownDevice(namespace, filter.device)];
   const devices = all.filter(
     (device) =>
       (!filter.isUp || device.isAdminUp) &&
+      (filter.group === undefined || filter.group === 'default' || filter.group === '0') &&
       (filter.master === undefined || device.master?.name === filter.master) &&
       (filter.type === undefined || device.kind === filter.type),
   );
@@ -171,6 +215,7 @@ function addressesOf(device: NetworkInterface, context: IpContext, filter: Filte
     (address) =>
       (context.family === undefined || address.ip.family === context.family) &&
       (filter.scope === undefined || address.scope === filter.scope) &&
+      filter.flags.every(({ name, isWanted }) => addressFlags(device, address).includes(name) === isWanted) &&
       (network === undefined || (address.ip.family === network.family && parsePrefix(`${address.ip.text}/${network.length}`) === network)),
   );
   // the kernel lists IPv6 addresses by scope, the widest first
@@ -216,10 +261,12 @@ function broadcastShown(device: NetworkInterface, address: InterfaceAddress): st
 function addressFlags(device: NetworkInterface, address: InterfaceAddress): readonly string[] {
   const flags: string[] = [];
   if (isSecondary(device, address)) flags.push('secondary');
-  if (address.ip.family === 6 && address.scope === 'global' && isDockerDevice(device)) flags.push('nodad');
+  const isUnchecked = noDads.get(device)?.has(address.ip) === true;
+  if (address.ip.family === 6 && (isUnchecked || (address.scope === 'global' && isDockerDevice(device)))) flags.push('nodad');
   if (address.dadFailed === true) flags.push('dadfailed');
   if (address.state === 'tentative') flags.push('tentative');
-  if (address.noPrefixRoute === true) flags.push('noprefixroute');
+  // ::1 needs no route either, and has no flag that says so
+  if (address.noPrefixRoute === true && !isLoopback(device)) flags.push('noprefixroute');
   return flags;
 }
 
@@ -234,7 +281,12 @@ function addressText(device: NetworkInterface, address: InterfaceAddress, separa
 function show(words: Words, context: IpContext): CommandResult {
   const { devices, filter } = selectDevices(words, context);
   // `ip -4 addr` leaves out devices without such an address
-  const isFiltered = context.family !== undefined || filter.to !== undefined || filter.scope !== undefined;
+  const isFiltered =
+    context.family !== undefined ||
+    filter.to !== undefined ||
+    filter.scope !== undefined ||
+    filter.label !== undefined ||
+    filter.flags.length > 0;
   const shown = devices
     .map((device) => ({ device, addresses: addressesOf(device, context, filter) }))
     .filter((entry) => !isFiltered || entry.addresses.length > 0);
@@ -243,7 +295,7 @@ function show(words: Words, context: IpContext): CommandResult {
       json(
         shown.map(({ device, addresses }) => ({
           ...(context.isBrief
-            ? { ...(device.peer === undefined ? {} : { link_index: device.peer.index }), ifname: device.name, operstate: stateOf(device) }
+            ? { ...linkJson(device), ifname: device.name, operstate: stateOf(device) }
             : headJson(device, context, filter)),
           addr_info: addresses.map((address) => addressJson(device, address, context.isBrief)),
         })),
@@ -256,7 +308,7 @@ function show(words: Words, context: IpContext): CommandResult {
       shown
         .map(
           ({ device, addresses }) =>
-            `${nameWithPeer(device).padEnd(16)} ${stateOf(device).padEnd(14)} ${addresses.map((address) => `${address.ip.text}/${address.prefixLength} `).join('')}\n`,
+            `${(isInet6Dump(context, filter) ? inet6Name(device) : nameWithPeer(device)).padEnd(16)} ${stateOf(device).padEnd(14)} ${addresses.map((address) => `${address.ip.text}/${address.prefixLength} `).join('')}\n`,
         )
         .join(''),
     );
@@ -274,22 +326,26 @@ function show(words: Words, context: IpContext): CommandResult {
     shown
       .map(
         ({ device, addresses }) =>
-          `${headText(device, context, filter)}${addresses.map((address) => `${addressText(device, address, '\n')}\n`).join('')}`,
+          `${headText(device, context, filter)}${addresses.map((address) => `${addressText(device, address, '\n')}\n`).join('')}${statisticsText(device, context)}`,
       )
       .join(''),
   );
 }
 
+/** The kernel has a list of its own for IPv6; a device asked for by name comes from the list of all. */
+function isInet6Dump(context: IpContext, filter: Filter): boolean {
+  return context.family === 6 && filter.device === undefined;
+}
+
 /** With a family asked for, by option or by a prefix, the line with the MAC address is left out. */
 function headText(device: NetworkInterface, context: IpContext, filter: Filter): string {
-  const text = deviceText(device, context, false);
-  return context.family === undefined && filter.to === undefined ? text : `${text.split('\n')[0] as string}\n`;
+  if (isInet6Dump(context, filter)) return inet6DeviceText(device);
+  return deviceText(device, context, false, context.family !== undefined || filter.to !== undefined);
 }
 
 function headJson(device: NetworkInterface, context: IpContext, filter: Filter): Record<string, unknown> {
-  const whole = deviceJson(device, context, false);
-  if (context.family === undefined && filter.to === undefined) return whole;
-  return Object.fromEntries(Object.entries(whole).filter(([key]) => !['link_type', 'address', 'broadcast'].includes(key)));
+  if (isInet6Dump(context, filter)) return inet6DeviceJson(device);
+  return deviceJson(device, context, false, context.family !== undefined || filter.to !== undefined);
 }
 
 function addressJson(device: NetworkInterface, address: InterfaceAddress, isBrief: boolean): Record<string, unknown> {

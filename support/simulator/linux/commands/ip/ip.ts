@@ -78,8 +78,10 @@ export const ip: Command = (args, command) =>
       else if (matches(word, '-pretty') && word.length > 1) options.isPretty = true;
       else if (matches(word, '-oneline') && word.length > 1) options.isOneLine = true;
       else if (matches(word, '-details') && word.length > 1) options.hasDetails = true;
-      else if (matches(word, '-statistics') || matches(word, '-stats')) options.hasStatistics = true;
-      else if (word === '-V' || word === '-Version') return output('ip utility, iproute2-6.1.0, libbpf 1.1.0\n');
+      else if (matches(word, '-statistics') || matches(word, '-stats')) {
+        options.hasErrors = options.hasStatistics;
+        options.hasStatistics = true;
+      } else if (word === '-V' || word === '-Version') return output('ip utility, iproute2-6.1.0, libbpf 1.1.0\n');
       else if (
         matches(word, '-color') ||
         word.startsWith('-c=') ||

@@ -2,7 +2,7 @@ import type { CommandResult } from '../../../docker/types.ts';
 import type { NetworkInterface } from '../../../net/types.ts';
 import { CommandFailure, output } from '../result.ts';
 import { selectDevices } from './addr.ts';
-import { deviceJson, deviceText, flagsOf, isLoopback, nameWithPeer, remember, stateOf } from './device.ts';
+import { deviceJson, deviceText, flagsOf, isLoopback, linkJson, nameWithPeer, remember, stateOf, statisticsText } from './device.ts';
 import { asKernel, changedDevice, expectNamespace, expectNumber, type IpContext, json, matches, Words } from './words.ts';
 
 export function ipLink(words: readonly string[], context: IpContext): CommandResult {
@@ -23,7 +23,7 @@ function show(words: Words, context: IpContext): CommandResult {
       json(
         devices.map((device) =>
           context.isBrief
-            ? { ifname: device.name, operstate: stateOf(device), address: macShown(device), flags: flagsOf(device) }
+            ? { ...linkJson(device), ifname: device.name, operstate: stateOf(device), address: macShown(device), flags: flagsOf(device) }
             : deviceJson(device, context, true),
         ),
         context,
@@ -40,7 +40,9 @@ function show(words: Words, context: IpContext): CommandResult {
         .join(''),
     );
   }
-  return output(devices.map((device) => deviceText(device, context, true).replace(/\\$/, '\n')).join(''));
+  return output(
+    devices.map((device) => (deviceText(device, context, true) + statisticsText(device, context)).replace(/\\$/, '\n')).join(''),
+  );
 }
 
 function macShown(device: NetworkInterface): string {
@@ -240,7 +242,7 @@ function set(words: Words, context: IpContext): CommandResult {
       actions.push(() => remember(device, { queueLength: length }));
     } else if (word === 'alias') {
       const alias = words.take();
-      actions.push(() => remember(device, { alias }));
+      actions.push(() => remember(device, { alias: alias === '' ? undefined : alias }));
     } else if (word === 'promisc' || word === 'allmulticast') {
       const value = words.take();
       if (value !== 'on' && value !== 'off')

@@ -35,7 +35,10 @@ function add(words: Words, context: IpContext, verb: 'add' | 'change' | 'replace
   if (device === undefined || address === undefined) throw new CommandFailure('Device and destination are required arguments.\n', 255);
   const ip = expectAddress(address, context.family);
   changedDevice(context.namespace, device);
-  const known = context.namespace.neighbours.list().some((entry) => entry.ip === ip && entry.device === device);
+  const entry = context.namespace.neighbours.list().find((other) => other.ip === ip && other.device === device);
+  const known = entry !== undefined;
+  // an entry that has an address keeps it
+  if (verb !== 'add') mac ??= entry?.mac;
   // the kernel's order: an entry in the way, none to change, then what is missing of it
   if (known && verb === 'add') throw new CommandFailure('RTNETLINK answers: File exists\n', 2);
   if (!known && verb === 'change') throw new CommandFailure('RTNETLINK answers: No such file or directory\n', 2);
@@ -74,7 +77,10 @@ function remove(words: Words, context: IpContext): CommandResult {
   return output('');
 }
 
-function selected(words: Words, context: IpContext): { readonly entries: readonly NeighbourEntry[]; readonly device: string | undefined } {
+function selected(
+  words: Words,
+  context: IpContext,
+): { readonly entries: readonly NeighbourEntry[]; readonly device: string | undefined; readonly state: string | undefined } {
   let device: string | undefined;
   let state: string | undefined;
   let isWithin: (entry: NeighbourEntry) => boolean = () => true;
@@ -99,7 +105,11 @@ function selected(words: Words, context: IpContext): { readonly entries: readonl
         (state === undefined || entry.state === state) &&
         isWithin(entry),
     );
-  return { entries: [...entries.filter((entry) => entry.ip.family === 4), ...entries.filter((entry) => entry.ip.family === 6)], device };
+  return {
+    entries: [...entries.filter((entry) => entry.ip.family === 4), ...entries.filter((entry) => entry.ip.family === 6)],
+    device,
+    state,
+  };
 }
 
 function show(words: Words, context: IpContext, isGet = false): CommandResult {
@@ -128,7 +138,15 @@ function show(words: Words, context: IpContext, isGet = false): CommandResult {
 
 function flush(words: Words, context: IpContext): CommandResult {
   if (!words.hasMore) throw new CommandFailure('Flush requires arguments.\n', 1);
-  for (const entry of selected(words, context).entries)
-    if (entry.state !== 'PERMANENT') context.namespace.neighbours.delete(entry.ip, entry.device);
-  return output('');
+  const { entries, state } = selected(words, context);
+  let count = 0;
+  for (const entry of entries) {
+    if (entry.state === 'PERMANENT' && state !== 'PERMANENT') continue;
+    context.namespace.neighbours.delete(entry.ip, entry.device);
+    count++;
+  }
+  if (!context.hasStatistics) return output('');
+  const said =
+    count === 0 ? 'Nothing to flush.\n' : `\n*** Round 1, deleting ${count} entries ***\n*** Flush is complete after 1 round ***\n`;
+  return output(said);
 }

@@ -19,7 +19,11 @@ const types = ['unicast', 'local', 'broadcast', 'multicast', 'anycast', 'blackho
 export function ipRoute(words: readonly string[], context: IpContext): CommandResult {
   const [verb = 'show', ...rest] = words;
   if (matches(verb, 'list') || matches(verb, 'show') || matches(verb, 'lst')) return show(new Words(rest), context);
-  if (matches(verb, 'get')) return get(new Words(rest), context);
+  if (matches(verb, 'get')) {
+    const warnings: string[] = [];
+    const result = get(new Words(rest), context, warnings);
+    return { ...result, stderr: warnings.join('') };
+  }
   if (matches(verb, 'add')) return change(new Words(rest), context, (route) => context.namespace.routes.add(route));
   if (matches(verb, 'prepend')) return change(new Words(rest), context, (route) => append(route, context, 'first'));
   if (matches(verb, 'append')) return change(new Words(rest), context, (route) => append(route, context, 'last'));
@@ -455,7 +459,7 @@ export function decisionErrno(decision: RouteDecision): 'EINVAL' | 'EHOSTUNREACH
   }
 }
 
-function get(words: Words, context: IpContext): CommandResult {
+function get(words: Words, context: IpContext, warnings: string[]): CommandResult {
   let destination: Ip | undefined;
   let isMatch = false;
   const from: { source?: Ip; inputDevice?: string; outputDevice?: string; mark?: number } = {};
@@ -471,12 +475,19 @@ function get(words: Words, context: IpContext): CommandResult {
     else if (['connected', 'notify'].includes(word)) continue;
     else {
       const text = word === 'to' ? words.take() : word;
-      destination = parseIp(text.replace(/\/(32|128)$/, ''));
+      const [address = '', length] = text.split('/');
+      destination = parseIp(address);
+      const whole = destination?.family === 6 ? '128' : '32';
+      if (destination !== undefined && length !== undefined && length !== whole)
+        warnings.push(`Warning: /${length} as prefix is invalid, only /${whole} (or none) is supported.\n`);
       if (destination === undefined || (context.family !== undefined && context.family !== destination.family))
         expectPrefix(text, context.family);
     }
   }
   if (destination === undefined) throw new CommandFailure('need at least a destination address\n', 1);
+  if (from.inputDevice !== undefined) checkInput(context, destination, from.source, from.inputDevice);
+  else if (destination.family === 4 && from.source !== undefined && !context.namespace.isLocalAddress(from.source))
+    throw new CommandFailure('RTNETLINK answers: Network is unreachable\n', 2);
   const decision = context.namespace.routes.lookup(destination, from);
   const errno = decisionErrno(decision);
   if (errno !== undefined || (decision.kind !== 'local' && decision.kind !== 'forward')) {
@@ -516,6 +527,11 @@ function get(words: Words, context: IpContext): CommandResult {
     };
     return output(json([value], context));
   }
+  const network = isLocal && family === 4 ? broadcastDevice(context, destination) : undefined;
+  if (network !== undefined) {
+    const separator = context.isOneLine ? '\\' : '\n';
+    return output(`broadcast ${destination.text} dev ${network.device} src ${network.own.text} uid 0 ${separator}    cache <local,brd> \n`);
+  }
   let text = `${isLocal ? 'local ' : ''}${destination.text} `;
   if (from.source !== undefined) text += `from ${from.source.text} `;
   else if (family === 6) text += 'from :: ';
@@ -524,19 +540,54 @@ function get(words: Words, context: IpContext): CommandResult {
   if (isLocal || route.table !== 254) text += family === 6 || !isLocal ? `table ${tableNames[route.table] ?? route.table} ` : '';
   if (family === 6) {
     if (route.protocol !== 'boot') text += `proto ${route.protocol} `;
-    if (source !== undefined) text += `src ${source.text} `;
-    return output(`${text}metric ${isLocal ? 0 : route.metric} pref medium\n`);
+    // the kernel tells the source that it would take, whatever `from` says; a packet that comes in has its own
+    const chosen = from.source === undefined ? source : sourceWithout(context, destination, from);
+    if (chosen !== undefined && from.inputDevice === undefined) text += `src ${chosen.text} `;
+    text += `metric ${isLocal ? 0 : route.metric} `;
+    const known = isLocal ? undefined : context.namespace.pathMtu(destination);
+    if (known !== undefined) text += `${expiryText(known.expiresAt, context)}mtu ${known.mtu} `;
+    return output(`${text}${from.inputDevice === undefined ? '' : `iif ${from.inputDevice} `}pref medium\n`);
   }
   if (source !== undefined && from.source === undefined) text += `src ${source.text} `;
   if (from.mark !== undefined) text += `mark ${from.mark < 16 ? from.mark : `0x${from.mark.toString(16)}`} `;
   if (from.inputDevice === undefined) text += 'uid 0 ';
   const learnt = isLocal ? undefined : context.namespace.pathMtu(destination);
   const mtu = learnt?.mtu ?? route.mtu;
-  const expires = learnt === undefined ? '' : `expires ${Math.floor((learnt.expiresAt - context.command.clock.now()) / 1000)}sec `;
+  const expires = learnt === undefined ? '' : expiryText(learnt.expiresAt, context);
   const separator = context.isOneLine ? '\\' : '\n';
   return output(
     `${text}${separator}    cache ${isLocal || isLoopback(destination) ? '<local> ' : ''}${expires}${mtu === undefined ? '' : `mtu ${mtu} `}${from.inputDevice === undefined ? '' : `iif ${from.inputDevice} `}\n`,
   );
+}
+
+/** The device on whose subnet everybody hears this address. */
+function broadcastDevice({ namespace }: IpContext, destination: Ip): { readonly device: string; readonly own: Ip } | undefined {
+  if (namespace.isLocalAddress(destination)) return undefined;
+  for (const device of namespace.interfaces) {
+    for (const { ip, prefixLength } of device.addresses) {
+      if (ip.family !== 4 || prefixLength > 30) continue;
+      const rest = (1n << BigInt(32 - prefixLength)) - 1n;
+      if ((ip.value | rest) === destination.value) return { device: device.name, own: ip };
+    }
+  }
+  return undefined;
+}
+
+function sourceWithout(context: IpContext, destination: Ip, { outputDevice }: { outputDevice?: string }): Ip | undefined {
+  const decision = context.namespace.routes.lookup(destination, outputDevice === undefined ? {} : { outputDevice });
+  return decision.kind === 'forward' ? (decision.route.preferredSource ?? decision.source) : destination;
+}
+
+function expiryText(expiresAt: number, context: IpContext): string {
+  return `expires ${Math.floor((expiresAt - context.command.clock.now()) / 1000)}sec `;
+}
+
+/** A packet that comes in on a device has a source, and not one of this host (net/ipv4/route.c, ip_route_input_slow). */
+function checkInput(context: IpContext, destination: Ip, source: Ip | undefined, name: string): void {
+  const { namespace } = context;
+  const device = changedDevice(namespace, name);
+  if (device.kind === 'loopback' || destination.family === 6) return;
+  if (source === undefined || namespace.isLocalAddress(source)) throw new CommandFailure('RTNETLINK answers: Invalid argument\n', 2);
 }
 
 function sourceOn(context: IpContext, name: string, family: Family): Ip | undefined {

@@ -15,6 +15,8 @@ export interface IpOptions {
   isOneLine: boolean;
   hasDetails: boolean;
   hasStatistics: boolean;
+  /** `-s` twice. */
+  hasErrors?: boolean;
 }
 
 export interface IpContext extends IpOptions {
