@@ -1,5 +1,6 @@
 import { ip, isLinkLocal } from '../net/address.ts';
 import type { Ip, NetworkInterface, NetworkNamespace, Prefix } from '../net/types.ts';
+import type { AttributePool } from './attribute-pool.ts';
 import type { Peer } from './peer.ts';
 import type { Destination } from './rib.ts';
 import type { BgpFamily, BgpPeer, PathAttributes, SpeakerOptions } from './types.ts';
@@ -27,7 +28,12 @@ interface DecidedPath {
  * nothing but the destination changes, i.e. within one event.
  */
 export class ExportMemo {
+  readonly #pool: AttributePool;
   readonly #last = new Map<Peer, { readonly path: DecidedPath; readonly exported: Exported }>();
+
+  constructor(pool: AttributePool) {
+    this.#pool = pool;
+  }
 
   get(peer: Peer, path: DecidedPath, make: () => Exported): Exported {
     const last = this.#last.get(peer);
@@ -38,7 +44,8 @@ export class ExportMemo {
       last.path.family === path.family &&
       last.path.from === path.from;
     if (isSame) return last.exported;
-    const exported = make();
+    const made = make();
+    const exported: Exported = { attributes: this.#pool.intern(made.attributes), isNextHopSelf: made.isNextHopSelf };
     this.#last.set(peer, { path, exported });
     return exported;
   }

@@ -633,7 +633,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
     for (const aggregate of this.#aggregates) if (aggregate.isDirty) this.#summarize(aggregate);
     const queue = this.#queue;
     this.#queue = [];
-    const outgoing = new Outbox();
+    const outgoing = new Outbox(this.#pool);
     const changed: Destination[] = [];
     const refusals = new Refusals(this.options.exportFilter, this.#peers);
     for (const destination of queue) {
@@ -797,8 +797,8 @@ class Speaker implements BgpSpeaker, PeerOwner {
       return;
     }
     if (former !== undefined && !isForced && this.#isTold(former.attributes, exported.attributes)) return;
-    const attributes = this.#pool.intern(exported.attributes);
-    const route: SentRoute = { prefix, attributes, sentAt: this.clock.now(), isNextHopSelf: exported.isNextHopSelf };
+    const { attributes, isNextHopSelf } = exported;
+    const route: SentRoute = { prefix, attributes, sentAt: this.clock.now(), isNextHopSelf };
     sent.set(prefix, route);
     outgoing.announce(peer, family, prefix, attributes);
   }
@@ -815,7 +815,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   /** Sends the whole table to peers that have just come up, then End-of-RIB where both speak of graceful restart. */
   #synchronise(peers: readonly Peer[]): void {
-    const outgoing = new Outbox();
+    const outgoing = new Outbox(this.#pool);
     const refusals = new Refusals(this.options.exportFilter, peers);
     for (const [index, peer] of peers.entries()) {
       peer.isSynchronised = true;
@@ -862,7 +862,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   #resend(peer: Peer, family: BgpFamily, withDefault = true): void {
     if (!peer.isSynchronised || !peer.negotiatedFamilies.has(family)) return;
-    const outgoing = new Outbox();
+    const outgoing = new Outbox(this.#pool);
     if (withDefault) this.#sendDefault(peer, family, outgoing);
     for (const destination of this.#ribs[family].list()) this.#advertise(peer, destination, outgoing, true);
     outgoing.flush();
@@ -872,7 +872,7 @@ class Speaker implements BgpSpeaker, PeerOwner {
 
   refreshPolicies(): void {
     for (const peer of this.#peers) this.#importAll(peer);
-    const outgoing = new Outbox();
+    const outgoing = new Outbox(this.#pool);
     for (const peer of this.#peers) {
       if (!peer.isSynchronised) continue;
       for (const family of peer.negotiatedFamilies) {
@@ -956,8 +956,12 @@ interface OutgoingUpdate {
 
 /** Gathers what one round has for each peer, so that prefixes with the same attributes share a message. */
 class Outbox {
-  readonly memo = new ExportMemo();
+  readonly memo: ExportMemo;
   readonly #byPeer = new Map<Peer, Record<BgpFamily, { readonly withdrawn: Prefix[]; readonly updates: OutgoingUpdate[] }>>();
+
+  constructor(pool: AttributePool) {
+    this.memo = new ExportMemo(pool);
+  }
 
   #of(peer: Peer, family: BgpFamily): { readonly withdrawn: Prefix[]; readonly updates: OutgoingUpdate[] } {
     let record = this.#byPeer.get(peer);
