@@ -31,4 +31,11 @@ export const restless: ReadonlyMap<number, readonly string[]> = new Map([
 ]);
 
 /** The same of networks with GoBGP. */
-export const speakerExceptions: readonly Exception[] = [];
+export const speakerExceptions: readonly Exception[] = [
+  {
+    seeds: [18, 24, 43],
+    parts: ['show'],
+    reason:
+      'a race at the end: a gobgpd that may restart leaves without a word in most runs and with a Cease in others, and FRR shows which it was; the simulated one says nothing',
+  },
+];
