@@ -60,3 +60,18 @@ ip route 203.0.113.0/24 Null0
     expect(node.namespace.getInterface('d0')?.kind).toBe('dummy');
   });
 });
+
+describe('an image that cannot be pulled by its name', () => {
+  it.each([
+    ['$FRR_IMAGE', 'set the variable, or give it a default: ${NAME:=image}'],
+    ['nope:a:b', 'write it as name:tag'],
+  ])('%s: says where, which and how to mend it', async (image, fix) => {
+    const topology = parseTopology({ name: 'x', topology: { nodes: { r1: { kind: 'linux', image } } } });
+    await expect(deployTopology(topology, machine().engine, { path: '/lab/x.clab.yml', files: new Map() })).rejects.toMatchObject({
+      message: 'invalid reference format',
+      path: ['topology', 'nodes', 'r1', 'image'],
+      hint: `the image of node "r1" is "${image}"`,
+      fix,
+    });
+  });
+});

@@ -1,3 +1,4 @@
+import { ContentProblem } from '../../port/content-problem.ts';
 import { resolvePath } from '../docker/file-system.ts';
 import type { Container, ContainerOptions, CreateContainerOptions, DockerEngine, DockerNetwork } from '../docker/types.ts';
 import { frrOf } from '../frr/image.ts';
@@ -280,7 +281,11 @@ function createLinuxNode(
 ): Container {
   if (node.image === undefined) throw new DeployError(`missing required "image" attribute for node "${node.name}"`);
   const problem = engine.images.problemOf(node.image);
-  if (problem !== undefined) throw new DeployError(problem);
+  if (problem !== undefined)
+    throw new ContentProblem(['topology', 'nodes', node.name, 'image'], problem, {
+      hint: `the image of node "${node.name}" is ${JSON.stringify(node.image)}`,
+      fix: node.image.includes('$') ? 'set the variable, or give it a default: ${NAME:=image}' : 'write it as name:tag',
+    });
   const name = containerName(topology, node.name);
   const networkMode = resolveNetworkMode(node, started, engine);
   const ips = [node.mgmtIpv4, node.mgmtIpv6].filter((address) => address !== undefined);

@@ -3,7 +3,7 @@ import { parseIp } from '../../net/address.ts';
 import { errnoText } from '../../net/network-error.ts';
 import type { Family, IcmpKind, Ip } from '../../net/types.ts';
 import { DeadlineClock, DeadlinePassed } from '../deadline-clock.ts';
-import { decisionErrno } from './ip/route.ts';
+import { decisionErrno } from './ip/route-get.ts';
 import { resolveHost } from './names.ts';
 import { lastOf, parseOptions } from './options.ts';
 import { CommandFailure, run } from './result.ts';

@@ -3,7 +3,7 @@ import type { Command, CommandContext } from '../../docker/types.ts';
 import { parseIp } from '../../net/address.ts';
 import { errnoText } from '../../net/network-error.ts';
 import type { IcmpKind, Ip } from '../../net/types.ts';
-import { decisionErrno } from './ip/route.ts';
+import { decisionErrno } from './ip/route-get.ts';
 import { resolveHost } from './names.ts';
 import { lastOf, parseOptions } from './options.ts';
 import { CommandFailure, output, run } from './result.ts';

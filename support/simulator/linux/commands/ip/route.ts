@@ -1,11 +1,11 @@
 import type { CommandResult } from '../../../docker/types.ts';
-import { comparePrefixes, contains, isLoopback, parseIp } from '../../../net/address.ts';
-import { errnoText } from '../../../net/network-error.ts';
-import type { Family, Ip, NextHop, Prefix, Route, RouteDecision, RouteInput } from '../../../net/types.ts';
+import { comparePrefixes, contains, parseIp } from '../../../net/address.ts';
+import type { Family, Ip, NextHop, Prefix, Route, RouteInput } from '../../../net/types.ts';
 import { CommandFailure, output } from '../result.ts';
+import { getRoute } from './route-get.ts';
+import { type Omitted, routeJson, routeText, tableNames } from './route-text.ts';
 import { asKernel, changedDevice, expectAddress, expectNumber, expectPrefix, type IpContext, json, matches, Words } from './words.ts';
 
-export const tableNames: Readonly<Record<number, string>> = { 253: 'default', 254: 'main', 255: 'local' };
 const protocolNumbers: Readonly<Record<string, Route['protocol']>> = {
   '2': 'kernel',
   '3': 'boot',
@@ -21,7 +21,7 @@ export function ipRoute(words: readonly string[], context: IpContext): CommandRe
   if (matches(verb, 'list') || matches(verb, 'show') || matches(verb, 'lst')) return show(new Words(rest), context);
   if (matches(verb, 'get')) {
     const warnings: string[] = [];
-    const result = get(new Words(rest), context, warnings);
+    const result = getRoute(new Words(rest), context, warnings);
     return { ...result, stderr: warnings.join('') };
   }
   if (matches(verb, 'add')) return change(new Words(rest), context, (route) => context.namespace.routes.add(route));
@@ -319,95 +319,6 @@ function inTreeOrder(a: Route, b: Route): number {
   return comparePrefixes(a.destination, b.destination);
 }
 
-export function destinationText(destination: Prefix): string {
-  if (destination.length === 0) return 'default';
-  return destination.length === (destination.family === 4 ? 32 : 128) ? destination.address.text : destination.text;
-}
-
-/** What is left out since every line of the list has it in common. */
-interface Omitted {
-  readonly device: boolean;
-  readonly via: boolean;
-  readonly protocol: boolean;
-  readonly scope: boolean;
-  readonly table: boolean;
-}
-
-function viaText(hop: NextHop, family: Family): string {
-  if (hop.via === undefined) return '';
-  return hop.via.family === family ? `via ${hop.via.text} ` : `via inet${hop.via.family === 6 ? '6' : ''} ${hop.via.text} `;
-}
-
-export function routeText(route: Route, context: IpContext, omitted: Omitted): string {
-  const { family } = route.destination;
-  const hops = route.nextHops;
-  const only = hops.length === 1 ? hops[0] : undefined;
-  const isSilent = route.type === 'blackhole' || route.type === 'unreachable' || route.type === 'prohibit' || route.type === 'throw';
-  const { hasDetails } = context;
-  let text = route.type === 'unicast' && !hasDetails ? '' : `${route.type} `;
-  text += `${destinationText(route.destination)} `;
-  if (route.nextHopId !== undefined) text += `nhid ${route.nextHopId} `;
-  if (only !== undefined && !omitted.via) text += viaText(only, family);
-  const device = only?.device ?? (isSilent && family === 6 ? 'lo' : undefined);
-  if (device !== undefined && !omitted.device) text += `dev ${device} `;
-  if (!omitted.table && route.table !== 254) text += `table ${tableNames[route.table] ?? route.table} `;
-  if (!omitted.protocol && (hasDetails || route.protocol !== 'boot')) text += `proto ${route.protocol} `;
-  if (hasDetails ? !omitted.scope : family === 4 && !omitted.scope && route.scope !== 'global') text += `scope ${route.scope} `;
-  if (route.preferredSource !== undefined) text += `src ${route.preferredSource.text} `;
-  if (route.metric !== 0 || family === 6) text += `metric ${route.metric} `;
-  if (only?.onLink === true) text += 'onlink ';
-  if (only?.device !== undefined && isLinkDown(context, only.device)) text += 'linkdown ';
-  if (route.mtu !== undefined) text += `mtu ${route.mtu} `;
-  if (family === 6) text += 'pref medium';
-  if (hops.length > 1) {
-    for (const hop of hops) {
-      text += `${context.isOneLine ? '\\' : '\n'}\tnexthop ${viaText(hop, family)}dev ${hop.device ?? ''} weight ${hop.weight ?? 1} `;
-      if (hop.device !== undefined && isLinkDown(context, hop.device)) text += 'linkdown ';
-    }
-  }
-  return `${text}\n`;
-}
-
-function isLinkDown(context: IpContext, name: string): boolean {
-  const device = context.namespace.getInterface(name);
-  return device?.isAdminUp === true && !device.hasCarrier;
-}
-
-function routeJson(route: Route, context: IpContext, omitted: Omitted): Record<string, unknown> {
-  const { family } = route.destination;
-  const only = route.nextHops.length === 1 ? route.nextHops[0] : undefined;
-  const via = (hop: NextHop): Record<string, unknown> => {
-    if (hop.via === undefined) return {};
-    return hop.via.family === family
-      ? { gateway: hop.via.text }
-      : { via: { family: hop.via.family === 6 ? 'inet6' : 'inet', host: hop.via.text } };
-  };
-  const flagsOf = (hop: NextHop | undefined): readonly string[] => [
-    ...(hop?.onLink === true ? ['onlink'] : []),
-    ...(hop?.device !== undefined && isLinkDown(context, hop.device) ? ['linkdown'] : []),
-  ];
-  const isSilent = route.type === 'blackhole' || route.type === 'unreachable' || route.type === 'prohibit' || route.type === 'throw';
-  const device = only?.device ?? (isSilent && family === 6 ? 'lo' : undefined);
-  return {
-    ...(route.type === 'unicast' ? {} : { type: route.type }),
-    dst: destinationText(route.destination),
-    ...(route.nextHopId === undefined ? {} : { nhid: route.nextHopId }),
-    ...(only === undefined || omitted.via ? {} : via(only)),
-    ...(device === undefined || omitted.device ? {} : { dev: device }),
-    ...(omitted.table || route.table === 254 ? {} : { table: tableNames[route.table] ?? String(route.table) }),
-    ...(route.protocol === 'boot' || omitted.protocol ? {} : { protocol: route.protocol }),
-    ...(family === 4 && route.scope !== 'global' && !omitted.scope ? { scope: route.scope } : {}),
-    ...(route.preferredSource === undefined ? {} : { prefsrc: route.preferredSource.text }),
-    ...(route.metric !== 0 || family === 6 ? { metric: route.metric } : {}),
-    flags: flagsOf(only),
-    ...(route.mtu === undefined ? {} : { metrics: [{ mtu: route.mtu }] }),
-    ...(family === 6 ? { pref: 'medium' } : {}),
-    ...(route.nextHops.length > 1
-      ? { nexthops: route.nextHops.map((hop) => ({ ...via(hop), dev: hop.device, weight: hop.weight ?? 1, flags: flagsOf(hop) })) }
-      : {}),
-  };
-}
-
 function show(words: Words, context: IpContext): CommandResult {
   const wanted = selector(words, context);
   // `ip route show table all` without a family prints both
@@ -441,156 +352,4 @@ function flush(words: Words, context: IpContext): CommandResult {
   if (routes.length === 0) return output('');
   for (const route of routes) asKernel(() => context.namespace.routes.delete(route));
   return output('');
-}
-
-/** Why a packet would go nowhere, as the kernel answers it. */
-export function decisionErrno(decision: RouteDecision): 'EINVAL' | 'EHOSTUNREACH' | 'EACCES' | 'ENETUNREACH' | undefined {
-  switch (decision.kind) {
-    case 'blackhole':
-      return 'EINVAL';
-    case 'unreachable':
-      return 'EHOSTUNREACH';
-    case 'prohibit':
-      return 'EACCES';
-    case 'no-route':
-      return 'ENETUNREACH';
-    default:
-      return undefined;
-  }
-}
-
-function get(words: Words, context: IpContext, warnings: string[]): CommandResult {
-  let destination: Ip | undefined;
-  let isMatch = false;
-  const from: { source?: Ip; inputDevice?: string; outputDevice?: string; mark?: number } = {};
-  while (words.hasMore) {
-    const word = words.take();
-    if (word === 'from') from.source = expectAddress(words.take(), undefined);
-    else if (word === 'iif') from.inputDevice = words.take();
-    else if (word === 'oif' || word === 'dev') from.outputDevice = changedDevice(context.namespace, words.take()).name;
-    else if (word === 'mark') from.mark = expectNumber(words.take(), 'mark');
-    else if (word === 'vrf') throw new CommandFailure(`Error: argument "${words.take()}" is wrong: Invalid VRF\n\n`, 255);
-    else if (['uid', 'tos', 'ipproto', 'sport', 'dport'].includes(word)) words.take();
-    else if (word === 'fibmatch') isMatch = true;
-    else if (['connected', 'notify'].includes(word)) continue;
-    else {
-      const text = word === 'to' ? words.take() : word;
-      const [address = '', length] = text.split('/');
-      destination = parseIp(address);
-      const whole = destination?.family === 6 ? '128' : '32';
-      if (destination !== undefined && length !== undefined && length !== whole)
-        warnings.push(`Warning: /${length} as prefix is invalid, only /${whole} (or none) is supported.\n`);
-      if (destination === undefined || (context.family !== undefined && context.family !== destination.family))
-        expectPrefix(text, context.family);
-    }
-  }
-  if (destination === undefined) throw new CommandFailure('need at least a destination address\n', 1);
-  if (from.inputDevice !== undefined) checkInput(context, destination, from.source, from.inputDevice);
-  else if (destination.family === 4 && from.source !== undefined && !context.namespace.isLocalAddress(from.source))
-    throw new CommandFailure('RTNETLINK answers: Network is unreachable\n', 2);
-  const decision = context.namespace.routes.lookup(destination, from);
-  const errno = decisionErrno(decision);
-  if (errno !== undefined || (decision.kind !== 'local' && decision.kind !== 'forward')) {
-    throw new CommandFailure(`RTNETLINK answers: ${errnoText(errno ?? 'ENETUNREACH')}\n`, 2);
-  }
-  const { family } = destination;
-  const isLocal = decision.kind === 'local';
-  if (isMatch) {
-    const nothing: Omitted = { device: false, via: false, protocol: false, scope: false, table: false };
-    return output(
-      context.isJson ? json([routeJson(decision.route, context, nothing)], context) : routeText(decision.route, context, nothing),
-    );
-  }
-  const device = isLocal ? 'lo' : decision.device.name;
-  const gateway = decision.kind === 'forward' && decision.nextHop !== destination ? decision.nextHop : undefined;
-  const source =
-    from.source ??
-    (isLocal ? destination : decision.route.preferredSource) ??
-    (decision.kind === 'forward' ? decision.source : undefined) ??
-    sourceOn(context, decision.device.name, family);
-  const { route } = decision;
-  if (context.isJson) {
-    const value = {
-      ...(isLocal ? { type: 'local' } : {}),
-      dst: destination.text,
-      ...(gateway === undefined
-        ? {}
-        : gateway.family === family
-          ? { gateway: gateway.text }
-          : { via: { family: 'inet6', host: gateway.text } }),
-      dev: device,
-      ...(family === 6 && route.protocol !== 'boot' ? { protocol: route.protocol } : {}),
-      ...(source === undefined ? {} : { prefsrc: source.text }),
-      ...(family === 6 ? { metric: isLocal ? 0 : route.metric } : {}),
-      flags: [],
-      ...(family === 4 ? { uid: 0, cache: isLocal ? ['local'] : [] } : { pref: 'medium' }),
-    };
-    return output(json([value], context));
-  }
-  const network = isLocal && family === 4 ? broadcastDevice(context, destination) : undefined;
-  if (network !== undefined) {
-    const separator = context.isOneLine ? '\\' : '\n';
-    return output(`broadcast ${destination.text} dev ${network.device} src ${network.own.text} uid 0 ${separator}    cache <local,brd> \n`);
-  }
-  let text = `${isLocal ? 'local ' : ''}${destination.text} `;
-  if (from.source !== undefined) text += `from ${from.source.text} `;
-  else if (family === 6) text += 'from :: ';
-  if (gateway !== undefined) text += viaText({ via: gateway }, family);
-  text += `dev ${device} `;
-  if (isLocal || route.table !== 254) text += family === 6 || !isLocal ? `table ${tableNames[route.table] ?? route.table} ` : '';
-  if (family === 6) {
-    if (route.protocol !== 'boot') text += `proto ${route.protocol} `;
-    // the kernel tells the source that it would take, whatever `from` says; a packet that comes in has its own
-    const chosen = from.source === undefined ? source : sourceWithout(context, destination, from);
-    if (chosen !== undefined && from.inputDevice === undefined) text += `src ${chosen.text} `;
-    text += `metric ${isLocal ? 0 : route.metric} `;
-    const known = isLocal ? undefined : context.namespace.pathMtu(destination);
-    if (known !== undefined) text += `${expiryText(known.expiresAt, context)}mtu ${known.mtu} `;
-    return output(`${text}${from.inputDevice === undefined ? '' : `iif ${from.inputDevice} `}pref medium\n`);
-  }
-  if (source !== undefined && from.source === undefined) text += `src ${source.text} `;
-  if (from.mark !== undefined) text += `mark ${from.mark < 16 ? from.mark : `0x${from.mark.toString(16)}`} `;
-  if (from.inputDevice === undefined) text += 'uid 0 ';
-  const learnt = isLocal ? undefined : context.namespace.pathMtu(destination);
-  const mtu = learnt?.mtu ?? route.mtu;
-  const expires = learnt === undefined ? '' : expiryText(learnt.expiresAt, context);
-  const separator = context.isOneLine ? '\\' : '\n';
-  return output(
-    `${text}${separator}    cache ${isLocal || isLoopback(destination) ? '<local> ' : ''}${expires}${mtu === undefined ? '' : `mtu ${mtu} `}${from.inputDevice === undefined ? '' : `iif ${from.inputDevice} `}\n`,
-  );
-}
-
-/** The device on whose subnet everybody hears this address. */
-function broadcastDevice({ namespace }: IpContext, destination: Ip): { readonly device: string; readonly own: Ip } | undefined {
-  if (namespace.isLocalAddress(destination)) return undefined;
-  for (const device of namespace.interfaces) {
-    for (const { ip, prefixLength } of device.addresses) {
-      if (ip.family !== 4 || prefixLength > 30) continue;
-      const rest = (1n << BigInt(32 - prefixLength)) - 1n;
-      if ((ip.value | rest) === destination.value) return { device: device.name, own: ip };
-    }
-  }
-  return undefined;
-}
-
-function sourceWithout(context: IpContext, destination: Ip, { outputDevice }: { outputDevice?: string }): Ip | undefined {
-  const decision = context.namespace.routes.lookup(destination, outputDevice === undefined ? {} : { outputDevice });
-  return decision.kind === 'forward' ? (decision.route.preferredSource ?? decision.source) : destination;
-}
-
-function expiryText(expiresAt: number, context: IpContext): string {
-  return `expires ${Math.floor((expiresAt - context.command.clock.now()) / 1000)}sec `;
-}
-
-/** A packet that comes in on a device has a source, and not one of this host (net/ipv4/route.c, ip_route_input_slow). */
-function checkInput(context: IpContext, destination: Ip, source: Ip | undefined, name: string): void {
-  const { namespace } = context;
-  const device = changedDevice(namespace, name);
-  if (device.kind === 'loopback' || destination.family === 6) return;
-  if (source === undefined || namespace.isLocalAddress(source)) throw new CommandFailure('RTNETLINK answers: Invalid argument\n', 2);
-}
-
-function sourceOn(context: IpContext, name: string, family: Family): Ip | undefined {
-  const addresses = context.namespace.getInterface(name)?.addresses.filter((address) => address.ip.family === family) ?? [];
-  return (addresses.find((address) => address.scope === 'global') ?? addresses[0])?.ip;
 }

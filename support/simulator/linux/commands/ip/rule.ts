@@ -1,7 +1,8 @@
 import type { CommandResult } from '../../../docker/types.ts';
 import type { Family, Prefix, RoutingRule } from '../../../net/types.ts';
 import { CommandFailure, errnoOf, output } from '../result.ts';
-import { destinationText, tableNames, tableOf } from './route.ts';
+import { tableOf } from './route.ts';
+import { destinationText, tableNames } from './route-text.ts';
 import { asKernel, expectNumber, expectPrefix, type IpContext, json, matches, Words } from './words.ts';
 
 export function ipRule(words: readonly string[], context: IpContext): CommandResult {
